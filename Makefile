@@ -1,0 +1,50 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MODEL ?=
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(VENV)/.stamp ## make .venv with everything in it (benchmark peers have .venv-peers)
+
+$(VENV)/.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}; set PYTHON=")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
+	@# torch by its pinned version first, so that nothing can pull another build of it
+	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy
+	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[inference,infra]'
+	@touch $@
+
+demo: setup ## serve a model on a loopback port, embed texts in many languages, print rankings (MODEL=folder or hub id)
+	$(BIN)/python -m demo $(if $(MODEL),--model '$(MODEL)')
+
+check: setup ## lint, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: setup ## the fast tests (under six minutes on two cores)
+	$(BIN)/pytest
+
+test-slow: setup ## what takes minutes: long fuzzing, full-width parity
+	$(BIN)/pytest -m 'slow and not gpu and not weights and not aws'
+
+test-gpu: setup ## the tests that need a CUDA device
+	$(BIN)/pytest -m gpu
+
+verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)
+	$(BIN)/python -m evaluation.verify $(MODEL)
+
+clean: ## remove the environments and caches
+	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help setup demo check format test test-slow test-gpu verify clean

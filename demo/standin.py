@@ -1,0 +1,150 @@
+"""A small checkpoint with the real one's architecture, layout and kind of tokenizer, and seeded random weights.
+
+It stands in where the real weights are not: the demo without ``MODEL``, the tests, the benchmarks. It has learned
+nothing: two texts come out alike only as far as they share words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+from jina_v3.contract import MATRYOSHKA_DIMENSIONS, PROMPTS, TASKS
+
+RANK = 4
+_SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>"]  # ids 0..3, as XLM-RoBERTa has them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandInConfig:
+    """Size of the stand-in; the defaults are the real model's but for the layers and the vocabulary.
+
+    ``outliers`` gives a few channels weights many times the others', as trained transformers have them.
+    """
+
+    layers: int = 3
+    hidden: int = 1024
+    heads: int = 16
+    intermediate: int = 4096
+    vocab: int = 8000
+    rotary_base: float = 20000.0
+    seed: int = 0
+    outliers: bool = False
+    dtype: torch.dtype = torch.bfloat16
+
+
+def write_standin(folder: Path, texts: Iterable[str], config: StandInConfig) -> Path:
+    """Write ``config.json``, ``tokenizer.json`` and ``model.safetensors`` (original layout) into ``folder``.
+
+    The tokenizer is trained on ``texts``; where ``config.vocab`` is more than they give, the rest of the
+    vocabulary stays unused.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = train_tokenizer(texts, config.vocab)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "config.json").write_text(json.dumps(original_config(config), indent=2) + "\n")
+    tensors = original_tensors(config)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def train_tokenizer(texts: Iterable[str], vocab: int) -> Tokenizer:
+    """Train a Unigram tokenizer of at most ``vocab`` entries with XLM-RoBERTa's specials and template."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
+    )
+    trainer = trainers.UnigramTrainer(
+        vocab_size=vocab - 1, special_tokens=_SPECIAL_TOKENS, unk_token="<unk>", show_progress=False
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_special_tokens(["<mask>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer
+
+
+def original_config(config: StandInConfig) -> dict[str, object]:
+    """Return ``config.json`` with the keys of the original repository.
+
+    **Source**: jinaai/jina-embeddings-v3, ``config.json``.
+    """
+    return {
+        "architectures": ["XLMRobertaModel"],
+        "model_type": "xlm-roberta",
+        "vocab_size": config.vocab,
+        "hidden_size": config.hidden,
+        "num_hidden_layers": config.layers,
+        "num_attention_heads": config.heads,
+        "intermediate_size": config.intermediate,
+        "hidden_act": "gelu",
+        "max_position_embeddings": 8194,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+        "position_embedding_type": "rotary",
+        "rotary_emb_base": config.rotary_base,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "lora_adaptations": [task.value for task in TASKS],
+        "lora_rank": RANK,
+        "lora_alpha": 1,
+        "task_instructions": {task.value: prompt for task, prompt in PROMPTS.items()},
+        "matryoshka_dimensions": list(MATRYOSHKA_DIMENSIONS),
+        "torch_dtype": str(config.dtype).removeprefix("torch."),
+    }
+
+
+def original_tensors(config: StandInConfig) -> dict[str, torch.Tensor]:
+    """Return every tensor of the original layout, seeded, pooler included."""
+    generator = torch.Generator().manual_seed(config.seed)
+    tensors: dict[str, torch.Tensor] = {}
+
+    def normal(*shape: int, std: float) -> torch.Tensor:
+        return torch.empty(shape).normal_(0.0, std, generator=generator)
+
+    def linear(name: str, out_features: int, in_features: int) -> None:
+        weight = normal(out_features, in_features, std=in_features**-0.5)
+        if config.outliers:
+            weight[:, torch.randperm(in_features, generator=generator)[: in_features // 256 + 1]] *= 8.0
+        tensors[f"{name}.bias"] = normal(out_features, std=0.05)
+        tensors[f"{name}.parametrizations.weight.original"] = weight
+        tensors[f"{name}.parametrizations.weight.0.lora_A"] = normal(
+            len(TASKS), RANK, in_features, std=in_features**-0.5
+        )
+        tensors[f"{name}.parametrizations.weight.0.lora_B"] = normal(len(TASKS), out_features, RANK, std=0.5)
+
+    def embedding(name: str, rows: int) -> None:
+        tensors[f"{name}.parametrizations.weight.original"] = normal(rows, config.hidden, std=0.5)
+        tensors[f"{name}.parametrizations.weight.0.lora_A"] = normal(len(TASKS), rows, RANK, std=0.5)
+        tensors[f"{name}.parametrizations.weight.0.lora_B"] = normal(len(TASKS), RANK, config.hidden, std=0.5)
+
+    def norm(name: str) -> None:
+        weight = 1.0 + normal(config.hidden, std=0.1)
+        if config.outliers:
+            loud = torch.randperm(config.hidden, generator=generator)[: config.hidden // 256 + 1]
+            weight[loud] *= 12.0
+        tensors[f"{name}.weight"] = weight
+        tensors[f"{name}.bias"] = normal(config.hidden, std=0.1)
+
+    embedding("roberta.embeddings.word_embeddings", config.vocab)
+    embedding("roberta.embeddings.token_type_embeddings", 1)
+    norm("roberta.emb_ln")
+    for index in range(config.layers):
+        layer = f"roberta.encoder.layers.{index}"
+        linear(f"{layer}.mixer.Wqkv", 3 * config.hidden, config.hidden)
+        linear(f"{layer}.mixer.out_proj", config.hidden, config.hidden)
+        norm(f"{layer}.norm1")
+        linear(f"{layer}.mlp.fc1", config.intermediate, config.hidden)
+        linear(f"{layer}.mlp.fc2", config.hidden, config.intermediate)
+        norm(f"{layer}.norm2")
+    linear("roberta.pooler.dense", config.hidden, config.hidden)
+    return {name: tensor.to(config.dtype) for name, tensor in tensors.items()}

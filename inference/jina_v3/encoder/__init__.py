@@ -1,0 +1,1 @@
+"""From texts to vectors; knows nothing of HTTP or SageMaker."""

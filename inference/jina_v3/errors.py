@@ -1,0 +1,66 @@
+"""The exceptions of the inference side.
+
+JinaV3Error
+├── RequestError      the caller's input is at fault; has an ErrorCode, and so a status
+└── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jina_v3.contract import ErrorCode
+
+_SHOWN_CHARACTERS = 80
+
+
+class JinaV3Error(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class CheckpointError(JinaV3Error):
+    """A model folder is partial, foreign or unreadable."""
+
+
+class RequestError(JinaV3Error, ValueError):
+    """Input that cannot be served, with what is allowed instead.
+
+    ``value`` is kept in a shortened form; pass ``None`` for texts, which are never echoed.
+    """
+
+    def __init__(
+        self,
+        code: ErrorCode,
+        message: str,
+        *,
+        field: str | None = None,
+        value: object = None,
+        allowed: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.field = field
+        self.value = shorten(value)
+        self.allowed = allowed
+
+    def at(self, field: str) -> RequestError:
+        """Return the same error, said of another field."""
+        return RequestError(self.code, self.message, field=field, value=self.value, allowed=self.allowed)
+
+
+def shorten(value: object) -> str | int | float | bool | None:
+    """Cut a value down to what may stand in an error.
+
+    Scalars that are short stay themselves; anything else becomes at most 80 characters of its form.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and abs(value) < 1e15:
+        return value
+    if isinstance(value, list | dict):
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a whole number of about {value.bit_length() * 3 // 10} digits"
+    text = (value if isinstance(value, str) else repr(value)).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"

@@ -1,0 +1,1 @@
+"""What puts a model into an account: fetching checkpoints, packing artifacts, and the stacks."""
