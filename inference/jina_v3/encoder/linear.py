@@ -1,0 +1,160 @@
+"""Linear layers with low-rank additions for mixed tasks, as one matrix product.
+
+    y = W·x + B_t·A_t·x + b    becomes    y = [W | B]·[x ; m∘(A·x)] + b
+
+A stacks the rows of all tasks, B their columns, and the mask m keeps, for each token, only those of its own task.
+So tokens of any tasks share one product, a vector's arithmetic does not depend on its neighbours, the sum is rounded
+once (adding the low-rank part afterwards rounds it twice in half precision), and a fused GELU stays possible.
+It costs 7–11% over the plain product for 2048 tokens on two cores.
+
+Inputs are "wide": their last columns are left free for ``m∘(A·x)``.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from jina_v3.contract import TASKS
+from jina_v3.encoder.checkpoint import LinearWeights
+
+_COLUMN_MULTIPLE = 32  # keeps the wide inner dimension aligned for vector and tensor-core tiles
+_EXPECTED_TOKENS = 2048  # oneDNN lays packed weights out for about this many rows
+
+
+class Product(Protocol):
+    """``x @ weight.T + bias``, then GELU or a residual if asked for."""
+
+    def __call__(self, x: torch.Tensor, *, gelu: bool = False, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """Multiply. **Shapes**: ``x: (tokens, in)``, ``residual: (tokens, out)`` → ``(tokens, out)``."""
+        ...
+
+
+class PlainProduct:
+    """The product through ``F.linear``: every device and dtype."""
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        self._weight = weight
+        self._bias = bias
+
+    def __call__(self, x: torch.Tensor, *, gelu: bool = False, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """Multiply, see :class:`Product`."""
+        y = F.linear(x, self._weight, self._bias)
+        if residual is not None:
+            y += residual
+        return F.gelu(y) if gelu else y
+
+
+class PackedProduct:
+    """The product through oneDNN with weights packed once at load, GELU and residual fused (CPU).
+
+    The operators are private to torch, so :func:`make_product` falls back where they are missing. Against
+    ``F.linear`` on two cores with AVX-512: 2.4 times as fast in fp32, 1.15 times in bf16.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None) -> None:
+        self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _EXPECTED_TOKENS)
+        self._bias = bias
+
+    def __call__(self, x: torch.Tensor, *, gelu: bool = False, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """Multiply, see :class:`Product`."""
+        if residual is not None:
+            fused = torch.ops.mkldnn._linear_pointwise.binary
+            y: torch.Tensor = fused(x, residual, self._weight, self._bias, "add")
+            return F.gelu(y) if gelu else y
+        # the algorithm "none" is GELU's exact form, by erf
+        activation, algorithm = ("gelu", "none") if gelu else ("none", "")
+        product = torch.ops.mkldnn._linear_pointwise
+        return product(x, self._weight, self._bias, activation, [], algorithm)  # type: ignore[no-any-return]
+
+
+def packs(device: torch.device, dtype: torch.dtype) -> bool:
+    """Say whether oneDNN can hold packed weights of this dtype on this machine."""
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    operators = torch.ops.mkldnn
+    try:
+        _ = operators._reorder_linear_weight, operators._linear_pointwise.binary
+        if dtype == torch.bfloat16:
+            return bool(operators._is_mkldnn_bf16_supported())
+        if dtype == torch.float16:
+            return bool(operators._is_mkldnn_fp16_supported())
+    except AttributeError:  # private to torch: another release may lack them
+        return False
+    return dtype == torch.float32
+
+
+def make_product(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
+    """Choose the fastest product for where the weight lies. The weight may be a view of a file: it is copied."""
+    if packs(weight.device, weight.dtype):
+        return PackedProduct(weight, bias)
+    return PlainProduct(weight.clone(memory_format=torch.contiguous_format), bias)
+
+
+class TaskMask:
+    """Which columns each token of a batch may use; made once a batch for each pattern of columns."""
+
+    def __init__(self, tasks: torch.Tensor, dtype: torch.dtype) -> None:
+        self._tasks = tasks
+        self._dtype = dtype
+        self._made: dict[tuple[int, ...], torch.Tensor] = {}
+
+    def __call__(self, owners: tuple[int, ...]) -> torch.Tensor:
+        """Return the mask for columns owned by these tasks. **Shapes**: ``(tokens, columns)`` of zeros and ones."""
+        if owners not in self._made:
+            columns = torch.tensor(owners, device=self._tasks.device)
+            self._made[owners] = (self._tasks[:, None] == columns[None]).to(self._dtype)
+        return self._made[owners]
+
+
+class AdaptedLinear:
+    """One linear layer with the additions of all tasks.
+
+    **Shapes**: in ``(tokens, in + columns)`` from :meth:`widen` or :meth:`room`; out ``(tokens, out + spare)``, where
+    the ``spare`` last columns are zero: room for the next layer's additions.
+    """
+
+    def __init__(self, weights: LinearWeights, device: torch.device, dtype: torch.dtype, spare: int = 0) -> None:
+        out_features, self.in_features = weights.weight.shape
+        used = sum(len(one.a) for one in weights.low_ranks)
+        self.columns = -(-used // _COLUMN_MULTIPLE) * _COLUMN_MULTIPLE
+        self.owners = tuple(TASKS.index(one.task) for one in weights.low_ranks for _ in one.a)
+        # columns that fill up to the multiple belong to a task that no token has
+        self.owners += (len(TASKS),) * (self.columns - used)
+        wide = torch.zeros(out_features + spare, self.in_features + self.columns, dtype=dtype)
+        wide[:out_features, : self.in_features] = weights.weight
+        bias = torch.zeros(out_features + spare, dtype=dtype)
+        bias[:out_features] = weights.bias
+        if self.columns:
+            down = torch.zeros(self.columns, self.in_features + self.columns, dtype=dtype)
+            b = torch.cat([one.b for one in weights.low_ranks], 1)
+            wide[:out_features, self.in_features : self.in_features + used] = b
+            down[:used, : self.in_features] = torch.cat([one.a for one in weights.low_ranks])
+            self._down = make_product(down.to(device), None)
+        self._product = make_product(wide.to(device), bias.to(device))
+
+    def room(self, like: torch.Tensor) -> torch.Tensor:
+        """Return an input to be filled: uninitialised but for its last columns, which are zero."""
+        wide = like.new_empty(len(like), self.in_features + self.columns)
+        wide[:, self.in_features :] = 0
+        return wide
+
+    def widen(self, x: torch.Tensor, mask: TaskMask | None) -> torch.Tensor:
+        """Copy ``(tokens, in)`` into a wide input and put the additions in."""
+        if not self.columns:
+            return x
+        wide = self.room(x)
+        wide[:, : self.in_features] = x
+        return self.adapt_(wide, mask)
+
+    def adapt_(self, wide: torch.Tensor, mask: TaskMask | None) -> torch.Tensor:
+        """Put ``m∘(A·x)`` into the last columns, which hold zeros, in place. ``mask=None``: no token has a task."""
+        if self.columns and mask is not None:
+            torch.mul(self._down(wide), mask(self.owners), out=wide[:, self.in_features :])
+        return wide
+
+    def __call__(self, wide: torch.Tensor, *, gelu: bool = False, residual: torch.Tensor | None = None) -> torch.Tensor:
+        """Multiply a wide input, see :class:`Product`."""
+        return self._product(wide, gelu=gelu, residual=residual)
