@@ -1,0 +1,136 @@
+"""The four functions that SageMaker's containers call, ours and AWS's own.
+
+``input_fn`` → ``predict_fn`` → ``output_fn``. None of them raises for what a caller sent: AWS's toolkit would put the
+traceback into the response. An error is a value that passes through to ``output_fn``, which writes its body and sets
+its status on the context.
+
+**Source**: sagemaker-inference 1.10.1, ``transformer.py``.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+from pathlib import Path
+from typing import Any
+
+from jina_v3.config import Config
+from jina_v3.contract import ErrorCode
+from jina_v3.encoder import Encoder
+from jina_v3.errors import CheckpointError, RequestError
+from jina_v3.serving.codecs import read_request, write_response
+from jina_v3.serving.error_body import reason_phrase, write_error
+from jina_v3.serving.exchange import Prediction, Request, generate_id
+from jina_v3.serving.logs import describe_exception
+from jina_v3.serving.media_types import JSON
+
+_log = logging.getLogger(__name__)
+
+Body = bytes | bytearray | memoryview | str
+
+
+@functools.cache
+def _config() -> Config:
+    """Read the environment, once a process: ``input_fn`` is given no model to find the settings in."""
+    return Config.from_environment()
+
+
+def model_fn(model_dir: str, context: Any = None) -> Encoder:  # noqa: ARG001  AWS's signature
+    """Load the encoder from the model folder.
+
+    ``JINA_V3_MODEL`` comes before ``model_dir``. Where a model folder holds only ``code/``, AWS's toolkit may pass that
+    folder, so the one above it is looked at too.
+
+    **Raises**: ``ConfigError``, ``CheckpointError``.
+    """
+    config = _config()
+    return Encoder.from_folder(find_model_folder(model_dir, config), device=config.device, dtype=config.dtype)
+
+
+def find_model_folder(model_dir: str | Path, config: Config) -> Path:
+    """Return the folder that holds the checkpoint.
+
+    **Raises**: ``CheckpointError`` that lists the folders looked at.
+    """
+    if config.model_folder is not None:
+        return config.model_folder
+    given = Path(model_dir)
+    candidates = [given, given.parent] if given.name == "code" else [given]
+    for folder in candidates:
+        if (folder / "config.json").is_file():
+            return folder
+    looked_at = " nor ".join(str(folder) for folder in candidates)
+    raise CheckpointError(
+        f"no config.json in {looked_at}; put the checkpoint there, or set JINA_V3_MODEL to the folder it is in"
+    )
+
+
+def input_fn(
+    request_body: Body,
+    content_type: str | None,
+    context: Any = None,  # noqa: ARG001  AWS's signature
+) -> Request | RequestError:
+    """Read a request's body; an error is returned, not raised."""
+    try:
+        return read_request(request_body, content_type, _config())
+    except RequestError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  the last line before AWS's toolkit, which answers with the traceback
+        return _internal(error)
+
+
+def predict_fn(
+    input_data: Request | RequestError,
+    model: Encoder,
+    context: Any = None,  # noqa: ARG001  AWS's signature
+) -> Prediction | RequestError:
+    """Encode a request's texts; an error passes through."""
+    if isinstance(input_data, RequestError):
+        return input_data
+    try:
+        return Prediction(input_data, tuple(model.encode_jobs(input_data.jobs)))
+    except Exception as error:  # noqa: BLE001  as in input_fn
+        return _internal(error)
+
+
+def output_fn(prediction: Prediction | RequestError, accept: str | None, context: Any = None) -> tuple[bytes, str]:
+    """Write the response, of an error too, and set its status; return the body and its content type."""
+    if isinstance(prediction, RequestError):
+        return _write_error(prediction, context)
+    try:
+        body, content_type = write_response(prediction, accept)
+    except RequestError as error:
+        return _write_error(error, context)
+    except Exception as error:  # noqa: BLE001  as in input_fn
+        return _write_error(_internal(error), context)
+    _set_status(context, 200)  # said also of success: a context can outlive the request before
+    return body, content_type
+
+
+def _write_error(error: RequestError, context: Any) -> tuple[bytes, str]:
+    _set_status(context, error.code.status)
+    return write_error(error, _request_id(context)), JSON
+
+
+def _internal(error: Exception) -> RequestError:
+    _log.error("handler failed", extra={"fields": describe_exception(error)})
+    return RequestError(ErrorCode.INTERNAL, "the request could not be served; the fault is the server's")
+
+
+def _set_status(context: Any, status: int) -> None:
+    """Set the status of the response.
+
+    AWS's toolkit passes the context that it was initialised with to every request. In its model servers that is one
+    object, renewed for each request, so the status reaches the request at hand.
+    """
+    if (set_status := getattr(context, "set_response_status", None)) is not None:
+        set_status(code=status, phrase=reason_phrase(status))
+
+
+def _request_id(context: Any) -> str:
+    """Return the request's id where the server has given it one, else a new one."""
+    try:
+        given = context.get_request_id(0)
+    except (AttributeError, IndexError, KeyError, TypeError):
+        given = None
+    return given if isinstance(given, str) and given else generate_id()

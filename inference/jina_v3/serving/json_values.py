@@ -1,0 +1,127 @@
+"""JSON text to Python values, with an error that says exactly what is wrong and where.
+
+orjson reads; it is strict and fast, but says only at which byte it stopped. Where it stops at half of a surrogate pair,
+which JSON's grammar allows and no tokenizer can take, the standard library reads again, only to name the place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import orjson
+
+from jina_v3.contract import ErrorCode
+from jina_v3.errors import RequestError, shorten
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def as_utf8(body: bytes | bytearray | memoryview | str) -> bytes:
+    """Return a body as UTF-8 bytes without a byte order mark.
+
+    **Raises**: ``RequestError`` (400) where it is not UTF-8.
+    """
+    if isinstance(body, str):  # AWS's toolkit decodes application/json itself
+        try:
+            data = body.encode()
+        except UnicodeEncodeError as error:
+            raise RequestError(
+                ErrorCode.NOT_UTF8, f"the body cannot be UTF-8: a lone surrogate at character {error.start}"
+            ) from None
+    else:
+        data = bytes(body)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise RequestError(ErrorCode.NOT_UTF8, "the body looks like UTF-16; send it as UTF-8")
+    return data.removeprefix(_BOM)
+
+
+def load_json(data: bytes, what: str = "the body") -> Any:
+    """Read one JSON value.
+
+    **Raises**: ``RequestError`` (400 not UTF-8 or not JSON, 422 a lone surrogate, with its place).
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        _explain(data, what, error)
+
+
+def _explain(data: bytes, what: str, error: orjson.JSONDecodeError) -> NoReturn:
+    if not data.strip():
+        raise RequestError(ErrorCode.NOT_JSON, f"{what} is empty") from None
+    try:
+        data.decode()
+    except UnicodeDecodeError as unicode_error:
+        raise RequestError(
+            ErrorCode.NOT_UTF8, f"{what} is not UTF-8: {unicode_error.reason} at byte {unicode_error.start}"
+        ) from None
+    if "surrogate" in error.msg and (place := _place_of_lone_surrogate(data)) is not None:
+        raise RequestError(
+            ErrorCode.INVALID_TEXT,
+            f"{place or what} holds half of a surrogate pair, which is no character",
+            field=place or None,
+            allowed="Unicode text; characters beyond U+FFFF as whole pairs",
+        ) from None
+    if error.msg.startswith("number is infinity"):
+        problem = "it holds a number beyond the range of a double"
+    elif error.msg.startswith("depth limit"):
+        problem = "it is nested deeper than 1024 levels"
+    else:
+        problem = error.msg.partition(": line ")[0]
+    raise RequestError(
+        ErrorCode.NOT_JSON, f"{what} is not JSON: {problem} (line {error.lineno}, column {error.colno})"
+    ) from None
+
+
+def _place_of_lone_surrogate(data: bytes) -> str | None:
+    """Return the path of the first string or key with a lone surrogate, ``""`` for the value itself, else None."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):  # wrong in another way too
+        return None
+    path = [""]
+    levels = [iter([("", value)])]
+    while levels:
+        for step, child in levels[-1]:
+            if isinstance(child, str) and not _is_unicode(child):
+                return "".join([*path, step]).removeprefix(".")
+            if isinstance(child, dict) and not all(map(_is_unicode, child)):
+                return "".join([*path, step]).removeprefix(".")
+            if isinstance(child, list | dict):
+                path.append(step)
+                levels.append(_steps(child))
+                break
+        else:
+            levels.pop()
+            path.pop()
+    return None
+
+
+def _steps(container: list[Any] | dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what is in a list or an object with the step that leads there, ``[3]`` or ``.text``."""
+    if isinstance(container, list):
+        return ((f"[{index}]", item) for index, item in enumerate(container))
+    return ((f".{shorten(key)}", item) for key, item in container.items())
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def kind(value: object) -> str:
+    """Say what a JSON value is, in JSON's words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a string"
+    return "a list" if isinstance(value, list) else "an object"

@@ -1,0 +1,131 @@
+"""The ``serve`` process, as SageMaker starts it: opens its port, loads the model, serves, and ends on SIGTERM.
+
+The port is open while the model loads, so that ``/ping`` can say 503. Nothing heavy is imported before that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any, NoReturn
+
+import uvicorn
+
+from jina_v3.config import Config, ConfigError
+from jina_v3.errors import JinaV3Error
+from jina_v3.serving.application import Application, Loaded
+from jina_v3.serving.logs import describe_exception, set_up_logs
+from jina_v3.serving.program import load_program
+
+_log = logging.getLogger("jina_v3.server")
+
+_KEEP_ALIVE_S = 75
+"""Longer than the 60 s that SageMaker waits for an answer, so that we never close a connection that it is using."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn that begins to load the model once its port is open, and ends the process if that fails."""
+
+    def __init__(self, application: Application) -> None:
+        config = application.config
+        super().__init__(
+            uvicorn.Config(
+                application,
+                loop="uvloop",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=_KEEP_ALIVE_S,
+                timeout_graceful_shutdown=max(1, round(config.shutdown_timeout_s)),
+            )
+        )
+        self.application = application
+        self.failed = False
+        self.loading = threading.Thread(target=self._load, name="load", daemon=True)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the port and begin to load."""
+        await super().startup(sockets)
+        self.loading.start()
+
+    def _load(self) -> None:
+        config = self.application.config
+        try:
+            program = load_program(config)
+            model = program.model_fn(str(config.base_folder / "model"), None)
+            self.application.loaded = Loaded(program, model)
+            _log.info("ready")
+        except BaseException as error:  # noqa: BLE001  whatever it is, a server without a model must not stay
+            known = isinstance(error, JinaV3Error | ValueError)
+            fields = {"message": str(error)[:2000]} if known else describe_exception(error)
+            _log.critical("the model could not be loaded", extra={"fields": fields})
+            self.failed = self.should_exit = True
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Serve until SIGTERM; the exit status is 0 then, and 1 if the port or the model was not to be had."""
+    parser = argparse.ArgumentParser(
+        prog="serve",
+        description="Serve jina-embeddings-v3 as a SageMaker container does: GET /ping, POST /invocations.",
+        epilog="Settings come from the environment; docs/contract.md and jina_v3/config.py list them.",
+    )
+    parser.add_argument("command", nargs="?", choices=["serve"], help="what SageMaker's containers are started with")
+    parser.parse_args(arguments)
+    # uvicorn raises the signal again when it has finished what was in flight; before that nothing is in flight
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
+    set_up_logs()
+    try:
+        config = Config.from_environment()
+        listener = _listen(config)
+    except (ConfigError, OSError) as error:
+        _log.critical("cannot start", extra={"fields": {"message": str(error)}})
+        _end(1)
+    _end(_serve(config, listener))
+
+
+def _serve(config: Config, listener: socket.socket) -> int:
+    application = Application(config)
+    server = Server(application)
+    host, port = listener.getsockname()[:2]
+    _log.info("listening", extra={"fields": {"host": host, "port": port, "pid": os.getpid()}})
+    with contextlib.suppress(SystemExit):
+        server.run([listener])
+    application.close()
+    _log.info("stopped", extra={"fields": {"failed": server.failed}})
+    return 1 if server.failed else 0
+
+
+def _listen(config: Config) -> socket.socket:
+    """Open the port; port 0 lets the system choose one, which the log then names."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        listener.close()
+        raise OSError(f"{config.host}:{config.port} cannot be bound: {error.strerror}") from error
+    return listener
+
+
+def _leave(_number: int, _frame: FrameType | None) -> Any:
+    raise SystemExit(0)
+
+
+def _end(status: int) -> NoReturn:
+    """End the process without waiting for threads: a model being loaded or a request out of time would hold it up."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
