@@ -41,10 +41,25 @@ test-slow: setup ## what takes minutes: long fuzzing, full-width parity
 test-gpu: setup ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
 
+bench: .venv-peers/.stamp ## time the encoder on the CPU against its peers (about 25 minutes; ARGS='--smoke' for seconds)
+	PYTHONPATH=inference:. .venv-peers/bin/python -m benchmarks.bench_cpu $(ARGS)
+
+bench-gpu: setup ## check and time the encoder on a CUDA device (under eight minutes)
+	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.bench_gpu $(ARGS)
+
+# The benchmark's peers keep to themselves because of their pins; torch first, as in setup.
+.venv-peers/.stamp: benchmarks/constraints-peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install --quiet --upgrade --constraint benchmarks/constraints-peers.txt pip
+	.venv-peers/bin/pip install --quiet --constraint benchmarks/constraints-peers.txt torch numpy
+	.venv-peers/bin/pip install --quiet --constraint benchmarks/constraints-peers.txt \
+		sentence-transformers transformers tokenizers safetensors
+	@touch $@
+
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)
 	$(BIN)/python -m evaluation.verify $(MODEL)
 
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo check format test test-slow test-gpu verify clean
+.PHONY: help setup demo check format test test-slow test-gpu bench bench-gpu verify clean

@@ -1,0 +1,1 @@
+"""Programs that measure the encoder against its peers and against the machine; nothing imports them but tests."""

@@ -1,0 +1,64 @@
+"""What a benchmark ran on: processor, versions, commit."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import platform
+import subprocess
+from pathlib import Path
+
+import torch
+
+_FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8")
+_PACKAGES = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
+
+
+def describe_machine() -> dict[str, str]:
+    """Return what a reader must know to judge the figures, in the order to show it."""
+    return {
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "processor": _processor(),
+        "cores": f"{torch.get_num_threads()} threads",
+        "flags": ", ".join(_processor_flags()) or "none of " + ", ".join(_FLAGS),
+        "python": platform.python_version(),
+        "versions": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
+        "commit": _commit(),
+    }
+
+
+def _cpuinfo(field: str) -> str:
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.is_file() else []
+    fields = (line.partition(":") for line in lines)
+    return next((value.strip() for name, _, value in fields if name.strip() == field), "")
+
+
+def _processor() -> str:
+    name = _cpuinfo("model name") or platform.processor() or platform.machine()
+    family = _cpuinfo("cpu family")
+    return f"{name} (family {family}, model {_cpuinfo('model')})" if family else name
+
+
+def _processor_flags() -> list[str]:
+    present = _cpuinfo("flags").split()
+    return [flag for flag in _FLAGS if flag in present]
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _commit() -> str:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    try:
+        dirty = git("status", "--porcelain", "--untracked-files=no")
+        return git("rev-parse", "--short", "HEAD") + (" with uncommitted changes" if dirty else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown (not a git checkout)"
