@@ -70,11 +70,11 @@ class Config:
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    known = [name.removeprefix(PREFIX) for name in _VARIABLES if name.startswith(PREFIX)]
     for variable in environment:
         if variable.startswith(PREFIX) and variable not in _VARIABLES:
-            known = [name for name in _VARIABLES if name.startswith(PREFIX)]
-            near = difflib.get_close_matches(variable, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            near = difflib.get_close_matches(variable.removeprefix(PREFIX), known, n=1)
+            hint = f"did you mean {PREFIX}{near[0]}?" if near else f"after {PREFIX} may come {', '.join(known)}"
             raise ConfigError(f"the environment variable {variable} is not known; {hint}")
 
 

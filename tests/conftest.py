@@ -1,0 +1,23 @@
+"""Fixtures that several folders of tests share."""
+
+from pathlib import Path
+
+import pytest
+from demo.standin import StandInConfig, write_standin
+
+_SENTENCES = (
+    "the sun rises over a quiet harbour and boats return with fish while children walk to school",
+    "die Sonne steigt über dem Hafen und Boote kehren heim",
+    "le soleil se lève sur le port calme",
+    "солнце встаёт над гаванью",
+    "太陽 が 港 に 昇る",
+    "الشمس تشرق فوق الميناء",
+    "सूरज बंदरगाह पर उगता है",
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stand-in of 64 dimensions and two layers: enough for everything but numerics."""
+    config = StandInConfig(layers=2, hidden=64, heads=4, intermediate=128, vocab=400)
+    return write_standin(tmp_path_factory.mktemp("tiny") / "model", _SENTENCES * 20, config)

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+
+from jina_v3.config import Config, ConfigError
+from jina_v3.contract import Limits, Task
+
+
+def test_defaults_are_the_containers():
+    config = Config.from_environment({"PATH": "/bin", "SAGEMAKER_REGION": "eu-central-1"})
+    assert config == Config()
+    assert (config.base_folder, config.port, config.host) == (Path("/opt/ml"), 8080, "0.0.0.0")
+    assert config.limits == Limits()
+
+
+def test_every_setting_is_read():
+    config = Config.from_environment(
+        {
+            "SAGEMAKER_BASE_DIR": "/x",
+            "SAGEMAKER_PROGRAM": "mine",
+            "SAGEMAKER_BIND_TO_PORT": "9000",
+            "JINA_V3_BIND_HOST": "127.0.0.1",
+            "JINA_V3_MODEL": "/m",
+            "JINA_V3_DEVICE": "cuda:1",
+            "JINA_V3_DTYPE": "bf16",
+            "JINA_V3_DEFAULT_TASK": "retrieval.passage",
+            "JINA_V3_MAX_TEXTS": "7",
+            "JINA_V3_MAX_BODY_BYTES": "1000",
+            "JINA_V3_BODY_TIMEOUT_S": "1.5",
+            "JINA_V3_SHUTDOWN_TIMEOUT_S": "10",
+        }
+    )
+    assert config.program == "mine.py"
+    assert config.program_is_set
+    assert (config.device, config.dtype, config.model_folder) == ("cuda:1", "bfloat16", Path("/m"))
+    assert config.default_task is Task.RETRIEVAL_PASSAGE
+    assert (config.limits.max_texts, config.limits.max_body_bytes) == (7, 1000)
+    assert (config.body_timeout_s, config.shutdown_timeout_s, config.port) == (1.5, 10.0, 9000)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "part"),
+    [
+        ("JINA_V3_DEVICE", "gpu", "auto, cpu, cuda"),
+        ("JINA_V3_DTYPE", "int4", "bfloat16"),
+        ("JINA_V3_DEFAULT_TASK", "retrieval", "text-matching"),
+        ("JINA_V3_MAX_TEXTS", "0", "from 1"),
+        ("JINA_V3_MAX_TEXTS", "9" * 5000, "from 1"),
+        ("JINA_V3_MAX_BODY_BYTES", "25MB", "whole number"),
+        ("JINA_V3_BODY_TIMEOUT_S", "nan", "seconds"),
+        ("SAGEMAKER_BIND_TO_PORT", "70000", "65535"),
+        ("SAGEMAKER_PROGRAM", "../evil.py", "Python file"),
+        ("JINA_V3_MAX_TEXT", "5", "did you mean JINA_V3_MAX_TEXTS"),
+        ("JINA_V3_ZZZ", "", "may come BIND_HOST, MODEL"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(variable, value, part):
+    with pytest.raises(ConfigError) as caught:
+        Config.from_environment({variable: value})
+    assert variable in str(caught.value)
+    assert part in str(caught.value)
+    assert len(str(caught.value)) < 700
+
+
+def test_a_blank_setting_is_none_at_all():
+    assert Config.from_environment({"JINA_V3_DEVICE": " ", "SAGEMAKER_BASE_DIR": ""}) == Config()
