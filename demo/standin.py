@@ -7,7 +7,7 @@ nothing: two texts come out alike only as far as they share words.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from jina_v3.contract import MATRYOSHKA_DIMENSIONS, PROMPTS, TASKS
 
 RANK = 4
+_BRANCH_SCALE = 0.1  # with follows_words: what a layer adds to a token, against what it is without
+_RARE_SCALE = 3.0  # with follows_words: a rare piece's own direction, against the common one
 _SPECIAL_TOKENS = ["<s>", "<pad>", "</s>", "<unk>"]  # ids 0..3, as XLM-RoBERTa has them
 
 
@@ -26,6 +28,8 @@ class StandInConfig:
     """Size of the stand-in; the defaults are the real model's but for the layers and the vocabulary.
 
     ``outliers`` gives a few channels weights many times the others', as trained transformers have them.
+    ``follows_words`` (for the demo) makes texts come out alike by the rarer words they share: what the layers add is
+    scaled down, and the more texts a piece is in, the closer its embedding is drawn to one common direction.
     """
 
     layers: int = 3
@@ -36,6 +40,7 @@ class StandInConfig:
     rotary_base: float = 20000.0
     seed: int = 0
     outliers: bool = False
+    follows_words: bool = False
     dtype: torch.dtype = torch.bfloat16
 
 
@@ -46,30 +51,73 @@ def write_standin(folder: Path, texts: Iterable[str], config: StandInConfig) -> 
     vocabulary stays unused.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    texts = list(texts)
     tokenizer = train_tokenizer(texts, config.vocab)
     tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "config.json").write_text(json.dumps(original_config(config), indent=2) + "\n")
     tensors = original_tensors(config)
+    if config.follows_words:
+        _follow_words(tensors, rarity(tokenizer, texts, config.vocab))
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
 
 def train_tokenizer(texts: Iterable[str], vocab: int) -> Tokenizer:
-    """Train a Unigram tokenizer of at most ``vocab`` entries with XLM-RoBERTa's specials and template."""
+    """Train a Unigram tokenizer of at most ``vocab`` entries with XLM-RoBERTa's specials and template.
+
+    The same texts give the same tokenizer, to the byte, see :func:`_settled`.
+    """
     tokenizer = Tokenizer(models.Unigram())
     tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()]
-    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
     trainer = trainers.UnigramTrainer(
         vocab_size=vocab - 1, special_tokens=_SPECIAL_TOKENS, unk_token="<unk>", show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
+    trained = json.loads(tokenizer.to_str())["model"]["vocab"][len(_SPECIAL_TOKENS) :]
+    tokenizer.model = models.Unigram([(name, 0.0) for name in _SPECIAL_TOKENS] + _settled(trained), unk_id=3)
     tokenizer.add_special_tokens(["<mask>"])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return tokenizer
+
+
+def rarity(tokenizer: Tokenizer, texts: Sequence[str], vocab: int) -> torch.Tensor:
+    """Return how rare each piece is among ``texts``: 1 for one text's or nobody's, 0 for a piece of every text.
+
+    **Shapes**: ``(vocab,)`` float32. The prompts' pieces count as everybody's: half of all texts have them.
+    """
+    texts_with = torch.ones(vocab)
+    for encoding in tokenizer.encode_batch(list(texts)):
+        texts_with[sorted(set(encoding.ids))] += 1
+    for encoding in tokenizer.encode_batch([*PROMPTS.values()]):
+        texts_with[sorted(set(encoding.ids))] = len(texts) + 1
+    return 1.0 - texts_with.log() / torch.tensor(len(texts) + 1.0).log()
+
+
+def _follow_words(tensors: dict[str, torch.Tensor], rarity: torch.Tensor) -> None:
+    """Rescale the tensors in place so that shared rare pieces decide what is alike."""
+    for name, tensor in tensors.items():
+        if name.endswith(("out_proj.parametrizations.weight.original", "fc2.parametrizations.weight.original")) or name.endswith("lora_B") or name.endswith(".bias"):
+            tensor.mul_(_BRANCH_SCALE)
+    name = "roberta.embeddings.word_embeddings.parametrizations.weight.original"
+    rows = tensors[name].float()
+    common = rows[0].clone()
+    tensors[name] = (common + rarity[:, None] * _RARE_SCALE * rows).to(tensors[name].dtype)
+
+
+def _settled(trained: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """Undo what differs between two trainings on the same texts.
+
+    Sums differ in their last digits, so scores are rounded and ties broken by the piece. Rare characters are given
+    descending scores below all others in the order of a hash table, so they are dealt out again by the character.
+    """
+    least = min((score for piece, score in trained if len(piece) > 1), default=0.0)
+    rare = [(piece, score) for piece, score in trained if len(piece) == 1 and score < least]
+    dealt = zip(sorted(piece for piece, _ in rare), sorted((score for _, score in rare), reverse=True), strict=True)
+    scores = dict(trained) | dict(dealt)
+    return sorted(((piece, round(score, 6)) for piece, score in scores.items()), key=lambda one: (-one[1], one[0]))
 
 
 def original_config(config: StandInConfig) -> dict[str, object]:

@@ -1,0 +1,96 @@
+"""The real ``serve`` process on a free loopback port."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import httpx
+
+SERVE = Path(sys.executable).with_name("serve")
+
+
+class ServeProcess:
+    """Start ``serve`` over a base folder; ``logs`` are its log lines so far."""
+
+    def __init__(self, base: Path, environment: Mapping[str, str] | None = None) -> None:
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("JINA_V3_", "SAGEMAKER_"))
+        }
+        settings = {
+            "SAGEMAKER_BASE_DIR": str(base),
+            "SAGEMAKER_BIND_TO_PORT": "0",
+            "JINA_V3_BIND_HOST": "127.0.0.1",
+            "JINA_V3_DEVICE": "cpu",
+            "OMP_NUM_THREADS": "1",
+            **(environment or {}),
+        }
+        self.logs: list[dict[str, Any]] = []
+        self.stderr = b""
+        self._process = subprocess.Popen(
+            [SERVE, "serve"], env=inherited | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        self._readers = [threading.Thread(target=self._read_logs), threading.Thread(target=self._read_stderr)]
+        for reader in self._readers:
+            reader.start()
+
+    def __enter__(self) -> "ServeProcess":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._process.kill()
+        self.wait()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.wait_for_log('listening')['port']}"
+
+    def client(self, **settings: Any) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **settings)
+
+    def wait_for_log(self, event: str, timeout_s: float = 60) -> dict[str, Any]:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for line in self.logs:
+                if line["event"] == event:
+                    return line
+            if self._process.poll() is not None and not any(reader.is_alive() for reader in self._readers):
+                break
+            time.sleep(0.02)
+        raise AssertionError(f"no {event!r} in {self.logs}, stderr {self.stderr!r}")
+
+    def wait_until_ready(self) -> "ServeProcess":
+        self.wait_for_log("ready")
+        return self
+
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout_s: float = 30) -> int:
+        status = self._process.wait(timeout_s)
+        for reader in self._readers:
+            reader.join()
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None
+            stream.close()
+        return status
+
+    def _read_logs(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.logs.append(json.loads(line))
+
+    def _read_stderr(self) -> None:
+        assert self._process.stderr is not None
+        self.stderr = self._process.stderr.read()
