@@ -1,0 +1,316 @@
+"""The real ``serve`` process over a real socket."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.support.serving import ServeProcess
+from tests.support.wire import check_error, from_base64, from_float, strict_json
+
+JSON = {"Content-Type": "application/json"}
+GOOD = {"data": [{"text": "the sun rises", "id": "x"}], "parameters": {"dimensions": 8}}
+MAX_BODY_BYTES = 3_000_000
+
+
+def base_with(folder: Path, model: Path, program: str | None = None) -> Path:
+    """Make a container's base folder with that model, and that text as ``code/inference.py``."""
+    (folder / "model").mkdir(parents=True)
+    for file in model.iterdir():
+        (folder / "model" / file.name).symlink_to(file)
+    if program is not None:
+        (folder / "model" / "code").mkdir()
+        (folder / "model" / "code" / "inference.py").write_text(program)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServeProcess]:
+    base = base_with(tmp_path_factory.mktemp("base"), tiny_model)
+    limits = {"JINA_V3_MAX_TEXTS": "64", "JINA_V3_MAX_BODY_BYTES": str(MAX_BODY_BYTES)}
+    with ServeProcess(base, limits) as process:
+        yield process.wait_until_ready()
+
+
+@pytest.fixture(scope="module")
+def client(server: ServeProcess) -> Iterator[httpx.Client]:
+    with server.client() as client:
+        yield client
+
+
+def invoke(client: httpx.Client, body: bytes | str | object, **headers: str) -> httpx.Response:
+    content = body if isinstance(body, bytes | str) else json.dumps(body)
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return client.post("/invocations", content=content, headers=JSON | headers)
+
+
+def still_serves(client: httpx.Client) -> None:
+    response = invoke(client, GOOD)
+    assert response.status_code == 200
+    assert len(response.json()["data"][0]["embedding"]) == 8
+
+
+# what works
+
+
+def test_ping(client):
+    response = client.get("/ping")
+    assert (response.status_code, response.json()) == (200, {"status": "ready"})
+
+
+def test_each_shape(client):
+    sagemaker = invoke(client, GOOD).json()["data"][0]
+    assert (sagemaker["id"], sagemaker["usage"]["id"]) == ("x", "x")
+    api = invoke(client, {"input": "the sun rises", "task": "text-matching", "dimensions": 8}).json()
+    assert api["usage"]["total_tokens"] == sagemaker["usage"]["total_tokens"]
+    assert api["data"][0]["embedding"] == sagemaker["embedding"]
+    packed = invoke(
+        client, {"input": "the sun rises", "task": "text-matching", "dimensions": 8, "encoding_format": "base64"}
+    ).json()
+    assert from_base64(packed["data"][0]["embedding"]).tobytes() == from_float(sagemaker["embedding"]).tobytes()
+    record = '{"text":"the sun rises","task":"text-matching","dimensions":8,"k":"v"}\n{"text":""}\n'
+    response = invoke(client, record, Content_Type="application/jsonlines")
+    assert response.headers["content-type"] == "application/jsonlines"
+    good, bad = map(json.loads, response.text.splitlines())
+    assert (good["embedding"], good["k"]) == (sagemaker["embedding"], "v")
+    assert bad["error"]["code"] == "empty_text"
+
+
+def test_a_body_sent_in_chunks(client):
+    body = json.dumps(GOOD).encode()
+    response = client.post("/invocations", content=iter([body[:9], body[9:]]), headers=JSON)
+    assert response.status_code == 200
+
+
+def test_custom_attributes_and_the_request_id_come_back(client):
+    response = invoke(client, GOOD, X_Amzn_SageMaker_Custom_Attributes="trace=1;b=2")
+    assert response.headers["X-Amzn-SageMaker-Custom-Attributes"] == "trace=1;b=2"
+    response = invoke(client, "{", **{"X-Amzn-RequestId": "abc-1", "X-Amzn-SageMaker-Custom-Attributes": "t"})
+    assert check_error(response.content, 400)["request_id"] == "abc-1"
+    assert response.headers["X-Amzn-SageMaker-Custom-Attributes"] == "t"
+
+
+def test_two_requests_at_once_get_their_own_answers(client):
+    def dimensions(count: int) -> int:
+        body = {"input": f"sun {count}", "dimensions": count}
+        return len(invoke(client, body).json()["data"][0]["embedding"])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(dimensions, range(1, 33))) == list(range(1, 33))
+
+
+# bad input
+
+DEEP = '{"data":' + "[" * 200_000 + "]" * 200_000 + "}"
+BAD = {
+    "not JSON": (b"{bad", "not_json", None),
+    "empty": (b"", "not_json", None),
+    "not UTF-8": (b'{"data":["\xff"]}', "not_utf8", None),
+    "deep": (DEEP, "not_json", None),
+    "deep, yet JSON": ('{"data":' + "[" * 1000 + "]" * 1000 + "}", "wrong_type", "data[0]"),
+    "huge number": ('{"input":"a","dimensions":' + "9" * 400 + "}", "not_json", None),
+    "large number": ('{"input":"a","dimensions":' + "9" * 40 + "}", "wrong_type", "dimensions"),
+    "NaN": ('{"input":"a","dimensions":NaN}', "not_json", None),
+    "null": (b"null", "unknown_shape", None),
+    "a list": (["a"], "unknown_shape", None),
+    "wrong types": ({"data": {"text": {}}}, "wrong_type", "data.text"),
+    "unknown task": ({"data": ["a"], "parameters": {"task": "x"}}, "unknown_task", "parameters.task"),
+    "dimension 0": ({"input": "a", "dimensions": 0}, "invalid_dimensions", "dimensions"),
+    "dimension 1025": ({"input": "a", "dimensions": 1025}, "invalid_dimensions", "dimensions"),
+    "empty list": ({"data": []}, "empty_input", "data"),
+    "empty string": ({"data": [{"text": "a"}, {"text": ""}]}, "empty_text", "data[1].text"),
+    "null text": ({"data": [{"text": None}]}, "wrong_type", "data[0].text"),
+    "numbers for texts": ({"input": [1, 2]}, "wrong_type", "input[0]"),
+    "lone surrogate": (rb'{"data":[{"text":"a\ud800"}]}', "invalid_text", "data[0].text"),
+    "too many texts": ({"input": ["a"] * 65}, "too_many_texts", "input"),
+    "a 2 MB text": ({"input": ["a", "secret " * 290_000]}, "text_too_long", "input[1]"),
+    "unknown field": ({"input": "a", "dimension": 3}, "unknown_field", "dimension"),
+    "unknown shape": ({"inputs": ["a"]}, "unknown_shape", "inputs"),
+}
+STATUS = {"not_json": 400, "not_utf8": 400, "too_many_texts": 413}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input(client, name):
+    body, code, field = BAD[name]
+    response = invoke(client, body)
+    error = check_error(response.content, response.status_code)
+    assert (error["code"], error["field"]) == (code, field)
+    assert response.status_code == STATUS.get(code, 422)
+    assert response.headers["content-type"] == "application/json"
+    assert "secret" not in response.text
+    still_serves(client)
+
+
+def test_wrong_content_type_and_accept(client):
+    response = invoke(client, "a,b", Content_Type="text/csv")
+    assert "application/jsonlines" in check_error(response.content, 415)["allowed"]
+    response = invoke(client, GOOD, Accept="application/x-npy")
+    assert check_error(response.content, 406)["value"] == "application/x-npy"
+    assert (response.status_code, response.headers["content-type"]) == (406, "application/json")
+    still_serves(client)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_too_large(server, chunked):
+    body = b'{"data":["' + b"a" * MAX_BODY_BYTES + b'"]}'
+    parts = (body[start : start + 100_000] for start in range(0, len(body), 100_000))
+    with server.client() as client:
+        response = client.post("/invocations", content=parts if chunked else body, headers=JSON)
+        assert check_error(response.content, 413)["allowed"] == f"at most {MAX_BODY_BYTES} bytes"
+        still_serves(client)
+
+
+def test_a_body_without_end_is_cut_off(server):
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0), timeout=30) as connection:
+        head = b"POST /invocations HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head)
+        chunk = b"%x\r\n" % 1_000_000 + b" " * 1_000_000 + b"\r\n"
+        sent = 0
+        with pytest.raises(OSError, match=r"."):  # noqa: PT012
+            while sent < 100 * MAX_BODY_BYTES:
+                connection.sendall(chunk)
+                sent += len(chunk)
+    assert sent < 30 * MAX_BODY_BYTES
+
+
+def test_a_client_that_waits_for_leave_to_send_is_refused_at_once(server):
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0), timeout=30) as connection:
+        length = str(MAX_BODY_BYTES + 1).encode()
+        head = (
+            b"POST /invocations HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: " + length + b"\r\n\r\n"
+        )
+        connection.sendall(head)
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_unknown_paths_and_methods(client):
+    check_error(client.get("/nope").content, 404)
+    response = client.get("/invocations")
+    check_error(response.content, 405)
+    assert response.headers["allow"] == "POST"
+    check_error(client.post("/ping").content, 405)
+
+
+def test_texts_are_never_logged(server, client):
+    secret = "Xyzzy-secret"
+    for body in ({"input": secret}, {"input": [secret, ""]}, {"data": [{"text": secret}, 5]}, f'{{"{secret}'):
+        invoke(client, body)
+    still_serves(client)
+    line = server.wait_for_log("request")
+    assert {"request_id", "status", "ms", "texts", "tokens"} <= set(line)
+    assert secret not in json.dumps(server.logs)
+    assert server.stderr == b""
+
+
+# beginning and end
+
+SLOW = """
+import time
+from jina_v3.serving.handler import input_fn, model_fn, output_fn
+from jina_v3.serving.handler import predict_fn as ours
+
+def predict_fn(data, model):
+    time.sleep(1.5)
+    return ours(data, model)
+"""
+
+
+def test_sigterm_finishes_what_is_in_flight_and_exits_0(tiny_model, tmp_path):
+    with ServeProcess(base_with(tmp_path, tiny_model, SLOW)) as server, server.wait_until_ready().client() as client:
+        answers: list[httpx.Response] = []
+        asking = threading.Thread(target=lambda: answers.append(invoke(client, GOOD)))
+        asking.start()
+        time.sleep(0.5)
+        server.terminate()
+        time.sleep(0.3)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(f"{server.url}/ping", trust_env=False)
+        asking.join()
+        assert server.wait() == 0
+        assert [response.status_code for response in answers] == [200]
+        assert len(answers[0].json()["data"][0]["embedding"]) == 8
+
+
+STUCK = """
+import time
+
+def model_fn(model_dir):
+    time.sleep(3600)
+"""
+
+
+def test_503_until_the_model_is_loaded_and_sigterm_while_it_loads(tiny_model, tmp_path):
+    with ServeProcess(base_with(tmp_path, tiny_model, STUCK)) as server, server.client() as client:
+        response = client.get("/ping")
+        assert check_error(response.content, response.status_code)["code"] == "not_ready"
+        assert invoke(client, GOOD).status_code == 503
+        server.terminate()
+        assert server.wait() == 0
+
+
+def test_a_failed_load_ends_the_process_with_one_line(tmp_path):
+    (tmp_path / "model").mkdir()
+    with ServeProcess(tmp_path) as server:
+        assert server.wait() == 1
+    line = server.wait_for_log("the model could not be loaded")
+    assert "config.json" in line["message"]
+    assert str(tmp_path / "model") in line["message"]
+    assert server.stderr == b""
+
+
+@pytest.mark.parametrize("environment", [{"JINA_V3_MAX_TEXTS": "many"}, {"JINA_V3_NOPE": "1"}])
+def test_an_impossible_setting_stops_the_start(tmp_path, environment):
+    with ServeProcess(tmp_path, environment) as server:
+        assert server.wait() == 1
+    assert next(iter(environment)) in server.wait_for_log("cannot start")["message"]
+
+
+RAISING = """
+from jina_v3.serving.handler import model_fn, predict_fn
+
+def input_fn(body, content_type):
+    if body == b"bytes":
+        return None
+    raise KeyError("private words")
+
+def output_fn(prediction, accept):
+    return "plain", "text/plain"
+"""
+
+
+def test_a_users_handlers_are_honoured_and_their_faults_stay_inside(tiny_model, tmp_path):
+    with ServeProcess(base_with(tmp_path, tiny_model, RAISING)) as server, server.wait_until_ready().client() as client:
+        response = invoke(client, b"x")
+        error = strict_json(response.content)["error"]
+        assert (response.status_code, error["code"]) == (500, "internal")
+        assert "private" not in response.text
+        response = invoke(client, b"bytes")
+        assert (response.text, response.headers["content-type"]) == ("plain", "text/plain")
+
+
+def test_a_port_that_is_taken(tiny_model, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with ServeProcess(tmp_path, {"SAGEMAKER_BIND_TO_PORT": str(port)}) as server:
+            assert server.wait() == 1
+        assert str(port) in server.wait_for_log("cannot start")["message"]
+
+
+def test_a_body_that_does_not_come_is_408(tiny_model, tmp_path):
+    with ServeProcess(base_with(tmp_path, tiny_model), {"JINA_V3_BODY_TIMEOUT_S": "0.3"}) as server:
+        port = httpx.URL(server.wait_until_ready().url).port or 0
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+            response = b""
+            while part := connection.recv(65536):
+                response += part
+        assert response.startswith(b"HTTP/1.1 408 ")
+        check_error(response.partition(b"\r\n\r\n")[2], 408)
