@@ -1,0 +1,1 @@
+"""Programs that judge a real checkpoint; nothing imports them but tests."""
