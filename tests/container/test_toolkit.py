@@ -1,0 +1,151 @@
+"""The handlers under AWS's own toolkit, from an unpacked archive that our packaging made."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.support.wire import check_error, from_base64, from_float, strict_json
+
+from jina_v3_infra.artifact import write_artifact
+
+DRIVER = Path(__file__).with_name("toolkit_driver.py")
+GOOD = {"data": [{"text": "the sun rises", "id": "x"}], "parameters": {"dimensions": 8}}
+
+
+@dataclass
+class Answer:
+    status: int
+    phrase: str
+    content_type: str
+    body: bytes
+
+
+class Toolkit:
+    """AWS's toolkit in a process of its own."""
+
+    def __init__(self, base: Path, model_dir: Path) -> None:
+        keep = ("PATH", "HOME", "LANG", "TMPDIR")
+        environment = {name: os.environ[name] for name in keep if name in os.environ}
+        environment |= {
+            "SAGEMAKER_BASE_DIR": str(base),
+            "SAGEMAKER_PROGRAM": "inference.py",
+            "TOOLKIT_MODEL_DIR": str(model_dir),
+            "JINA_V3_DEVICE": "cpu",
+            "OMP_NUM_THREADS": "1",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, DRIVER], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        self.package = Path(self._read()["package"])
+
+    def ask(self, body: bytes | str | object, content_type: str | None = "application/json", accept: str | None = None):
+        body = body if isinstance(body, bytes | str) else json.dumps(body)
+        body = body.encode() if isinstance(body, str) else body
+        given = {"Content-Type": content_type, "Accept": accept}
+        headers = {name: value for name, value in given.items() if value is not None}
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"headers": headers, "body": base64.b64encode(body).decode()}) + "\n")
+        self.process.stdin.flush()
+        answer = self._read()
+        return Answer(**(answer | {"body": base64.b64decode(answer["body"])}))
+
+    def close(self) -> None:
+        self.process.communicate(timeout=30)
+        assert self.process.returncode == 0
+
+    def _read(self) -> dict:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("{"):  # the toolkit writes its own log lines too
+                return json.loads(line)
+        raise AssertionError(f"the toolkit ended: {self.process.wait()}")
+
+
+@pytest.fixture(scope="module")
+def base(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    base = tmp_path_factory.mktemp("ml")
+    archive = write_artifact(tiny_model, base / "model.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(base / "model", filter="data")
+    return base
+
+
+@pytest.fixture(scope="module")
+def toolkit(base: Path) -> Iterator[Toolkit]:
+    toolkit = Toolkit(base, base / "model")
+    yield toolkit
+    toolkit.close()
+
+
+def test_the_code_is_the_archives(toolkit, base):
+    assert toolkit.package == base / "model" / "code" / "jina_v3"
+
+
+def test_each_shape(toolkit):
+    sagemaker = toolkit.ask(GOOD)
+    assert (sagemaker.status, sagemaker.content_type) == (200, "application/json")
+    item = strict_json(sagemaker.body)["data"][0]
+    assert (item["id"], len(item["embedding"])) == ("x", 8)
+    api = {"input": ["the sun rises"], "task": "text-matching", "dimensions": 8, "embedding_type": "base64"}
+    (packed,) = strict_json(toolkit.ask(api).body)["data"]
+    assert from_base64(packed["embedding"]).tobytes() == from_float(item["embedding"]).tobytes()
+    record = '{"text":"the sun rises","task":"text-matching","dimensions":8}\n{bad\n'
+    lines = toolkit.ask(record, "application/jsonlines", "application/jsonlines")
+    assert (lines.status, lines.content_type) == (200, "application/jsonlines")
+    good, bad = map(strict_json, lines.body.splitlines())
+    assert good["embedding"] == item["embedding"]
+    assert bad["error"]["code"] == "not_json"
+
+
+@pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", None])
+def test_bodies_that_the_toolkit_passes_as_bytes(toolkit, content_type):
+    answer = toolkit.ask(GOOD, content_type, "*/*")
+    assert (answer.status, answer.content_type) == (200, "application/json")
+
+
+def test_the_toolkits_default_accept_gives_a_list_for_json_lines(toolkit):
+    answer = toolkit.ask('{"text":"sun"}\n{"text":"port"}', "application/jsonlines")
+    assert (answer.content_type, len(strict_json(answer.body))) == ("application/json", 2)
+
+
+BAD = [
+    ("{bad", "application/json", None, "not_json", "Bad Request"),
+    ("", "application/json", None, "not_json", "Bad Request"),
+    (b"\xff\xfe", "application/json; charset=utf-8", None, "not_utf8", "Bad Request"),
+    ({"nope": 1}, "application/json", None, "unknown_shape", "Unprocessable"),
+    ({"data": [5]}, "application/json", None, "wrong_type", "Unprocessable"),
+    ({"input": ["a", ""]}, "application/json", None, "empty_text", "Unprocessable"),
+    ({"input": "a", "task": "x"}, "application/json", None, "unknown_task", "Unprocessable"),
+    ({"input": "sun " * 9000}, "application/json", None, "text_too_long", "Unprocessable"),
+    ({"input": ["a"] * 2049}, "application/json", None, "too_many_texts", ""),
+    (rb'{"input":"\ud800"}', "application/json", None, "invalid_text", "Unprocessable"),
+    ("a,b", "text/csv", None, "unsupported_media_type", "Unsupported Media Type"),
+    (GOOD, "application/json", "application/x-npy", "not_acceptable", "Not Acceptable"),
+]
+
+
+@pytest.mark.parametrize(("body", "content_type", "accept", "code", "phrase"), BAD)
+def test_bad_requests_have_their_status_and_body_and_leave_the_next_alone(
+    toolkit, body, content_type, accept, code, phrase
+):
+    answer = toolkit.ask(body, content_type, accept)
+    error = check_error(answer.body, answer.status)
+    assert (error["code"], answer.content_type) == (code, "application/json")
+    assert error["request_id"].startswith("request-")
+    assert answer.phrase.startswith(phrase)
+    after = toolkit.ask(GOOD)
+    assert (after.status, after.phrase) == (200, "OK")
+    assert len(strict_json(after.body)["data"]) == 1
+
+
+def test_a_model_dir_that_is_the_code_folder(base):
+    toolkit = Toolkit(base, base / "model" / "code")
+    assert toolkit.ask(GOOD).status == 200
+    toolkit.close()
