@@ -251,7 +251,6 @@ def test_loading_needs_little_more_memory_than_the_weights(tmp_path: Path, dtype
     out = subprocess.run(
         [sys.executable, "-c", PEAK, str(folder), dtype], capture_output=True, text=True, check=True
     ).stdout
-    assert 0.3 * elements * bytes_each < int(out) <= 1.3 * elements * bytes_each, (
-        f"{int(out) / 1e6:.0f} MB for {elements * bytes_each / 1e6:.0f} MB"
-    )
-    print(f"{dtype}: peak {int(out) / (elements * bytes_each):.2f} of the checkpoint's size in that dtype")
+    share = int(out) / (elements * bytes_each)
+    print(f"{dtype}: peak {share:.2f} of the checkpoint's size in that dtype")
+    assert 0.3 < share <= 1.3

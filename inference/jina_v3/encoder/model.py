@@ -113,9 +113,7 @@ class Model:
         self.hidden = config.hidden
         self.device = device
         self.dtype = dtype
-        word, token_type, norm = checkpoint.embeddings()
-        self._embedding = AdaptedEmbedding(word, token_type, device, dtype)
-        self._norm = Norm(norm, config.norm_eps, device, torch.float32)
+        self._embedding, self._norm = _embedding(checkpoint, device, dtype)
         self._layers = [
             Layer(checkpoint.layer(index), config.heads, config.norm_eps, device, dtype)
             for index in range(config.layers)
@@ -131,6 +129,15 @@ class Model:
         for layer in self._layers:
             x = layer(x, batch, rotations, mask)
         return x
+
+
+def _embedding(checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype) -> tuple[AdaptedEmbedding, Norm]:
+    """Load the embedding in a frame of its own: when it ends, the views go, and the pages they touched."""
+    word, token_type, norm = checkpoint.embeddings()
+    return (
+        AdaptedEmbedding(word, token_type, device, dtype),
+        Norm(norm, checkpoint.config.norm_eps, device, torch.float32),
+    )
 
 
 def _pair_channels(weights: LinearWeights, heads: int) -> LinearWeights:
