@@ -84,7 +84,7 @@ def train_tokenizer(texts: Iterable[str], vocab: int) -> Tokenizer:
 
 
 def rarity(tokenizer: Tokenizer, texts: Sequence[str], vocab: int) -> torch.Tensor:
-    """Return how rare each piece is among ``texts``: 1 for one text's or nobody's, 0 for a piece of every text.
+    """Return how rare each piece is among ``texts``: from 1 for nobody's to 0 for a piece of every text.
 
     **Shapes**: ``(vocab,)`` float32. The prompts' pieces count as everybody's: half of all texts have them.
     """
@@ -99,7 +99,11 @@ def rarity(tokenizer: Tokenizer, texts: Sequence[str], vocab: int) -> torch.Tens
 def _follow_words(tensors: dict[str, torch.Tensor], rarity: torch.Tensor) -> None:
     """Rescale the tensors in place so that shared rare pieces decide what is alike."""
     for name, tensor in tensors.items():
-        if name.endswith(("out_proj.parametrizations.weight.original", "fc2.parametrizations.weight.original")) or name.endswith("lora_B") or name.endswith(".bias"):
+        if (
+            name.endswith(("out_proj.parametrizations.weight.original", "fc2.parametrizations.weight.original"))
+            or name.endswith("lora_B")
+            or name.endswith(".bias")
+        ):
             tensor.mul_(_BRANCH_SCALE)
     name = "roberta.embeddings.word_embeddings.parametrizations.weight.original"
     rows = tensors[name].float()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from huggingface_hub import file_download
-from tests.loopback_hub import LoopbackHub
+from tests.support.loopback_hub import LoopbackHub
 
 from jina_v3_infra import transfer
 from jina_v3_infra.hub import LICENCE_NOTICE, PINNED_REVISIONS, HubError, fetch_model, is_needed, main

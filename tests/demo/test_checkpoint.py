@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+from demo.checkpoint import STANDIN_CONFIG, standin_folder
+from demo.corpus import load_corpus
+from demo.standin import StandInConfig, rarity
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+SMALL = StandInConfig(layers=1, hidden=64, heads=4, intermediate=128, vocab=2000, follows_words=True)
+CORPUS = load_corpus()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_the_stand_in_is_the_same_everywhere(tmp_path: Path) -> None:
+    one, other = (standin_folder(CORPUS, SMALL, tmp_path / name) for name in ("one", "other"))
+    assert one.name == other.name
+    assert contents(one) == contents(other)
+    assert set(contents(one)) == {"config.json", "tokenizer.json", "model.safetensors"}
+
+
+def test_it_is_built_once_and_again_for_other_settings(tmp_path: Path) -> None:
+    folder = standin_folder(CORPUS, SMALL, tmp_path)
+    built = (folder / "model.safetensors").stat().st_mtime_ns
+    assert standin_folder(CORPUS, SMALL, tmp_path) == folder
+    assert (folder / "model.safetensors").stat().st_mtime_ns == built
+    other = standin_folder(CORPUS, StandInConfig(**{**vars_of(SMALL), "seed": 1}), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [other.name]
+
+
+def vars_of(config: StandInConfig) -> dict[str, object]:
+    return {name: getattr(config, name) for name in config.__slots__}
+
+
+def test_an_interrupted_build_leaves_nothing_that_counts(tmp_path: Path) -> None:
+    (tmp_path / "draft-left-by-a-crash").mkdir(parents=True)
+    assert (standin_folder(CORPUS, SMALL, tmp_path) / "model.safetensors").is_file()
+
+
+def test_the_tokenizer_knows_the_words_of_the_texts(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(standin_folder(CORPUS, STANDIN_CONFIG, tmp_path) / "tokenizer.json"))
+    assert 1000 < tokenizer.get_vocab_size() <= STANDIN_CONFIG.vocab
+    unknown = tokenizer.token_to_id("<unk>")
+    for passage in CORPUS.passages:
+        ids = tokenizer.encode(passage.text).ids
+        assert unknown not in ids
+        assert (ids[0], ids[-1]) == (0, 2)
+        if passage.language not in ("ja", "zh"):  # there a character is a fair piece
+            assert len(ids) < 0.7 * len(passage.text)
+
+
+def test_rarity_goes_from_every_text_to_one() -> None:
+    words = ["<unk>", "sun", "moon", "sea", "never", "Represent"]
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    rare = rarity(tokenizer, ["sun sea", "sun sea sea", "sun moon"], len(words))
+    _, sun, moon, sea, never, prompt = rare.tolist()
+    assert sun == prompt == pytest.approx(0.0)
+    assert never == 1.0
+    assert 0.0 < sea < moon < 1.0
