@@ -150,6 +150,8 @@ def test_bad_input(client, name):
 def test_wrong_content_type_and_accept(client):
     response = invoke(client, "a,b", Content_Type="text/csv")
     assert "application/jsonlines" in check_error(response.content, 415)["allowed"]
+    response = invoke(client, b"\x1f\x8b", Content_Encoding="gzip")
+    assert check_error(response.content, 415)["field"] == "Content-Encoding"
     response = invoke(client, GOOD, Accept="application/x-npy")
     assert check_error(response.content, 406)["value"] == "application/x-npy"
     assert (response.status_code, response.headers["content-type"]) == (406, "application/json")

@@ -108,6 +108,7 @@ class Application:
         return await self._invoke(context, receive, self.loaded)
 
     async def _invoke(self, context: RequestContext, receive: Receive, loaded: Loaded) -> bytes:
+        _refuse_content_encoding(context)
         body = await self._read_body(context, receive)
         context.request_bytes = len(body)
         loop, program = asyncio.get_running_loop(), loaded.program
@@ -163,6 +164,18 @@ async def _receive_parts(parts: list[bytes], receive: Receive, limit: int) -> in
         else:
             parts.append(part)
     return size
+
+
+def _refuse_content_encoding(context: RequestContext) -> None:
+    encoding = context.get_request_header(0, "content-encoding")
+    if encoding and encoding.strip().lower() != "identity":
+        raise RequestError(
+            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+            "bodies with a content encoding are not offered; send the body as it is",
+            field="Content-Encoding",
+            value=encoding,
+            allowed=["identity"],
+        )
 
 
 def _too_large(context: RequestContext, limit: int) -> RequestError:

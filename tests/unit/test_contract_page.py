@@ -1,0 +1,68 @@
+"""``docs/contract.md`` says what is built."""
+
+import json
+import re
+from pathlib import Path
+
+from tests.support.fake_encoder import FakeEncoder
+
+from jina_v3.config import _VARIABLES, Config
+from jina_v3.contract import TASKS, ErrorCode
+from jina_v3.serving.codecs import read_request, write_response
+from jina_v3.serving.exchange import Prediction
+from jina_v3.serving.media_types import OFFERED
+from jina_v3.serving.vectors import EMBEDDING_TYPES
+
+PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
+
+
+def section(title: str) -> str:
+    return re.split(r"^#+ ", PAGE.partition(f"# {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def answer(body: str, content_type: str) -> str:
+    request = read_request(body, content_type, Config())
+    prediction = Prediction(request, tuple(FakeEncoder().encode_jobs(request.jobs)))
+    return write_response(prediction, None)[0].decode()
+
+
+def shape_of(value):
+    """Names and types, in order, of a JSON value; generated ids and numbers aside."""
+    if isinstance(value, dict):
+        return [(name, shape_of(item)) for name, item in value.items()]
+    if isinstance(value, list):
+        return [shape_of(item) for item in value]
+    return "number" if isinstance(value, int | float) and not isinstance(value, bool) else type(value).__name__
+
+
+def test_examples_of_json():
+    for title in ("jina-sagemaker", "Jina API"):
+        request, response = re.findall(r"```json\n(.*?)```", section(title), re.DOTALL)
+        assert shape_of(json.loads(answer(request, "application/json"))) == shape_of(json.loads(response))
+
+
+def test_the_example_of_json_lines():
+    request, response = re.findall(r"```\n(\{.*?)```", section("JSON lines"), re.DOTALL)
+    written = answer(request, "application/jsonlines")
+    for one, two in zip(written.splitlines(), response.splitlines(), strict=True):
+        assert shape_of(json.loads(one)) == shape_of(json.loads(two))
+
+
+def test_every_code_stands_with_its_status():
+    table = dict.fromkeys(ErrorCode)
+    for statuses, codes in re.findall(r"^\| ([0-9, ]+) \| (.*) \|$", section("Errors"), re.MULTILINE):
+        for name in re.findall(r"`(\w+)`", codes):
+            code = next(code for code in ErrorCode if code.wire_name == name)
+            table[code] = str(code.status) in statuses
+    assert all(table.values()), table
+
+
+def test_every_setting_type_form_and_task_is_named():
+    rows = re.findall(r"^\| `(\w+)` \| `?([^`|]*?)`? \|", section("Limits and settings"), re.MULTILINE)
+    assert [name for name, _ in rows] == list(_VARIABLES)
+    stated = dict(rows)
+    assert stated["JINA_V3_MAX_BODY_BYTES"] == str(Config().limits.max_body_bytes)
+    assert stated["JINA_V3_MAX_TEXTS"] == str(Config().limits.max_texts)
+    assert stated["JINA_V3_BODY_TIMEOUT_S"] == f"{Config().body_timeout_s:g}"
+    for name in (*OFFERED, *EMBEDDING_TYPES, *TASKS):
+        assert f"`{name}`" in PAGE
