@@ -36,15 +36,19 @@ class WrongVectorsError(RuntimeError):
 def check_same(name: str, vectors: Vectors, reference: Vectors, tolerance: float) -> float:
     """Return the worst ``1 - cos`` against the reference.
 
-    Random weights give all texts much the same vector, so the error must also stay under a twentieth of the
-    distance between different texts.
+    Random weights give all texts much the same vector, so a tolerance alone would let texts be mistaken for each
+    other: the worst error must also stay under a quarter of the distance between different texts, the mean error
+    under a twentieth.
 
-    **Raises**: ``WrongVectorsError`` with the name, the worst error and what was allowed.
+    **Raises**: ``WrongVectorsError`` with the name, the errors and what was allowed.
     """
     if vectors.shape != reference.shape or not np.isfinite(vectors).all():
         raise WrongVectorsError(f"{name}: shape {vectors.shape} or values are wrong; expected {reference.shape}")
-    worst = float(cosine_errors(vectors, reference).max())
-    allowed = min(tolerance, spread(reference) / 20)
-    if worst > allowed:
-        raise WrongVectorsError(f"{name}: 1-cos {worst:.2e} against the reference, allowed {allowed:.2e}")
+    errors, distance = cosine_errors(vectors, reference), spread(reference)
+    worst, mean = float(errors.max()), float(errors.mean())
+    if worst > min(tolerance, distance / 4) or mean > distance / 20:
+        raise WrongVectorsError(
+            f"{name}: 1-cos against the reference is {worst:.2e} at worst and {mean:.2e} in the mean; allowed are "
+            f"{min(tolerance, distance / 4):.2e} and {distance / 20:.2e}"
+        )
     return worst

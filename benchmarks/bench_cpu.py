@@ -15,6 +15,7 @@ from pathlib import Path
 from demo.standin import StandInConfig
 
 from benchmarks import cases, report
+from benchmarks.agreement import WrongVectorsError
 from benchmarks.cases import Measurement, Models
 from benchmarks.checkpoint import write_pair
 from benchmarks.machine import describe_machine
@@ -108,7 +109,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if not is_installed("sentence_transformers"):
         print("sentence-transformers is not installed here: its columns stay unmeasured", file=sys.stderr)
-    measurements = list(_run(plan, options))
+    measurements, status = [], 0
+    try:
+        for measurement in _run(plan, options):
+            measurements.append(measurement)  # noqa: PERF402 - what came before an error is kept
+    except WrongVectorsError as error:
+        print(f"a result is wrong, so its case is void and the run ends: {error}", file=sys.stderr)
+        status = 1
     facts = describe_machine() | {"method": "benchmarks/README.md"}
     title = "Measured on CPU" + (" (smoke run: tiny model, no meaning)" if options.smoke else "")
     folder = options.out or (options.cache / "smoke" if options.smoke else _HERE / "results")
@@ -116,7 +123,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     path = report.write_report(folder, "cpu", text, report.raw_csv(facts, measurements))
     print(text)
     print(f"written to {path} and its .csv", file=sys.stderr)
-    return 0
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

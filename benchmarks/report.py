@@ -71,7 +71,8 @@ def strongest(measurement: Measurement, prefix: str, fast: str) -> str | None:
     ratios = {
         name: ratio
         for name in timings.seconds
-        if name.startswith(prefix) and (ratio := timings.median_ratio(name, fast)) is not None
+        if (name == prefix or name.startswith(f"{prefix}, "))
+        and (ratio := timings.median_ratio(name, fast)) is not None
     }
     return min(ratios, key=ratios.__getitem__) if ratios else None
 
