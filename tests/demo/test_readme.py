@@ -1,0 +1,33 @@
+"""What the README tells a user to run or read is there."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+FIRST_SCREEN = "\n".join(README.splitlines()[:40])
+
+
+def test_its_targets_are_the_makefile_s() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z-]+)", README))
+    assert {"demo", "test", "verify"} <= named <= targets
+
+
+def test_its_links_and_folders_are_there() -> None:
+    links = [link for link in re.findall(r"\]\(([^)#]+)", README) if "://" not in link]
+    folders = re.findall(r"`([a-z]+)/`", README)
+    assert links
+    assert folders
+    assert not [name for name in links + folders if not (ROOT / name).exists() and name != "code"]
+
+
+def test_the_first_screen_has_the_commands_and_the_licence() -> None:
+    for text in ("make demo", "make test", "CC-BY-NC-4.0", "Jina AI"):
+        assert text in FIRST_SCREEN
+
+
+def test_its_modules_can_be_run() -> None:
+    for module in set(re.findall(r"-m (jina_v3_infra\.\w+)", README)):
+        source = ROOT / "infra" / (module.replace(".", "/") + ".py")
+        assert '__name__ == "__main__"' in source.read_text(encoding="utf-8")
