@@ -104,6 +104,21 @@ def test_two_requests_at_once_get_their_own_answers(client):
         assert list(pool.map(dimensions, range(1, 33))) == list(range(1, 33))
 
 
+def test_no_records_no_lines(client):
+    response = invoke(client, "\n\n", Content_Type="application/jsonlines")
+    assert (response.status_code, response.content) == (200, b"")
+
+
+def test_a_client_that_goes_away_while_it_sends(server, client):
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0), timeout=30) as connection:
+        connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+    still_serves(client)
+    deadline = time.monotonic() + 10
+    while not any(line.get("status") == 499 for line in server.logs):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 # bad input
 
 DEEP = '{"data":' + "[" * 200_000 + "]" * 200_000 + "}"

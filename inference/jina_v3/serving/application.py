@@ -67,6 +67,7 @@ class Application:
         except RequestError as error:
             body = _fail(context, error)
         except DisconnectedError:
+            context.status = 499  # what others' logs call it; nobody is there to read it
             _log_request(context, 0, started)
             return
         except Exception as error:  # noqa: BLE001  a handler of the user's may raise anything
@@ -200,7 +201,7 @@ def _log_request(context: RequestContext, response_bytes: int, started: float) -
         "request_id": context.request_id,
         "method": context.method,
         "path": context.path[:80],
-        "status": context.status if response_bytes else 499,
+        "status": context.status,
         "request_bytes": context.request_bytes,
         "response_bytes": response_bytes,
         "texts": context.texts,
