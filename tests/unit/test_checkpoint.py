@@ -217,7 +217,7 @@ def test_an_adapter_that_peft_itself_trained_and_saved(flash: Path, tmp_path: Pa
     model.save_pretrained(flash)
     encoder = Encoder.from_folder(flash)
     text = "peft saved this adapter"
-    ids = torch.tensor([encoder._tokenizer._tokenizer.encode(text).ids])
+    ids = torch.tensor([encoder._sequencer._tokenizer._tokenizer.encode(text).ids])
     with torch.inference_mode():
         theirs = model(input_ids=ids).last_hidden_state[0].numpy()
     ours = encoder.token_states(text, task="separation", prompt=False)

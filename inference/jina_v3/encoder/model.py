@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from jina_v3.contract import TASKS, Task
+from jina_v3.contract import TASKS
 from jina_v3.encoder.attention import attend
 from jina_v3.encoder.checkpoint import Checkpoint, EmbeddingWeights, LinearWeights, LowRank, NormWeights
 from jina_v3.encoder.checkpoint.folder import LayerWeights
@@ -151,8 +151,3 @@ def _pair_channels(weights: LinearWeights, heads: int) -> LinearWeights:
 def _own(tensor: torch.Tensor, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
     """Copy, so that no view keeps a map of the file alive."""
     return tensor.to(device=device, dtype=dtype, copy=True).contiguous()
-
-
-def task_index(task: Task | None) -> int:
-    """Return the task's number in a packed batch."""
-    return NO_TASK if task is None else TASKS.index(task)

@@ -74,7 +74,10 @@ def check_texts(texts: Sequence[str]) -> None:
         place = f"texts[{index}]"
         if not isinstance(text, str):
             raise RequestError(
-                ErrorCode.WRONG_TYPE, f"{place} is {type(text).__name__}; it must be a string.", field=place
+                ErrorCode.WRONG_TYPE,
+                f"{place} is {type(text).__name__}; it must be a string"
+                + (" (lists of chunks need late_chunking)." if isinstance(text, list | tuple) else "."),
+                field=place,
             )
         if not text or text.isspace():
             raise RequestError(

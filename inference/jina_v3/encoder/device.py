@@ -1,0 +1,41 @@
+"""Which device and dtype a model runs with when the caller leaves it open, and which choices cannot be."""
+
+from __future__ import annotations
+
+import torch
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Return the named device, or CUDA where there is one.
+
+    **Raises**: ValueError when it is unknown or not there.
+    """
+    if name is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ValueError(f"unknown device {name!r}; want 'cpu', 'cuda' or 'cuda:N'") from None
+    if device.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {name!r} is not supported; want 'cpu', 'cuda' or 'cuda:N'")
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device {name!r} was asked for, but torch finds no CUDA device; use 'cpu' or check the driver"
+        )
+    return device
+
+
+def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:
+    """Return the named dtype, or the device's best: float32 on the CPU, bfloat16 from Ampere on, float16 before.
+
+    **Raises**: ValueError when it is unknown.
+    """
+    if name is None:
+        if device.type == "cpu":
+            return torch.float32
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    if name not in _DTYPES:
+        raise ValueError(f"unknown dtype {name!r}; want one of {', '.join(_DTYPES)}")
+    return _DTYPES[name]

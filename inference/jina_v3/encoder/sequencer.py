@@ -1,0 +1,99 @@
+"""From texts to what the model reads: token sequences with ``<s>``, prompt and ``</s>``, checked against the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from jina_v3.contract import PROMPTS, TASKS, ErrorCode, Task
+from jina_v3.encoder.late_chunking import WindowConfig, join_chunks, windows
+from jina_v3.encoder.packing import NO_TASK, TokenSequence
+from jina_v3.encoder.tokenizer import TextTokenizer
+from jina_v3.encoder.work import Unit
+from jina_v3.errors import RequestError
+
+Ids = npt.NDArray[np.int64]
+
+_OVERLAP_TOKENS = 256  # of the windows of a long document, as jina-ai/late-chunking has it
+
+
+class Sequencer:
+    """Tokenises units and lays out their sequences. Needs no device; safe to use from several threads."""
+
+    def __init__(self, tokenizer: TextTokenizer, max_tokens: int) -> None:
+        self._tokenizer = tokenizer
+        self._max_tokens = max_tokens
+        self._windows = WindowConfig(window=max_tokens, overlap=min(_OVERLAP_TOKENS, max_tokens // 2))
+
+    def tokenize(self, units: Sequence[Unit]) -> list[tuple[Unit, list[Ids]]]:
+        """Tokenise all texts of some units at once, and keep those whose job is still good.
+
+        A text that cannot be served becomes its job's error; one that was cut is noted in ``truncated``.
+        """
+        every = iter(self._tokenizer.ids([text for unit in units for text in unit.strings()]))
+        tokenised = [(unit, [next(every) for _ in unit.texts]) for unit in units]
+        for unit, ids in tokenised:
+            try:
+                self._check(unit, ids)
+            except RequestError as error:
+                unit.output.error = unit.output.error or error
+        return [(unit, ids) for unit, ids in tokenised if unit.output.error is None]
+
+    def sequences(self, unit: Unit, ids: Sequence[Ids], first_row: int) -> list[TokenSequence]:
+        """Lay out one unit, whose text ``i`` goes to row ``first_row + i``, and count its tokens."""
+        job = unit.output.job
+        if not job.late_chunking:
+            sequence = self.sequence(ids[0], job.task, first_row)
+            unit.output.token_counts[unit.texts.start] = len(sequence.ids)
+            return [sequence]
+        # without its trailing space: a chunk begins a word by itself, and the space must not become a token
+        prompt = PROMPTS[job.task].rstrip() if job.task is not None else ""
+        head = np.concatenate([self._tokenizer.bos, *self._tokenizer.ids([prompt])])
+        joined, lengths = join_chunks(head, ids, self._tokenizer.eos)
+        unit.output.token_counts[:] = lengths
+        return windows(joined, lengths, first_row, _task_index(job.task), self._windows)
+
+    def sequence(self, ids: Ids, task: Task | None, row: int) -> TokenSequence:
+        """Put ``<s>`` and ``</s>`` around one text's ids."""
+        whole = np.concatenate([self._tokenizer.bos, ids, self._tokenizer.eos])
+        return TokenSequence(whole, _task_index(task), ((len(whole), row),))
+
+    def _check(self, unit: Unit, ids: list[Ids]) -> None:
+        """Refuse or cut what is too long; refuse a chunk of no tokens, whose mean would be nothing."""
+        output = unit.output
+        if output.job.late_chunking:
+            for index, chunk in enumerate(ids):
+                if not len(chunk):
+                    raise _no_tokens(index)
+            return
+        room = self._max_tokens - 2  # for <s> and </s>
+        if len(ids[0]) > room:
+            index = unit.texts.start
+            if not output.job.truncate:
+                raise self._too_long(index, len(ids[0]) + 2)
+            output.truncated.append(index)
+            ids[0] = ids[0][:room]
+
+    def _too_long(self, index: int, tokens: int) -> RequestError:
+        return RequestError(
+            ErrorCode.TEXT_TOO_LONG,
+            f"texts[{index}] has {tokens} tokens with <s>, </s> and the task's prompt; at most {self._max_tokens} "
+            "are allowed. Shorten it, split it into chunks with late_chunking, or pass truncate=true to cut it.",
+            field=f"texts[{index}]",
+            value=tokens,
+            allowed={"maximum": self._max_tokens},
+        )
+
+
+def _no_tokens(index: int) -> RequestError:
+    return RequestError(
+        ErrorCode.EMPTY_TEXT,
+        f"texts[{index}] has no tokens: the tokenizer drops all of its characters; leave it out.",
+        field=f"texts[{index}]",
+    )
+
+
+def _task_index(task: Task | None) -> int:
+    return NO_TASK if task is None else TASKS.index(task)

@@ -1,0 +1,175 @@
+"""What ``Encoder.encode`` takes, refuses and reports."""
+
+import json
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.support.checkpoints import TINY, write_original
+
+from jina_v3.contract import EncodeJob, ErrorCode, Task
+from jina_v3.encoder import Embeddings, Encoder
+from jina_v3.encoder.attention import uses_flash
+from jina_v3.errors import RequestError
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder.from_folder(write_original(tmp_path_factory.mktemp("tiny"), TINY))
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """A model of 40 tokens."""
+    folder = write_original(tmp_path_factory.mktemp("short"), TINY)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 42}))
+    return Encoder.from_folder(folder)
+
+
+def refused(encoder: Encoder, texts: object, **parameters: object) -> RequestError:
+    with pytest.raises(RequestError) as caught:
+        encoder.encode(texts, **parameters)  # type: ignore[arg-type]
+    assert encoder.encode(["the next one works"]).shape == (1, 64)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("texts", "parameters", "code", "field", "said"),
+    [
+        ([], {}, ErrorCode.EMPTY_INPUT, "texts", "at least one"),
+        (["a", ""], {}, ErrorCode.EMPTY_TEXT, "texts[1]", "empty"),
+        (["a", " \n\t"], {}, ErrorCode.EMPTY_TEXT, "texts[1]", "white space"),
+        (["a", None], {}, ErrorCode.WRONG_TYPE, "texts[1]", "NoneType"),
+        (["a", 7], {}, ErrorCode.WRONG_TYPE, "texts[1]", "int"),
+        (["ab\ud800"], {}, ErrorCode.INVALID_TEXT, "texts[0]", "lone surrogate at character 2"),
+        (["a"], {"task": "retrieval.qurey"}, ErrorCode.UNKNOWN_TASK, "task", "did you mean 'retrieval.query'"),
+        (["a"], {"task": "x" * 500}, ErrorCode.UNKNOWN_TASK, "task", "Allowed: retrieval.query"),
+        (["a"], {"task": [None, None]}, ErrorCode.INVALID_VALUE, "task", "2 names for 1 texts"),
+        (["a"], {"dimensions": 0}, ErrorCode.INVALID_DIMENSIONS, "dimensions", "from 1 to 1024"),
+        (["a"], {"dimensions": 1025}, ErrorCode.INVALID_DIMENSIONS, "dimensions", "1025"),
+        (["a"], {"dimensions": True}, ErrorCode.INVALID_DIMENSIONS, "dimensions", "True"),
+        (["a"], {"dimensions": 64.0}, ErrorCode.INVALID_DIMENSIONS, "dimensions", "64.0"),
+        ([["a"], ["b", ""]], {"late_chunking": True}, ErrorCode.EMPTY_TEXT, "texts[2]", "texts[2] is empty"),
+        ([["a"], []], {"late_chunking": True}, ErrorCode.EMPTY_INPUT, "texts", "at least one"),
+        ([["a"], "b"], {"late_chunking": True}, ErrorCode.WRONG_TYPE, "texts[1]", "not a mix"),
+        ([["a"], 3], {"late_chunking": True}, ErrorCode.WRONG_TYPE, "texts[1]", "int"),
+        ([["a"], ["b"]], {}, ErrorCode.WRONG_TYPE, "texts[0]", "lists of chunks need late_chunking"),
+    ],
+)
+def test_bad_calls_say_what_is_wrong(
+    encoder: Encoder, texts: object, parameters: dict[str, object], code: ErrorCode, field: str, said: str
+) -> None:
+    error = refused(encoder, texts, **parameters)
+    assert (error.code, error.field) == (code, field)
+    assert said in error.message
+
+
+def test_an_overlong_text_is_named_counted_and_may_be_cut(short: Encoder) -> None:
+    texts = ["of a", "of " * 60, "a", "of " * 38]
+    error = refused(short, texts)
+    assert error.code is ErrorCode.TEXT_TOO_LONG
+    assert (error.field, error.value, error.allowed) == ("texts[1]", 62, {"maximum": 40})
+    assert "62 tokens" in error.message
+    cut = short.encode(texts, truncate=True)
+    assert cut.truncated == (1,)
+    assert cut.token_counts == (4, 40, 3, 40)
+    np.testing.assert_allclose(cut[1], cut[3], atol=1e-6)  # the first 38 tokens are what is left
+    # the prompt counts, and stays
+    assert short.encode(["of " * 60], task="retrieval.passage", truncate=True).token_counts == (40,)
+
+
+def test_late_chunking_has_no_limit(short: Encoder) -> None:
+    result = short.encode(["of " * 60, "a"], late_chunking=True)
+    assert result.token_counts == (61, 2)
+    assert result.truncated == ()
+
+
+def test_a_chunk_that_the_tokenizer_drops_is_named(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = encoder._sequencer._tokenizer
+    ids = tokenizer.ids
+    monkeypatch.setattr(
+        tokenizer,
+        "ids",
+        lambda texts: [i[:0] if t == "gone" else i for i, t in zip(ids(texts), texts, strict=True)],
+    )
+    error = refused(encoder, ["a", "gone"], late_chunking=True)
+    assert (error.code, error.field) == (ErrorCode.EMPTY_TEXT, "texts[1]")
+
+
+def test_a_bad_job_leaves_the_others_alone(encoder: Encoder) -> None:
+    jobs = [
+        EncodeJob(("one", "two"), Task.SEPARATION, dimensions=8),
+        EncodeJob(
+            ("bad", " "),
+        ),
+        EncodeJob(("of " * 9000,)),
+        EncodeJob(("chunk one", "chunk two"), late_chunking=True, normalized=False),
+        EncodeJob(("of " * 9000, "short"), truncate=True),
+    ]
+    results = encoder.encode_jobs(jobs)
+    assert [type(result) for result in results] == [Embeddings, RequestError, RequestError, Embeddings, Embeddings]
+    first, _, _, late, cut = results
+    np.testing.assert_allclose(first, encoder.encode(["one", "two"], task="separation", dimensions=8), atol=1e-6)
+    np.testing.assert_allclose(
+        late, encoder.encode(["chunk one", "chunk two"], late_chunking=True, normalized=False), atol=1e-5
+    )
+    assert isinstance(cut, Embeddings)
+    assert (cut.truncated, cut.token_counts[0]) == ((0,), 8192)
+
+
+def test_the_result_is_an_ordinary_float32_array(encoder: Encoder) -> None:
+    result = encoder.encode(["one", "two"])
+    assert isinstance(result, np.ndarray)
+    assert (result.dtype, result.shape, result.token_counts) == (np.float32, (2, 64), result.token_counts)
+    assert result[:1].token_counts == ()  # a slice does not claim the whole's counts
+    assert (result @ result.T).shape == (2, 2)
+    one = encoder.encode("one")
+    np.testing.assert_allclose(one, result[:1], atol=1e-6)
+
+
+def test_threads_share_one_encoder(encoder: Encoder) -> None:
+    texts = [[f"thread {i} text {j}" for j in range(5)] for i in range(6)]
+    expected = [encoder.encode(one, task="text-matching") for one in texts]
+    got: dict[int, Embeddings] = {}
+
+    def work(index: int) -> None:
+        got[index] = encoder.encode(texts[index], task="text-matching")
+
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for index, vectors in enumerate(expected):
+        np.testing.assert_allclose(got[index], vectors, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"device": "cuda"}, "no CUDA device"),
+        ({"device": "tpu"}, "unknown device 'tpu'"),
+        ({"device": "meta"}, "not supported"),
+        ({"dtype": "int8"}, "unknown dtype 'int8'"),
+    ],
+)
+def test_devices_and_dtypes_that_cannot_be(tmp_path: Path, arguments: dict[str, str], said: str) -> None:
+    if arguments.get("device") == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(ValueError, match=said):
+        Encoder.from_folder(tmp_path, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "capability", "flash"),
+    [(torch.bfloat16, (9, 0), True), (torch.float16, (8, 6), True), (torch.float16, (7, 5), False),
+     (torch.float32, (9, 0), False)],
+)  # fmt: skip
+def test_flash_is_used_where_it_runs(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, capability: tuple[int, int], flash: bool
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _device: capability)
+    assert uses_flash(torch.device("cuda", 0), dtype) is flash
