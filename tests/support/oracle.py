@@ -20,7 +20,8 @@ PROMPTS = {  # written out, not imported: what the model's card says
 class Oracle:
     """Loads a folder of the flash layout with adapters, the way the model's card does."""
 
-    def __init__(self, folder: Path, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(self, folder: Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> None:
+        self.device = device
         base = JinaEmbeddingsV3Model.from_pretrained(
             folder, add_pooling_layer=False, dtype=dtype, attn_implementation="sdpa"
         )
@@ -28,7 +29,7 @@ class Oracle:
         self.model = PeftModel.from_pretrained(base, folder / names[0], adapter_name=names[0])
         for name in names[1:]:
             self.model.load_adapter(folder / name, adapter_name=name)
-        self.model = self.model.eval().to(dtype)
+        self.model = self.model.eval().to(device, dtype)
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
 
     def ids(self, text: str, task: Task | None) -> list[int]:
@@ -45,7 +46,8 @@ class Oracle:
             ids[row, : len(sequence)] = torch.tensor(sequence)
             mask[row, : len(sequence)] = 1
         names = ["__base__" if task is None else task.value.replace(".", "_").replace("-", "_") for task in tasks]
-        out = self.model(input_ids=ids, attention_mask=mask, adapter_names=names).last_hidden_state.float()
+        ids, mask = ids.to(self.device), mask.to(self.device)
+        out = self.model(input_ids=ids, attention_mask=mask, adapter_names=names).last_hidden_state.float().cpu()
         return [out[row, : len(sequence)] for row, sequence in enumerate(sequences)]
 
     def encode(

@@ -12,13 +12,14 @@ Inputs are "wide": their last columns are left free for ``m∘(A·x)``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 
 from jina_v3.contract import TASKS
-from jina_v3.encoder.checkpoint import LinearWeights
+from jina_v3.encoder.checkpoint import LinearWeights, LowRank
 
 _COLUMN_MULTIPLE = 32  # keeps the wide inner dimension aligned for vector and tensor-core tiles
 _EXPECTED_TOKENS = 2048  # oneDNN lays packed weights out for about this many rows
@@ -93,6 +94,23 @@ def make_product(weight: torch.Tensor, bias: torch.Tensor | None) -> Product:
     return PlainProduct(weight.clone(memory_format=torch.contiguous_format), bias)
 
 
+class Columns:
+    """The columns for adapters in one product: which task owns each.
+
+    **Shapes**: ``owners: (columns,)`` indices into ``contract.TASKS``; filling columns have an owner no token has.
+    """
+
+    def __init__(self, low_ranks: Sequence[LowRank], device: torch.device, multiple: int = 1) -> None:
+        owners = [TASKS.index(one.task) for one in low_ranks for _ in range(one.rank)]
+        self.used = len(owners)
+        owners += [len(TASKS)] * (-len(owners) % multiple)
+        self.pattern = tuple(owners)
+        self.owners = torch.tensor(owners, device=device)
+
+    def __len__(self) -> int:
+        return len(self.pattern)
+
+
 class TaskMask:
     """Which columns each token of a batch may use; made once a batch for each pattern of columns."""
 
@@ -101,12 +119,11 @@ class TaskMask:
         self._dtype = dtype
         self._made: dict[tuple[int, ...], torch.Tensor] = {}
 
-    def __call__(self, owners: tuple[int, ...]) -> torch.Tensor:
-        """Return the mask for columns owned by these tasks. **Shapes**: ``(tokens, columns)`` of zeros and ones."""
-        if owners not in self._made:
-            columns = torch.tensor(owners, device=self._tasks.device)
-            self._made[owners] = (self._tasks[:, None] == columns[None]).to(self._dtype)
-        return self._made[owners]
+    def __call__(self, columns: Columns) -> torch.Tensor:
+        """Return zeros and ones. **Shapes**: ``(tokens, columns)``."""
+        if columns.pattern not in self._made:
+            self._made[columns.pattern] = (self._tasks[:, None] == columns.owners[None]).to(self._dtype)
+        return self._made[columns.pattern]
 
 
 class AdaptedLinear:
@@ -118,22 +135,24 @@ class AdaptedLinear:
 
     def __init__(self, weights: LinearWeights, device: torch.device, dtype: torch.dtype, spare: int = 0) -> None:
         out_features, self.in_features = weights.weight.shape
-        used = sum(len(one.a) for one in weights.low_ranks)
-        self.columns = -(-used // _COLUMN_MULTIPLE) * _COLUMN_MULTIPLE
-        self.owners = tuple(TASKS.index(one.task) for one in weights.low_ranks for _ in one.a)
-        # columns that fill up to the multiple belong to a task that no token has
-        self.owners += (len(TASKS),) * (self.columns - used)
-        wide = torch.zeros(out_features + spare, self.in_features + self.columns, dtype=dtype)
+        self._columns = Columns(weights.low_ranks, device, _COLUMN_MULTIPLE)
+        used, columns = self._columns.used, len(self._columns)
+        wide = torch.zeros(out_features + spare, self.in_features + columns, dtype=dtype)
         wide[:out_features, : self.in_features] = weights.weight
         bias = torch.zeros(out_features + spare, dtype=dtype)
         bias[:out_features] = weights.bias
-        if self.columns:
-            down = torch.zeros(self.columns, self.in_features + self.columns, dtype=dtype)
+        if columns:
+            down = torch.zeros(columns, self.in_features + columns, dtype=dtype)
             b = torch.cat([one.b for one in weights.low_ranks], 1)
             wide[:out_features, self.in_features : self.in_features + used] = b
             down[:used, : self.in_features] = torch.cat([one.a for one in weights.low_ranks])
             self._down = make_product(down.to(device), None)
         self._product = make_product(wide.to(device), bias.to(device))
+
+    @property
+    def columns(self) -> int:
+        """How many columns an input has for additions."""
+        return len(self._columns)
 
     def room(self, like: torch.Tensor) -> torch.Tensor:
         """Return an input to be filled: uninitialised but for its last columns, which are zero."""
@@ -152,7 +171,7 @@ class AdaptedLinear:
     def adapt_(self, wide: torch.Tensor, mask: TaskMask | None) -> torch.Tensor:
         """Put ``m∘(A·x)`` into the last columns, which hold zeros, in place. ``mask=None``: no token has a task."""
         if self.columns and mask is not None:
-            torch.mul(self._down(wide), mask(self.owners), out=wide[:, self.in_features :])
+            torch.mul(self._down(wide), mask(self._columns), out=wide[:, self.in_features :])
         return wide
 
     def __call__(self, wide: torch.Tensor, *, gelu: bool = False, residual: torch.Tensor | None = None) -> torch.Tensor:

@@ -12,7 +12,7 @@ from jina_v3.contract import TASKS
 from jina_v3.encoder.attention import attend
 from jina_v3.encoder.checkpoint import Checkpoint, EmbeddingWeights, LinearWeights, LowRank, NormWeights
 from jina_v3.encoder.checkpoint.folder import LayerWeights
-from jina_v3.encoder.linear import AdaptedLinear, TaskMask
+from jina_v3.encoder.linear import AdaptedLinear, Columns, TaskMask
 from jina_v3.encoder.packing import NO_TASK, PackedBatch
 from jina_v3.encoder.rotary import pair_channels, rotary_table, rotate_
 
@@ -46,7 +46,7 @@ class AdaptedEmbedding:
         self._constant = torch.zeros(len(TASKS) + 1, hidden)  # last row: no task
         self._constant += token_type.weight[0].float()
         for one in token_type.low_ranks:
-            self._constant[TASKS.index(one.task)] += one.a[0].float() @ one.b.float()
+            self._constant[TASKS.index(one.task)] += one.b.float() @ one.a[:, 0].float()
         self._constant = self._constant.to(device)
         self._additions = _EmbeddingAdditions(word.low_ranks, device, dtype) if word.low_ranks else None
 
@@ -61,21 +61,25 @@ class _EmbeddingAdditions:
     """The tasks' additions to word embeddings, all tasks in one product: see ``linear.py`` for the masking."""
 
     def __init__(self, low_ranks: tuple[LowRank, ...], device: torch.device, dtype: torch.dtype) -> None:
-        rank = max(one.a.shape[1] for one in low_ranks)
-        self._vocab = len(low_ranks[0].a)
+        self._vocab = low_ranks[0].a.shape[1]
+        rank = max(one.rank for one in low_ranks)
+        even = [
+            LowRank(one.task, F.pad(one.a, (0, 0, 0, rank - one.rank)), F.pad(one.b, (0, rank - one.rank)))
+            for one in low_ranks
+        ]
+        self._columns = Columns(even, device)
         # the tasks' A one below the other, so that (task, token) is one row number
-        self._a = torch.cat([F.pad(one.a, (0, rank - one.a.shape[1])) for one in low_ranks]).to(device, dtype)
-        self._b = torch.cat([F.pad(one.b, (0, 0, 0, rank - len(one.b))) for one in low_ranks]).to(device, torch.float32)
-        self._owners = tuple(TASKS.index(one.task) for one in low_ranks for _ in range(rank))
-        self._slots = torch.zeros(len(TASKS) + 1, dtype=torch.int64)  # no task takes any slot: it is masked
-        for slot, one in enumerate(low_ranks):
-            self._slots[TASKS.index(one.task)] = slot
-        self._slots = self._slots.to(device)
+        self._a = torch.cat([one.a.T for one in even]).to(device, dtype)  # (tasks · vocab, rank)
+        self._b = torch.cat([one.b.T for one in even]).to(device, torch.float32)  # (tasks · rank, hidden)
+        slots = torch.zeros(len(TASKS) + 1, dtype=torch.int64)  # no task takes any slot: it is masked
+        for slot, one in enumerate(even):
+            slots[TASKS.index(one.task)] = slot
+        self._slots = slots.to(device)
 
     def add_(self, x: torch.Tensor, batch: PackedBatch, mask: TaskMask) -> torch.Tensor:
         """Add in place. **Shapes**: ``x: (tokens, hidden)`` fp32."""
         down = F.embedding(self._slots[batch.tasks] * self._vocab + batch.ids, self._a)  # (tokens, rank)
-        masked = down.repeat(1, len(self._owners) // down.shape[1]) * mask(self._owners)
+        masked = down.repeat(1, len(self._columns) // down.shape[1]) * mask(self._columns)
         return x.addmm_(masked.float(), self._b)
 
 

@@ -89,8 +89,8 @@ class Checkpoint:
         return tuple(LowRank(task, a[index], b[index] * scale) for index, task in enumerate(self.tasks))
 
     def _embedding_additions(self, base: TensorReader, adapters: list[TensorReader], name: str) -> tuple[LowRank, ...]:
-        if self.layout is Layout.ORIGINAL:
-            return self._stacked(base, name)
+        if self.layout is Layout.ORIGINAL:  # which keeps these two transposed
+            return tuple(LowRank(one.task, one.a.T, one.b.T) for one in self._stacked(base, name))
         return tuple(
             adapter.embedding(tensors, name) for adapter, tensors in zip(self._adapters, adapters, strict=True)
         )

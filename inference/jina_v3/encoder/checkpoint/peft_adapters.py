@@ -49,10 +49,10 @@ class PeftAdapter:
         check_whole(self._folder, "PEFT's layout over the native names", self.files.shapes, required, optional)
 
     def embedding(self, tensors: TensorReader, name: str) -> LowRank:
-        """Read the addition to an embedding table; PEFT keeps it transposed against the original."""
+        """Read the addition to an embedding table."""
         a = tensors[f"{_PREFIX}{name}.lora_embedding_A"]  # (rank, vocab)
         b = tensors[f"{_PREFIX}{name}.lora_embedding_B"]  # (hidden, rank)
-        return LowRank(self.task, a.T, b.T * self._scale)
+        return LowRank(self.task, a, b * self._scale)
 
     def linear(self, tensors: TensorReader, names: LinearNames) -> LowRank:
         """Read the addition to a linear layer; three parts that share A stay of the same rank."""

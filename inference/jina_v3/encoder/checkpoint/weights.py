@@ -13,13 +13,18 @@ from jina_v3.contract import Task
 class LowRank:
     """One task's addition to a matrix: ``b @ a``, scaled already.
 
-    **Shapes**: for a linear layer ``a: (rank, in)``, ``b: (out, rank)``; for an embedding table, whose rows are
-    looked up, ``a: (vocab, rank)``, ``b: (rank, hidden)`` and the addition is ``a @ b``.
+    **Shapes**: ``a: (rank, in)``, ``b: (out, rank)``. An embedding table counts as a linear layer from ``in = vocab``
+    to ``out = hidden``: token ``i`` gets ``b @ a[:, i]``.
     """
 
     task: Task
     a: torch.Tensor
     b: torch.Tensor
+
+    @property
+    def rank(self) -> int:
+        """How many rows ``a`` has."""
+        return len(self.a)
 
 
 @dataclass(frozen=True, slots=True)
