@@ -109,6 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     if not is_installed("sentence_transformers"):
         print("sentence-transformers is not installed here: its columns stay unmeasured", file=sys.stderr)
+    facts = describe_machine() | {"method": "benchmarks/README.md"}
     measurements, status = [], 0
     try:
         for measurement in _run(plan, options):
@@ -116,7 +117,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except WrongVectorsError as error:
         print(f"a result is wrong, so its case is void and the run ends: {error}", file=sys.stderr)
         status = 1
-    facts = describe_machine() | {"method": "benchmarks/README.md"}
     title = "Measured on CPU" + (" (smoke run: tiny model, no meaning)" if options.smoke else "")
     folder = options.out or (options.cache / "smoke" if options.smoke else _HERE / "results")
     text = report.markdown(title, facts, measurements)

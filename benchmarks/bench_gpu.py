@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.device != "cpu" and not torch.cuda.is_available():
         print("bench-gpu needs a CUDA device and torch finds none; nothing was measured", file=sys.stderr)
         return 2
-    plan = SMOKE if options.smoke else FULL
+    plan, facts = SMOKE if options.smoke else FULL, describe_machine()
     folder = Path(options.out or os.environ.get("OUT") or _HERE / "results")
     lexicon = Lexicon(plan.config.vocab)
     name = f"gpu-{plan.config.layers}x{plan.config.hidden}"
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             square=plan.square,
             rounds=plan.rounds,
         )
-        result = measure(bench, plan, describe_machine() | describe_device(options.device, dtype))
+        result = measure(bench, plan, facts | describe_device(options.device, dtype))
         result.checks.extend(checks)
         text = gpu_report.markdown(result)
         write_report(folder, f"gpu-{dtype}", text, gpu_report.raw_csv(result))

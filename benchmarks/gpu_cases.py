@@ -14,10 +14,9 @@ from benchmarks.agreement import Vectors
 from benchmarks.timing import Timings, Variant, interleave
 from benchmarks.variants import DTYPES, MatrixProducts, SentenceTransformers, encoder_flop
 from benchmarks.workload import Lengths, Lexicon, round_robin_tasks
-from jina_v3.contract import Task
+from jina_v3.contract import TASKS, Task
 from jina_v3.encoder import Encoder
-from jina_v3.encoder.model import task_index
-from jina_v3.encoder.packing import TokenSequence
+from jina_v3.encoder.packing import NO_TASK, TokenSequence
 
 FORWARD = "ours, ids to vectors"
 FROM_TEXTS = "ours, texts to vectors"
@@ -125,7 +124,7 @@ class Bench:
         ids = [np.array(encoding.ids, dtype=np.int64) for encoding in encodings]
         kinds = tasks or [None] * len(ids)
         return [
-            TokenSequence(one, task_index(task), ((len(one), row),))
+            TokenSequence(one, NO_TASK if task is None else TASKS.index(task), ((len(one), row),))
             for row, (one, task) in enumerate(zip(ids, kinds, strict=True))
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -19,12 +20,19 @@ def describe_machine() -> dict[str, str]:
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "processor": _processor(),
-        "cores": f"{torch.get_num_threads()} threads",
+        "threads": str(torch.get_num_threads()),
+        "load before": _load(),
         "flags": ", ".join(_processor_flags()) or "none of " + ", ".join(_FLAGS),
         "python": platform.python_version(),
         "versions": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
         "commit": _commit(),
     }
+
+
+def _load() -> str:
+    """Return the load average: what else the machine was doing."""
+    one, five, _ = os.getloadavg()
+    return f"{one:.1f} in the last minute, {five:.1f} in the last five"
 
 
 def _cpuinfo(field: str) -> str:

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from tests.support.case import Case
+from tests.support.checkpoints import FULL_WIDTH
+from tests.support.oracle import Oracle, cosine_distance
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
 from jina_v3.encoder.attention import attend, attend_by_length
 from jina_v3.encoder.packing import NO_TASK, TokenSequence, to_batch
-from tests.support.case import Case
-from tests.support.checkpoints import FULL_WIDTH
-from tests.support.oracle import Oracle, cosine_distance
 
 pytestmark = [
     pytest.mark.gpu,
