@@ -14,7 +14,7 @@ from pathlib import Path
 
 from demo.standin import StandInConfig
 
-from benchmarks import cases, report
+from benchmarks import cases, include, report
 from benchmarks.agreement import WrongVectorsError
 from benchmarks.cases import Measurement, Models
 from benchmarks.checkpoint import write_pair
@@ -22,7 +22,6 @@ from benchmarks.machine import describe_machine
 from benchmarks.variants import is_installed
 from benchmarks.workload import Lengths, Lexicon
 
-_HERE = Path(__file__).parent
 _CHECK_LENGTHS = (180, 40, 9, 97, 16, 64)
 
 
@@ -118,9 +117,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"a result is wrong, so its case is void and the run ends: {error}", file=sys.stderr)
         status = 1
     title = "Measured on CPU" + (" (smoke run: tiny model, no meaning)" if options.smoke else "")
-    folder = options.out or (options.cache / "smoke" if options.smoke else _HERE / "results")
+    folder = options.out or (options.cache / "smoke" if options.smoke else include.HERE / "results")
     text = report.markdown(title, facts, measurements)
     path = report.write_report(folder, "cpu", text, report.raw_csv(facts, measurements))
+    if folder == include.HERE / "results":
+        include.main()
     print(text)
     print(f"written to {path} and its .csv", file=sys.stderr)
     return status

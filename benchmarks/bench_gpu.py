@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from demo.standin import StandInConfig
 
-from benchmarks import gpu_report
+from benchmarks import gpu_report, include
 from benchmarks.agreement import WrongVectorsError
 from benchmarks.checkpoint import write_pair
 from benchmarks.gpu_cases import Bench
@@ -27,8 +27,6 @@ from benchmarks.report import write_report
 from benchmarks.timing import show_progress
 from benchmarks.variants import SentenceTransformers, is_installed, load_ours
 from benchmarks.workload import Lengths, Lexicon
-
-_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("bench-gpu needs a CUDA device and torch finds none; nothing was measured", file=sys.stderr)
         return 2
     plan, facts = SMOKE if options.smoke else FULL, describe_machine()
-    folder = Path(options.out or os.environ.get("OUT") or _HERE / "results")
+    folder = Path(options.out or os.environ.get("OUT") or include.HERE / "results")
     lexicon = Lexicon(plan.config.vocab)
     name = f"gpu-{plan.config.layers}x{plan.config.hidden}"
     pair = write_pair(options.cache / name, plan.config, lexicon)
@@ -113,6 +111,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = gpu_report.markdown(result)
         write_report(folder, f"gpu-{dtype}", text, gpu_report.raw_csv(result))
         print(text)
+    if folder == include.HERE / "results":
+        include.main()
     print(f"written to {folder}", file=sys.stderr)
     return 0
 

@@ -135,7 +135,10 @@ def task_mix(models: Models, case: str, tokens: int, *, rounds: int, limit_s: fl
         Variant(ONE_TASK, lambda: models.encode_ours(one, Task.TEXT_MATCHING)),
         Variant(FIVE_TASKS, lambda: models.encode_ours(mixed, mix)),
     ]
-    timings = interleave(variants, rounds, limit_s=limit_s, label=f"{case} {models.dtype}")
+    for variant in variants:
+        variant.run()
+    label = f"{case} {models.dtype}"
+    timings = interleave(variants, rounds, limit_s=limit_s, min_rounds=min(rounds, 4), label=label)
     return Measurement(case, models.config.layers, models.dtype, len(lengths), tokens, timings, {})
 
 

@@ -2,9 +2,10 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pytest
-from benchmarks import cases
+from benchmarks import cases, include
 from benchmarks.cases import Measurement
 from benchmarks.report import TARGETS, markdown, ratio_rows, raw_csv, strongest, target_rows
 from benchmarks.timing import Timings
@@ -75,3 +76,19 @@ def test_tables_and_csv_hold_everything() -> None:
     assert rows[0]["commit"] == "abc1234"
     ours = [float(row["seconds"]) for row in rows if row["variant"] == cases.OURS]
     assert ours == pytest.approx([1.0, 1.0, 2.0])
+
+
+def test_readme_shows_what_was_measured(tmp_path: Path) -> None:
+    readme = "before\n<!-- results/a.md -->\nold\n<!-- end -->\nbetween\n<!-- results/b.md -->\n<!-- end -->\n"
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "a.md").write_text("# Measured\n\n## Targets\n")
+    text = include.included(readme, tmp_path)
+    assert "<!-- results/a.md -->\n### Measured\n\n#### Targets\n<!-- end -->\nbetween" in text
+    assert "<!-- results/b.md -->\nNot measured.\n<!-- end -->" in text
+    assert include.included(text, tmp_path) == text
+
+
+def test_committed_readme_agrees_with_the_committed_results() -> None:
+    readme = (include.HERE / "README.md").read_text(encoding="utf-8")
+    assert include.included(readme, include.HERE) == readme
+    assert readme.count("<!-- results/") == 2
