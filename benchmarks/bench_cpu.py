@@ -117,7 +117,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"a result is wrong, so its case is void and the run ends: {error}", file=sys.stderr)
         status = 1
     title = "Measured on CPU" + (" (smoke run: tiny model, no meaning)" if options.smoke else "")
-    folder = options.out or (options.cache / "smoke" if options.smoke else include.HERE / "results")
+    partial = options.smoke or options.only or options.dtype or options.rounds or status
+    folder = options.out or (options.cache / "partial" if partial else include.HERE / "results")
     text = report.markdown(title, facts, measurements)
     path = report.write_report(folder, "cpu", text, report.raw_csv(facts, measurements))
     if folder == include.HERE / "results":
@@ -134,7 +135,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--minutes", type=float, help="time to share out over the cases (default 22)")
     parser.add_argument("--dtype", action="append", choices=["float32", "bfloat16"], help="repeatable; default both")
     parser.add_argument("--only", action="append", default=[], metavar="CASE@LAYERS", help="repeatable; default all")
-    parser.add_argument("--out", type=Path, help="folder for cpu.md and cpu.csv (default benchmarks/results)")
+    parser.add_argument(
+        "--out", type=Path, help="folder for cpu.md and cpu.csv (default benchmarks/results for a full run)"
+    )
     parser.add_argument("--cache", type=Path, default=Path(".cache/bench"), help="folder for generated weights")
     return parser
 

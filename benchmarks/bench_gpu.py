@@ -82,7 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("bench-gpu needs a CUDA device and torch finds none; nothing was measured", file=sys.stderr)
         return 2
     plan, facts = SMOKE if options.smoke else FULL, describe_machine()
-    folder = Path(options.out or os.environ.get("OUT") or include.HERE / "results")
+    default = options.cache / "partial" if options.smoke else include.HERE / "results"
+    folder = Path(options.out or os.environ.get("OUT") or default)
     lexicon = Lexicon(plan.config.vocab)
     name = f"gpu-{plan.config.layers}x{plan.config.hidden}"
     pair = write_pair(options.cache / name, plan.config, lexicon)
