@@ -2,11 +2,13 @@
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.wire import DOCUMENTED_STATUSES, check_error, from_base64, from_float, strict_json
@@ -28,8 +30,11 @@ each_length = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-def encoder(tiny_model: Path) -> Encoder:
-    return Encoder.from_folder(tiny_model, device="cpu")
+def encoder(tiny_model: Path) -> Iterator[Encoder]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # so small a model on a busy machine spends its time on threads waiting for each other
+    yield Encoder.from_folder(tiny_model, device="cpu")
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(autouse=True)
