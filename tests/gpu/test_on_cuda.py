@@ -73,7 +73,7 @@ def test_flash_attention_is_attention(dtype: torch.dtype) -> None:
     sizes = (1, 3, 16, 17, 64, 64, 700)
     sequences = [TokenSequence(np.arange(size), NO_TASK, ((size, row),)) for row, size in enumerate(sizes)]
     batch = to_batch(sequences, device)
-    qkv = torch.randn(sum(sizes), 3, 16, 64, device=device, dtype=dtype)
-    fast = attend(qkv, batch, qkv.new_empty(sum(sizes), 1024))
-    exact = attend_by_length(qkv.float(), batch, torch.empty(sum(sizes), 1024, device=device))
+    q, k, v = torch.randn(3, sum(sizes), 16, 64, device=device, dtype=dtype)
+    fast = attend(q, k, v, batch, q.new_empty(sum(sizes), 1024))
+    exact = attend_by_length(q.float(), k.float(), v.float(), batch, torch.empty(sum(sizes), 1024, device=device))
     torch.testing.assert_close(fast.float(), exact, atol=2e-2, rtol=2e-2)

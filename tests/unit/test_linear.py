@@ -9,7 +9,7 @@ from jina_v3.encoder import linear
 from jina_v3.encoder.checkpoint import LinearWeights, LowRank
 from jina_v3.encoder.linear import AdaptedLinear, PackedProduct, PlainProduct, TaskMask
 from jina_v3.encoder.packing import NO_TASK
-from jina_v3.encoder.rotary import pair_channels, rotary_table, rotate_
+from jina_v3.encoder.rotary import pair_channels, rotary_table, rotate
 
 CPU = torch.device("cpu")
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}
@@ -99,7 +99,7 @@ def test_a_torch_without_the_private_operators_falls_back(monkeypatch: pytest.Mo
 
 
 def test_rotation_is_the_reference_rotation_up_to_the_pairing() -> None:
-    """q·k after rotate_ on paired channels equals q·k after rotate_half on the model's own order."""
+    """q·k after rotate on paired channels equals q·k after rotate_half on the model's own order."""
     heads, head_dim, tokens = 3, 8, 11
     hidden = heads * head_dim
     x, w = torch.randn(tokens, 16, dtype=torch.float64), torch.randn(3 * hidden, 16, dtype=torch.float64)
@@ -115,7 +115,7 @@ def test_rotation_is_the_reference_rotation_up_to_the_pairing() -> None:
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.bfloat16, 0.02)):
         qkv = (x @ pair_channels(w, heads).T).to(dtype).view(tokens, 3, heads, head_dim)
         table = rotary_table(64, head_dim, 20000.0, CPU)
-        rq, rk, rv = rotate_(qkv, table[torch.arange(tokens)][:, None, None]).double().unbind(1)
+        rq, rk, rv = (part.double() for part in rotate(qkv, table[torch.arange(tokens)][:, None, None]))
         scores = torch.einsum("thd,shd->hts", rq, rk)
         assert (scores - expected).abs().max() <= tolerance * expected.abs().max()
         torch.testing.assert_close(rv, v, atol=0.2 if dtype == torch.bfloat16 else 1e-5, rtol=tolerance)

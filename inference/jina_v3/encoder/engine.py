@@ -14,6 +14,7 @@ from jina_v3.contract import MODEL_DIMENSIONS, EncodeJob, Task
 from jina_v3.encoder.calls import joined, moved, to_jobs
 from jina_v3.encoder.checkpoint import Checkpoint, open_checkpoint
 from jina_v3.encoder.device import choose_device, choose_dtype
+from jina_v3.encoder.host_memory import keep_freed_memory
 from jina_v3.encoder.model import Model
 from jina_v3.encoder.packing import TokenSequence, pack, to_batch
 from jina_v3.encoder.pooling import SegmentSums, finish
@@ -24,7 +25,7 @@ from jina_v3.encoder.validation import check_job, parse_task
 from jina_v3.encoder.work import Output, Unit, blocks
 from jina_v3.errors import RequestError
 
-_MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 4096}
+_MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 2048}
 
 
 class Encoder:
@@ -54,7 +55,7 @@ class Encoder:
         ``device`` defaults to CUDA where there is one. ``dtype`` is ``float32``, ``bfloat16`` or ``float16``;
         it defaults to float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
 
-        **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, 4,096 else).
+        **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, 2,048 else).
         **Raises**: CheckpointError when the folder is partial, foreign or unreadable; ValueError for an unknown
         device or dtype.
         """
@@ -63,7 +64,10 @@ class Encoder:
         checkpoint = open_checkpoint(Path(path))
         tokenizer = TextTokenizer(Path(path), checkpoint.config)
         budget = max_batch_tokens or _MAX_BATCH_TOKENS[where.type]
-        return cls(checkpoint, tokenizer, Model(checkpoint, where, kind), budget)
+        model = Model(checkpoint, where, kind)
+        if where.type == "cpu":
+            keep_freed_memory()
+        return cls(checkpoint, tokenizer, model, budget)
 
     @property
     def device(self) -> str:

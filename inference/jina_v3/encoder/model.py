@@ -14,7 +14,7 @@ from jina_v3.encoder.checkpoint import Checkpoint, EmbeddingWeights, LinearWeigh
 from jina_v3.encoder.checkpoint.folder import LayerWeights
 from jina_v3.encoder.linear import AdaptedLinear, Columns, TaskMask
 from jina_v3.encoder.packing import NO_TASK, PackedBatch
-from jina_v3.encoder.rotary import pair_channels, rotary_table, rotate_
+from jina_v3.encoder.rotary import pair_channels, rotary_table, rotate
 
 
 class Norm:
@@ -101,9 +101,8 @@ class Layer:
         """Run one layer. **Shapes**: ``x: (tokens, hidden)`` in and out."""
         hidden = x.shape[1]
         qkv = self._qkv(self._qkv.widen(x, mask)).view(len(x), 3, self._heads, hidden // self._heads)
-        rotate_(qkv, rotations)
         states = self._out.room(x)  # (tokens, hidden + columns)
-        attend(qkv, batch, states[:, :hidden])
+        attend(*rotate(qkv, rotations), batch, states[:, :hidden])
         x = self._norm1(self._out(self._out.adapt_(states, mask), residual=x))
         wide = self._fc1(self._fc1.widen(x, mask), gelu=True)  # (tokens, intermediate + columns)
         return self._norm2(self._fc2(self._fc2.adapt_(wide, mask), residual=x))
