@@ -10,8 +10,12 @@ help: ## list the targets
 
 setup: $(VENV)/.stamp ## make .venv with everything in it (benchmark peers have .venv-peers)
 
+define check-python
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}; set PYTHON=")'
+endef
+
 $(VENV)/.stamp: pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}; set PYTHON=")'
+	$(check-python)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
 	@# torch by its pinned version first, so that nothing can pull another build of it
@@ -35,7 +39,7 @@ format: setup ## let ruff rewrite what it can
 test: setup ## the fast tests (under six minutes on two cores)
 	$(BIN)/pytest
 
-test-slow: setup ## what takes minutes: long fuzzing, full-width parity
+test-slow: setup ## what takes minutes: long fuzzing, half precision of the reference, load peaks of every layout
 	$(BIN)/pytest -m 'slow and not gpu and not weights and not aws'
 
 test-gpu: setup ## the tests that need a CUDA device
@@ -49,6 +53,7 @@ bench-gpu: setup ## check and time the encoder on a CUDA device (under eight min
 
 # The benchmark's peers keep to themselves because of their pins; torch first, as in setup.
 .venv-peers/.stamp: benchmarks/constraints-peers.txt
+	$(check-python)
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install --quiet --upgrade --constraint benchmarks/constraints-peers.txt pip
 	.venv-peers/bin/pip install --quiet --constraint benchmarks/constraints-peers.txt torch numpy
@@ -57,7 +62,7 @@ bench-gpu: setup ## check and time the encoder on a CUDA device (under eight min
 	@touch $@
 
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)
-	$(BIN)/python -m evaluation.verify $(MODEL)
+	$(BIN)/python -m evaluation.verify $(if $(MODEL),'$(MODEL)')
 
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,8 +26,8 @@ _CONSONANTS, _VOWELS = "bcdfghjklmnprstvwxyz", "aeiou"
 class Lengths:
     """Text lengths in tokens, specials included: log-normal, clipped.
 
-    The defaults are the mix that the project's earlier figures were measured on: mean about 85 tokens, the
-    longest six times that, which is what a padded batch pays for.
+    The defaults are a mix such as search meets: mean about 85 tokens, the longest six times that, which is what a
+    padded batch pays for.
     """
 
     median_tokens: int = 64

@@ -75,6 +75,7 @@ def train_tokenizer(texts: Iterable[str], vocab: int) -> Tokenizer:
     )
     tokenizer.train_from_iterator(texts, trainer)
     trained = json.loads(tokenizer.to_str())["model"]["vocab"][len(_SPECIAL_TOKENS) :]
+    trained = [(piece, score) for piece, score in trained if piece not in (*_SPECIAL_TOKENS, "<mask>")]  # as plain text
     tokenizer.model = models.Unigram([(name, 0.0) for name in _SPECIAL_TOKENS] + _settled(trained), unk_id=3)
     tokenizer.add_special_tokens(["<mask>"])
     tokenizer.post_processor = processors.TemplateProcessing(

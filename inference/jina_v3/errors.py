@@ -44,9 +44,20 @@ class RequestError(JinaV3Error, ValueError):
         self.value = shorten(value)
         self.allowed = allowed
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by all arguments, so that the error crosses to another process whole."""
+        return _restore, (self.code, self.message, self.field, self.value, self.allowed)
+
     def at(self, field: str) -> RequestError:
-        """Return the same error, said of another field."""
-        return RequestError(self.code, self.message, field=field, value=self.value, allowed=self.allowed)
+        """Return the same error, said of another field, also where the message begins with the field's name."""
+        message = self.message
+        if self.field and message.startswith(self.field):
+            message = f"{field}{message.removeprefix(self.field)}"
+        return RequestError(self.code, message, field=field, value=self.value, allowed=self.allowed)
+
+
+def _restore(code: ErrorCode, message: str, field: str | None, value: object, allowed: Any) -> RequestError:
+    return RequestError(code, message, field=field, value=value, allowed=allowed)
 
 
 def shorten(value: object) -> str | int | float | bool | None:

@@ -29,7 +29,7 @@ def test_vocabulary_has_the_size_and_specials_of_the_model(lexicon: Lexicon) -> 
     assert tokenizer.encode("never seen: ÄÖ", add_special_tokens=False).ids  # unknown letters are no error
 
 
-def test_lengths_are_the_mix_that_earlier_figures_were_measured_on() -> None:
+def test_lengths_are_the_mix_that_the_docstring_says() -> None:
     lengths = Lengths().draw(64)
     assert lengths == Lengths().draw(64)
     assert (min(lengths) >= 8, max(lengths)) == (True, 512)

@@ -12,7 +12,7 @@ from tests.support.oracle import Oracle, cosine_distance
 from transformers import JinaEmbeddingsV3Model
 
 from jina_v3.contract import MATRYOSHKA_DIMENSIONS, TASKS, Task
-from jina_v3.encoder import Encoder
+from jina_v3.encoder import Encoder, linear
 
 
 def assert_same(ours: np.ndarray, theirs: np.ndarray) -> None:
@@ -38,6 +38,23 @@ def test_a_mixed_batch_from_every_layout(tiny: Case, layout: str) -> None:
     encoder = Encoder.from_folder(tiny.folder(layout), dtype="float32")
     assert encoder.tasks == TASKS
     ours = encoder.encode(tiny.texts, task=tiny.tasks)
+    assert_same(ours, tiny.oracle.encode(tiny.texts, tiny.tasks))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_plain_fallback_gives_the_same(tiny: Case, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
+    packed = Encoder.from_folder(tiny.folder("original"), dtype=dtype).encode(tiny.texts, task=tiny.tasks)
+    monkeypatch.setattr(linear, "packs", lambda _device, _dtype: False)
+    plain = Encoder.from_folder(tiny.folder("original"), dtype=dtype).encode(tiny.texts, task=tiny.tasks)
+    assert cosine_distance(plain, packed).max() <= (1e-6 if dtype == "float32" else 5e-5)
+    if dtype == "float32":
+        assert_same(plain, tiny.oracle.encode(tiny.texts, tiny.tasks))
+
+
+def test_sharded_native_files_with_adapters(tiny: Case, tmp_path: Path) -> None:
+    folder = write_layout(tmp_path / "sharded", "native", tiny.config)
+    shard(folder, 4)
+    ours = Encoder.from_folder(folder).encode(tiny.texts, task=tiny.tasks)
     assert_same(ours, tiny.oracle.encode(tiny.texts, tiny.tasks))
 
 

@@ -11,7 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from jina_v3.contract import TASKS, Task
 
-CORPUS = [path.read_text(encoding="utf-8") for path in sorted(Path("inference/jina_v3").rglob("*.py"))]
+# the demo's texts: in many scripts, and they change with no change of the code
+_TEXTS = Path(__file__).parents[2] / "demo" / "texts"
+CORPUS = [path.read_text(encoding="utf-8") for path in sorted(_TEXTS.glob("*.json*"))]
 
 TINY = StandInConfig(layers=2, hidden=64, heads=4, intermediate=128, vocab=600, dtype=torch.float32, outliers=True)
 FULL_WIDTH = StandInConfig(layers=2, vocab=2000, dtype=torch.float32, outliers=True)

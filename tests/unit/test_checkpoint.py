@@ -1,6 +1,7 @@
 """Which folders load, and what is said of those that must not."""
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import torch
 from demo.standin import StandInConfig
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
-from tests.support.checkpoints import TINY, save_adapter, write_layout, write_original
+from tests.support.checkpoints import TINY, save_adapter, shard, write_layout, write_original
 from transformers import JinaEmbeddingsV3Model
 
 from jina_v3.contract import Task
@@ -114,6 +115,13 @@ def test_a_half_pooler_is_refused_and_no_pooler_is_fine(flash: Path) -> None:
         ({"rotary_emb_base": -1}, "rotary_emb_base is -1"),
         ({"lora_adaptations": ["retrieval.query", "sorting"]}, "known adapters are retrieval.query"),
         ({"vocab_size": 601}, "misshapen"),
+        ({"lora_adaptations": ["separation"] * 5}, "each once"),
+        ({"lora_adaptations": [[]]}, "each once"),
+        ({"rotary_emb_base": None}, "rotary_emb_base is None"),
+        ({"rotary_emb_interleaved": True}, "rotary_emb_interleaved is True"),
+        ({"emb_pooler": "cls"}, "emb_pooler is 'cls'"),
+        ({"task_instructions": {"retrieval.query": "query: "}}, "task_instructions is"),
+        ({"bos_token_id": 5}, "has <s> as 0, config.json as 5"),
     ],
 )
 def test_settings_of_another_model(original: Path, setting: dict[str, object], said: str) -> None:
@@ -201,8 +209,69 @@ def test_an_adapter_of_another_kind_is_refused(flash: Path) -> None:
     assert "misshapen" in refusal(flash)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"r": True}, "r is True"),
+        ({"r": 0}, "r is 0"),
+        ({"lora_alpha": float("nan")}, "lora_alpha is nan"),
+        ({"lora_alpha": "1"}, "lora_alpha is '1'"),
+        ({"bias": "all"}, "bias is 'all'"),
+        ({"init_lora_weights": "pissa_niter_4"}, "changes the base weights too"),
+        ({"peft_type": "LOHA"}, "peft_type is 'LOHA'"),
+        ({"alora_invocation_tokens": [1, 2]}, "alora_invocation_tokens"),
+        ({"rank_pattern": {"fc1": 8}}, "rank_pattern"),
+    ],
+)
+def test_settings_of_an_adapter_that_cannot_be(flash: Path, settings: dict[str, object], said: str) -> None:
+    tensors = load_file(flash / "separation/adapter_model.safetensors")
+    save_adapter(flash / "separation", tensors, **settings)
+    assert said in refusal(flash)
+    save_adapter(flash / "separation", tensors, modules_to_save=[], use_dora=None, bias="none")
+    assert Encoder.from_folder(flash).tasks
+
+
+def test_an_adapter_where_none_is_looked_for_is_named(flash: Path) -> None:
+    (flash / "separation").rename(flash / "text-separation")
+    assert "text-separation/adapter_config.json is an adapter of no known task" in refusal(flash)
+    (flash / "text-separation").rename(flash / "separation")
+    (flash / "separation/adapter_config.json").unlink()
+    assert "separation has no adapter_config.json" in refusal(flash)
+
+
+def test_a_scale_that_half_precision_cannot_hold_is_exact(tmp_path: Path) -> None:
+    """alpha / r = 1/3 in a bf16 adapter over fp32 weights."""
+    torch.manual_seed(3)
+    flash = write_layout(tmp_path / "thirds", "flash", TINY)
+    tensors = {
+        name: tensor.bfloat16() for name, tensor in load_file(flash / "separation/adapter_model.safetensors").items()
+    }
+    save_adapter(flash / "separation", tensors, lora_alpha=4 / 3)
+    for task in ("retrieval_query", "retrieval_passage", "classification", "text_matching"):
+        shutil.rmtree(flash / task)
+    exact = {name: tensor.float() * (1 / 3 if "_B" in name else 1.0) for name, tensor in tensors.items()}
+    thirds = Encoder.from_folder(flash).encode(["one text"], task="separation")
+    save_adapter(flash / "separation", exact, lora_alpha=4)
+    np.testing.assert_allclose(Encoder.from_folder(flash).encode(["one text"], task="separation"), thirds, atol=1e-6)
+
+
+def test_an_adapter_config_that_is_no_object(flash: Path) -> None:
+    (flash / "separation/adapter_config.json").write_text("[]")
+    assert "holds list, not an object" in refusal(flash)
+
+
+def test_a_config_without_adapters_over_the_flash_layout(flash: Path) -> None:
+    configure(flash, lora_adaptations=[])
+    assert len(Encoder.from_folder(flash).tasks) == 5
+    for task in Task:
+        shutil.rmtree(flash / task.value.replace(".", "_").replace("-", "_"))
+    assert Encoder.from_folder(flash).tasks == ()
+
+
 def test_adapters_inside_and_beside_are_refused(original: Path) -> None:
     (original / "separation").mkdir()
+    assert Encoder.from_folder(original).tasks  # a folder of that name is not an adapter yet
+    (original / "separation/adapter_config.json").write_text("{}")
     assert "remove one of the two" in refusal(original)
 
 
@@ -243,14 +312,28 @@ print(status("VmHWM") - before)
 """
 
 
-@pytest.mark.parametrize(("dtype", "bytes_each"), [("bfloat16", 2), ("float32", 4)])
-def test_loading_needs_little_more_memory_than_the_weights(tmp_path: Path, dtype: str, bytes_each: int) -> None:
+@pytest.mark.parametrize(
+    ("layout", "shards", "dtype", "bytes_each"),
+    [
+        ("original", 1, "bfloat16", 2),
+        ("original", 1, "float32", 4),
+        pytest.param("original", 3, "float16", 2, marks=pytest.mark.slow),
+        pytest.param("native", 1, "bfloat16", 2, marks=pytest.mark.slow),
+        pytest.param("native", 3, "float32", 4, marks=pytest.mark.slow),
+        pytest.param("flash", 1, "float32", 4, marks=pytest.mark.slow),
+    ],
+)
+def test_loading_needs_little_more_memory_than_the_weights(
+    tmp_path: Path, layout: str, shards: int, dtype: str, bytes_each: int
+) -> None:
     config = StandInConfig(layers=8, vocab=60000, dtype=torch.bfloat16)  # the real one has as much in the table
-    folder = write_original(tmp_path / "large", config)
-    elements = (folder / "model.safetensors").stat().st_size // 2
+    folder = write_layout(tmp_path / "large", layout, config)
+    elements = sum(path.stat().st_size for path in folder.rglob("*.safetensors")) // 2
+    if shards > 1:
+        shard(folder, shards)
     out = subprocess.run(
         [sys.executable, "-c", PEAK, str(folder), dtype], capture_output=True, text=True, check=True
     ).stdout
     share = int(out) / (elements * bytes_each)
-    print(f"{dtype}: peak {share:.2f} of the checkpoint's size in that dtype")
+    print(f"{layout} {dtype}: peak {share:.2f} of the checkpoint's size in that dtype")
     assert 0.3 < share <= 1.3

@@ -1,8 +1,10 @@
 """What ``Encoder.encode`` takes, refuses and reports."""
 
 import json
+import pickle
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -56,6 +58,16 @@ def refused(encoder: Encoder, texts: object, **parameters: object) -> RequestErr
         ([["a"], []], {"late_chunking": True}, ErrorCode.EMPTY_INPUT, "texts", "at least one"),
         ([["a"], "b"], {"late_chunking": True}, ErrorCode.WRONG_TYPE, "texts[1]", "not a mix"),
         ([["a"], 3], {"late_chunking": True}, ErrorCode.WRONG_TYPE, "texts[1]", "int"),
+        (None, {}, ErrorCode.WRONG_TYPE, "texts", "texts is NoneType"),
+        (5, {}, ErrorCode.WRONG_TYPE, "texts", "texts is int"),
+        ({"a", "b"}, {}, ErrorCode.WRONG_TYPE, "texts", "texts is set"),
+        (np.array([["a"]]), {}, ErrorCode.WRONG_TYPE, "texts", "texts is ndarray"),
+        ([], {"task": []}, ErrorCode.EMPTY_INPUT, "texts", "at least one"),
+        (["a", "", "b"], {"task": [None, "separation", None]}, ErrorCode.EMPTY_TEXT, "texts[1]", "texts[1] is empty"),
+        (b"bytes", {}, ErrorCode.WRONG_TYPE, "texts", "texts is bytes"),
+        ({"text": 1}, {}, ErrorCode.WRONG_TYPE, "texts", "texts is dict"),
+        (["a"], {"truncate": "false"}, ErrorCode.WRONG_TYPE, "truncate", "'false'"),
+        (["a"], {"normalized": None}, ErrorCode.WRONG_TYPE, "normalized", "True or False"),
         ([["a"], ["b"]], {}, ErrorCode.WRONG_TYPE, "texts[0]", "lists of chunks need late_chunking"),
     ],
 )
@@ -65,6 +77,8 @@ def test_bad_calls_say_what_is_wrong(
     error = refused(encoder, texts, **parameters)
     assert (error.code, error.field) == (code, field)
     assert said in error.message
+    assert error.allowed is not None
+    assert error.value is not None
 
 
 def test_an_overlong_text_is_named_counted_and_may_be_cut(short: Encoder) -> None:
@@ -130,6 +144,47 @@ def test_the_result_is_an_ordinary_float32_array(encoder: Encoder) -> None:
     np.testing.assert_allclose(one, result[:1], atol=1e-6)
 
 
+def test_any_list_of_strings_will_do(encoder: Encoder) -> None:
+    expected = encoder.encode(["one", "two"])
+    for texts in (("one", "two"), np.array(["one", "two"]), {"one": 1, "two": 2}.keys()):
+        np.testing.assert_array_equal(encoder.encode(texts), expected)  # type: ignore[arg-type]
+
+
+def test_numpys_numbers_are_numbers(encoder: Encoder) -> None:
+    assert encoder.encode(["a"], dimensions=np.int64(8), normalized=np.True_).shape == (1, 8)
+
+
+def test_runs_of_one_task_keep_their_order(encoder: Encoder) -> None:
+    texts = [f"text {index}" for index in range(7)]
+    tasks = ["separation", "separation", None, None, "separation", "classification", None]
+    together = encoder.encode(texts, task=tasks, dimensions=16)
+    apart = [encoder.encode([text], task=task, dimensions=16) for text, task in zip(texts, tasks, strict=True)]
+    np.testing.assert_allclose(together, np.concatenate(apart), atol=1e-6)
+    assert together.token_counts == tuple(one.token_counts[0] for one in apart)
+
+
+def test_an_error_ends_a_long_call_before_the_rest_is_encoded(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks: list[int] = []
+    run = encoder._means
+    monkeypatch.setattr(encoder, "_means", lambda sequences, rows: (blocks.append(rows), run(sequences, rows))[1])
+    with pytest.raises(RequestError, match=r"texts\[2100\] has 9002 tokens"):
+        encoder.encode(["a"] * 2100 + ["of " * 9000] + ["a"] * 5000, dimensions=2)
+    assert blocks == [2048]
+    with pytest.raises(RequestError, match=r"texts\[7000\] is empty"):
+        encoder.encode(["a"] * 7000 + [""])
+    assert blocks == [2048]
+
+
+def test_an_error_crosses_to_another_process_whole(encoder: Encoder) -> None:
+    error = refused(encoder, ["a"], dimensions=0)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.code, copy.message, copy.field, copy.value, copy.allowed) == (
+        error.code, error.message, error.field, error.value, error.allowed,
+    )  # fmt: skip
+
+
 def test_threads_share_one_encoder(encoder: Encoder) -> None:
     texts = [[f"thread {i} text {j}" for j in range(5)] for i in range(6)]
     expected = [encoder.encode(one, task="text-matching") for one in texts]
@@ -154,13 +209,27 @@ def test_threads_share_one_encoder(encoder: Encoder) -> None:
         ({"device": "tpu"}, "unknown device 'tpu'"),
         ({"device": "meta"}, "not supported"),
         ({"dtype": "int8"}, "unknown dtype 'int8'"),
+        ({"max_tokens": 15}, "max_tokens is 15; it must be at least 16"),
+        ({"max_batch_tokens": 0}, "max_batch_tokens is 0; it must be at least 1"),
     ],
 )
-def test_devices_and_dtypes_that_cannot_be(tmp_path: Path, arguments: dict[str, str], said: str) -> None:
+def test_arguments_that_cannot_be(tmp_path: Path, arguments: dict[str, Any], said: str) -> None:
     if arguments.get("device") == "cuda" and torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     with pytest.raises(ValueError, match=said):
-        Encoder.from_folder(tmp_path, **arguments)
+        Encoder.from_folder(write_original(tmp_path, TINY), **arguments)
+
+
+def test_a_lower_limit_is_for_texts_and_not_for_documents(tmp_path: Path) -> None:
+    encoder = Encoder.from_folder(write_original(tmp_path, TINY), max_tokens=20)
+    error = refused(encoder, ["of " * 30])
+    assert (error.value, error.allowed) == (32, {"maximum": 20})
+    assert encoder.encode(["of " * 30], truncate=True).token_counts == (20,)
+    assert encoder.encode(["of " * 30], late_chunking=True).token_counts == (32,)
+
+
+def test_a_higher_limit_than_the_models_is_the_models(tmp_path: Path) -> None:
+    assert Encoder.from_folder(write_original(tmp_path, TINY), max_tokens=100_000).max_tokens == 8192
 
 
 @pytest.mark.parametrize(

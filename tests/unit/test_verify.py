@@ -156,7 +156,7 @@ def test_turned_vector_fails_by_cosine(
     model: Path, values: dict[str, dict[str, Any]], published: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = json.loads(json.dumps(values["sample_vectors"]))
-    content["vectors"][0] = content["vectors"][1]
+    content["vectors"][0] = [-value for value in content["vectors"][0]]
     _write(published, "sample_vectors", content)
     _, names, _ = run(model, published, capsys)
     assert "vector, 1-cos, “a token in a packed batch”" in names
@@ -168,7 +168,7 @@ def test_turned_vector_fails_by_cosine(
         ("roberta.encoder.layers.1.mlp.fc2.bias", "token states, base weights"),
         ("roberta.embeddings.token_type_embeddings.parametrizations.weight.original", "token states, base weights"),
         ("roberta.encoder.layers.0.mixer.Wqkv.parametrizations.weight.0.lora_B", "token states, classification"),
-        ("roberta.embeddings.word_embeddings.parametrizations.weight.0.lora_A", "vector, 1-cos, “text”"),
+        ("roberta.embeddings.word_embeddings.parametrizations.weight.0.lora_A", "vector, 1-cos, “what the model returns”"),
         ("roberta.encoder.layers.1.norm2.weight", "pooled without prompt, retrieval.query"),
     ],
 )

@@ -1,7 +1,8 @@
 """Attention over packed sequences, behind one function.
 
-On CUDA with half precision it is torch's own flash kernel for sequences of varied lengths; elsewhere it is SDPA,
-one call for each run of equal lengths. No extra package is ever needed.
+On CUDA with half precision it is torch's own flash kernel for sequences of varied lengths. Elsewhere each run of
+equal lengths is a call by itself: SDPA, or on the CPU in half precision mostly two products with the softmax between.
+No extra package is ever needed.
 """
 
 from __future__ import annotations
@@ -38,26 +39,29 @@ def attend_by_length(
 ) -> torch.Tensor:
     """Do what :func:`attend` does one run of equal lengths at a time: the portable way."""
     heads, head_dim = v.shape[1:]
+    half_on_cpu = q.dtype != v.dtype
     for start, count, length in batch.runs:
-        span = slice(start, start + count * length)
-        q_run, k_run, v_run = (
-            part[span].view(count, length, heads, head_dim).transpose(1, 2) for part in (q, k, v)
-        )  # (count, heads, length, head_dim) each
-        if q.dtype != v.dtype and _writes_scores(count * heads, length):
-            states = _attend_by_scores(q_run, k_run, v_run)
-        else:
-            states = F.scaled_dot_product_attention(q_run, k_run, v_run.to(q.dtype))
-        out[span].view(count, length, heads, head_dim).copy_(states.transpose(1, 2))
+        writes_scores = half_on_cpu and length in _SCORES_LENGTHS
+        most = max(1, _SCORES_BYTES // (4 * heads * length * length)) if writes_scores else count
+        for first in range(0, count, most):
+            here = min(most, count - first)
+            span = slice(start + first * length, start + (first + here) * length)
+            q_run, k_run, v_run = (
+                part[span].view(here, length, heads, head_dim).transpose(1, 2) for part in (q, k, v)
+            )  # (here, heads, length, head_dim) each
+            if writes_scores:
+                states = _attend_by_scores(q_run, k_run, v_run)
+            else:
+                states = F.scaled_dot_product_attention(q_run, k_run, v_run.to(q.dtype))
+            out[span].view(here, length, heads, head_dim).copy_(states.transpose(1, 2))
     return out
 
 
-def _writes_scores(matrices: int, length: int) -> bool:
-    """Say whether writing the scores out beats SDPA for half-precision v on the CPU: while they are few.
-
-    SDPA's CPU kernel works in small blocks, which oneDNN's half-precision product is too slow to start for: it takes
-    1.5 times as long at 85–200 tokens, 1.2 at 512, the same at 32 (two cores with avx512_bf16).
-    """
-    return 32 < length <= 1024 and 4 * matrices * length * length <= 64 * 2**20
+_SCORES_BYTES = 64 * 2**20
+_SCORES_LENGTHS = range(33, 513)
+"""Where writing the scores out beats SDPA's CPU kernel for half-precision v. The kernel works in small blocks, which
+oneDNN's half-precision product is too slow to start for: it takes 1.5 times as long at 85–200 tokens, 1.2 at 512, the
+same at 32 (two cores with avx512_bf16). Lengths alone decide, so that a row's arithmetic is the same in any batch."""
 
 
 def _attend_by_scores(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:

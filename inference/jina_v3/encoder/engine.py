@@ -26,6 +26,8 @@ from jina_v3.encoder.work import Output, Unit, blocks
 from jina_v3.errors import RequestError
 
 _MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 2048}
+_LEAST_TOKENS = 16
+"""Room for the longest prompt (12 tokens), ``<s>``, ``</s>`` and something of the text."""
 
 
 class Encoder:
@@ -34,11 +36,13 @@ class Encoder:
     Make one with :meth:`from_folder`. Calls may come from several threads; they share the weights and no state.
     """
 
-    def __init__(self, checkpoint: Checkpoint, tokenizer: TextTokenizer, model: Model, max_batch_tokens: int) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, tokenizer: TextTokenizer, model: Model, max_batch_tokens: int, max_tokens: int
+    ) -> None:
         self.tasks: tuple[Task, ...] = checkpoint.tasks
-        self.max_tokens = checkpoint.config.max_tokens
+        self.max_tokens = max_tokens
         self.max_batch_tokens = max_batch_tokens
-        self._sequencer = Sequencer(tokenizer, self.max_tokens)
+        self._sequencer = Sequencer(tokenizer, max_tokens, window=checkpoint.config.max_tokens)
         self._model = model
 
     @classmethod
@@ -49,25 +53,34 @@ class Encoder:
         device: str | None = None,
         dtype: str | None = None,
         max_batch_tokens: int | None = None,
+        max_tokens: int | None = None,
     ) -> Encoder:
         """Load a model folder of any of the published layouts.
+
+        On the CPU the word table may stay a view of the file: replace a model by renaming, never by writing over it.
 
         ``device`` defaults to CUDA where there is one. ``dtype`` is ``float32``, ``bfloat16`` or ``float16``;
         it defaults to float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
 
-        **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, 2,048 else).
+        **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, 2,048 else);
+        a text may have ``max_tokens`` tokens (default and at most: the model's 8,192; at least 16).
+
+        On the CPU this changes a setting of the process's allocator, see ``host_memory.py``.
+
         **Raises**: CheckpointError when the folder is partial, foreign or unreadable; ValueError for an unknown
-        device or dtype.
+        device or dtype, or a number of tokens that cannot be.
         """
         where = choose_device(device)
         kind = choose_dtype(dtype, where)
         checkpoint = open_checkpoint(Path(path))
+        longest = checkpoint.config.max_tokens
+        limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=_LEAST_TOKENS))
+        budget = _check_tokens("max_batch_tokens", max_batch_tokens, default=_MAX_BATCH_TOKENS[where.type], least=1)
         tokenizer = TextTokenizer(Path(path), checkpoint.config)
-        budget = max_batch_tokens or _MAX_BATCH_TOKENS[where.type]
         model = Model(checkpoint, where, kind)
         if where.type == "cpu":
             keep_freed_memory()
-        return cls(checkpoint, tokenizer, model, budget)
+        return cls(checkpoint, tokenizer, model, budget, limit)
 
     @property
     def device(self) -> str:
@@ -103,17 +116,16 @@ class Encoder:
             texts,
             task,
             MODEL_DIMENSIONS if dimensions is None else dimensions,
-            late_chunking,
-            normalized,
-            truncate,
+            late_chunking=late_chunking,
+            normalized=normalized,
+            truncate=truncate,
         )
-        results = self.encode_jobs(jobs)
-        offset = 0
-        for job, result in zip(jobs, results, strict=True):
-            if isinstance(result, RequestError):
-                raise moved(result, offset)
-            offset += len(job.texts)
-        return joined([result for result in results if isinstance(result, Embeddings)])
+        outputs = [self._prepare(job) for job in jobs]
+        _raise_first_error(outputs)
+        for block in blocks(outputs):
+            self._encode_block(block)
+            _raise_first_error(outputs)  # the rest would be thrown away
+        return joined([output.embeddings() for output in outputs])
 
     def encode_jobs(self, jobs: Sequence[EncodeJob]) -> list[Embeddings | RequestError]:
         """Embed jobs of any mix of parameters, packed together; one result a job, in order.
@@ -164,7 +176,7 @@ class Encoder:
             placed.append((unit, rows))
             rows += len(unit.texts)
         if placed:
-            self._finish(placed, self._means(sequences, rows))
+            _finish(placed, self._means(sequences, rows).cpu())  # one transfer, however many jobs
 
     def _means(self, sequences: Sequence[TokenSequence], rows: int) -> torch.Tensor:
         sums = SegmentSums(rows, self._model.hidden, self._model.device)
@@ -173,12 +185,28 @@ class Encoder:
             sums.add(self._model(packed), packed)
         return sums.means()
 
-    def _finish(self, placed: Sequence[tuple[Unit, int]], means: torch.Tensor) -> None:
-        """Cut, normalise and hand over, one job's rows at a time: they are neighbours, in order."""
-        for _, group in groupby(placed, key=lambda one: id(one[0].output)):
-            members = list(group)
-            (first, start), (last, last_start) = members[0], members[-1]
-            output = first.output
-            rows = means[start : last_start + len(last.texts)]
-            vectors = finish(rows, output.job.dimensions, output.job.normalized)
-            output.vectors[first.texts.start : last.texts.stop] = vectors.cpu().numpy()
+
+def _finish(placed: Sequence[tuple[Unit, int]], means: torch.Tensor) -> None:
+    """Cut, normalise and hand over, one job's rows at a time: they are neighbours, in order."""
+    for _, group in groupby(placed, key=lambda one: id(one[0].output)):
+        members = list(group)
+        (first, start), (last, last_start) = members[0], members[-1]
+        output = first.output
+        vectors = finish(means[start : last_start + len(last.texts)], output.job.dimensions, output.job.normalized)
+        output.vectors[first.texts.start : last.texts.stop] = vectors.numpy()
+
+
+def _raise_first_error(outputs: Sequence[Output]) -> None:
+    offset = 0
+    for output in outputs:
+        if output.error is not None:
+            raise moved(output.error, offset)
+        offset += len(output.job.texts)
+
+
+def _check_tokens(name: str, value: int | None, *, default: int, least: int) -> int:
+    if value is None:
+        return default
+    if value < least:
+        raise ValueError(f"{name} is {value}; it must be at least {least}")
+    return value

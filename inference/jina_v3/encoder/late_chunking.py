@@ -9,11 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from jina_v3.encoder.packing import DROPPED, TokenSequence
-
-Ids = npt.NDArray[np.int64]
+from jina_v3.encoder.packing import DROPPED, Ids, TokenSequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,7 @@ class AdaptedEmbedding:
         self._table = word.weight.to(device, dtype)
         hidden = word.weight.shape[1]
         # what a task adds to every token: the token type's own addition
-        self._constant = torch.zeros(len(TASKS) + 1, hidden)  # last row: no task
+        self._constant = torch.zeros(len(TASKS) + 1, hidden, dtype=torch.float32, device="cpu")  # last row: no task
         self._constant += token_type.weight[0].float()
         for one in token_type.low_ranks:
             self._constant[TASKS.index(one.task)] += one.b.float() @ one.a[:, 0].float()
@@ -71,7 +71,7 @@ class _EmbeddingAdditions:
         # the tasks' A one below the other, so that (task, token) is one row number
         self._a = torch.cat([one.a.T for one in even]).to(device, dtype)  # (tasks · vocab, rank)
         self._b = torch.cat([one.b.T for one in even]).to(device, torch.float32)  # (tasks · rank, hidden)
-        slots = torch.zeros(len(TASKS) + 1, dtype=torch.int64)  # no task takes any slot: it is masked
+        slots = torch.zeros(len(TASKS) + 1, dtype=torch.int64, device="cpu")  # no task takes any slot: it is masked
         for slot, one in enumerate(even):
             slots[TASKS.index(one.task)] = slot
         self._slots = slots.to(device)

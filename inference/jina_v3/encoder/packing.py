@@ -9,6 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+Ids = npt.NDArray[np.int64]
+"""Token ids. **Shapes**: ``(tokens,)``."""
+
 NO_TASK = -1
 DROPPED = -1
 """Row of a segment whose states are not wanted: the overlap of a later window."""
@@ -23,7 +26,7 @@ class TokenSequence:
     ``task``: index into ``contract.TASKS``, or ``NO_TASK``.
     """
 
-    ids: npt.NDArray[np.int64]
+    ids: Ids
     task: int
     segments: tuple[tuple[int, int], ...]
 

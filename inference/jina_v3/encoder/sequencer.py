@@ -5,27 +5,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from jina_v3.contract import PROMPTS, TASKS, ErrorCode, Task
 from jina_v3.encoder.late_chunking import WindowConfig, join_chunks, windows
-from jina_v3.encoder.packing import NO_TASK, TokenSequence
+from jina_v3.encoder.packing import NO_TASK, Ids, TokenSequence
 from jina_v3.encoder.tokenizer import TextTokenizer
 from jina_v3.encoder.work import Unit
 from jina_v3.errors import RequestError
-
-Ids = npt.NDArray[np.int64]
 
 _OVERLAP_TOKENS = 256  # of the windows of a long document, as jina-ai/late-chunking has it
 
 
 class Sequencer:
-    """Tokenises units and lays out their sequences. Needs no device; safe to use from several threads."""
+    """Tokenises units and lays out their sequences. Needs no device; safe to use from several threads.
 
-    def __init__(self, tokenizer: TextTokenizer, max_tokens: int) -> None:
+    **Units**: tokens. ``max_tokens`` is what one text may have; ``window`` is the model's, for late chunking.
+    """
+
+    def __init__(self, tokenizer: TextTokenizer, max_tokens: int, window: int) -> None:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
-        self._windows = WindowConfig(window=max_tokens, overlap=min(_OVERLAP_TOKENS, max_tokens // 2))
+        self._windows = WindowConfig(window=window, overlap=min(_OVERLAP_TOKENS, window // 2))
 
     def tokenize(self, units: Sequence[Unit]) -> list[tuple[Unit, list[Ids]]]:
         """Tokenise all texts of some units at once, and keep those whose job is still good.
@@ -92,6 +92,8 @@ def _no_tokens(index: int) -> RequestError:
         ErrorCode.EMPTY_TEXT,
         f"texts[{index}] has no tokens: the tokenizer drops all of its characters; leave it out.",
         field=f"texts[{index}]",
+        value="",
+        allowed="a chunk of at least one token",
     )
 
 

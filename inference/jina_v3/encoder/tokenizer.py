@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from jina_v3.encoder.checkpoint import ModelConfig
+from jina_v3.encoder.packing import Ids
 from jina_v3.errors import CheckpointError
-
-Ids = npt.NDArray[np.int64]
 
 
 class TextTokenizer:
@@ -40,6 +38,11 @@ class TextTokenizer:
                 f"{path} has {size} entries, config.json's vocab_size is {config.vocab}: "
                 "the files are of two different models"
             )
+        for token, wanted in (("<s>", config.bos_id), ("</s>", config.eos_id)):
+            if (found := self._tokenizer.token_to_id(token)) != wanted:
+                raise CheckpointError(
+                    f"{path} has {token} as {found}, config.json as {wanted}: the files are of two different models"
+                )
         self.bos: Ids = np.array([config.bos_id])
         self.eos: Ids = np.array([config.eos_id])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from numbers import Integral
 
 from jina_v3.contract import MODEL_DIMENSIONS, TASKS, EncodeJob, ErrorCode, Task
 from jina_v3.errors import RequestError, shorten
@@ -52,7 +53,8 @@ def check_dimensions(value: object) -> int:
 
     **Raises**: RequestError (invalid_dimensions).
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MODEL_DIMENSIONS:
+    # Integral, so that numpy's whole numbers are whole numbers
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 1 <= int(value) <= MODEL_DIMENSIONS:
         raise RequestError(
             ErrorCode.INVALID_DIMENSIONS,
             f"dimensions is {shorten(value)!r}; it must be a whole number from 1 to {MODEL_DIMENSIONS}.",
@@ -60,7 +62,7 @@ def check_dimensions(value: object) -> int:
             value=value,
             allowed={"minimum": 1, "maximum": MODEL_DIMENSIONS},
         )
-    return value
+    return int(value)
 
 
 def check_texts(texts: Sequence[str]) -> None:
@@ -69,7 +71,13 @@ def check_texts(texts: Sequence[str]) -> None:
     **Raises**: RequestError (empty_input, wrong_type, empty_text, invalid_text) naming the first such text's index.
     """
     if not texts:
-        raise RequestError(ErrorCode.EMPTY_INPUT, "there are no texts; give at least one.", field="texts")
+        raise RequestError(
+            ErrorCode.EMPTY_INPUT,
+            "there are no texts; give at least one.",
+            field="texts",
+            value="a list of 0",
+            allowed="at least one text",
+        )
     for index, text in enumerate(texts):
         place = f"texts[{index}]"
         if not isinstance(text, str):
@@ -78,10 +86,16 @@ def check_texts(texts: Sequence[str]) -> None:
                 f"{place} is {type(text).__name__}; it must be a string"
                 + (" (lists of chunks need late_chunking)." if isinstance(text, list | tuple) else "."),
                 field=place,
+                value=type(text).__name__,
+                allowed="a string",
             )
         if not text or text.isspace():
             raise RequestError(
-                ErrorCode.EMPTY_TEXT, f"{place} is empty or only white space; leave it out.", field=place
+                ErrorCode.EMPTY_TEXT,
+                f"{place} is empty or only white space; leave it out.",
+                field=place,
+                value="",
+                allowed="a string with something other than white space",
             )
         try:
             text.encode()
@@ -91,6 +105,8 @@ def check_texts(texts: Sequence[str]) -> None:
                 f"{place} has a lone surrogate at character {error.start}, which is not text in any encoding; "
                 "decode it with errors='replace' before sending.",
                 field=place,
+                value=f"U+{ord(text[error.start]):04X} at character {error.start}",
+                allowed="a string that can be written as UTF-8",
             ) from None
 
 

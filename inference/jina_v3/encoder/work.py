@@ -29,9 +29,13 @@ class Output:
     truncated: list[int] = field(default_factory=list)
     error: RequestError | None = None
 
+    def embeddings(self) -> Embeddings:
+        """Return the vectors of a job without an error."""
+        return Embeddings(self.vectors, tuple(self.token_counts), tuple(self.truncated))
+
     def result(self) -> Embeddings | RequestError:
         """Return what the job's caller gets."""
-        return self.error or Embeddings(self.vectors, tuple(self.token_counts), tuple(self.truncated))
+        return self.error or self.embeddings()
 
 
 @dataclass(frozen=True, slots=True)

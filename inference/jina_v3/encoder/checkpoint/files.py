@@ -45,9 +45,8 @@ class TensorFiles:
                 for name in handle.keys():  # noqa: SIM118 - not a dict
                     view = handle.get_slice(name)
                     if view.get_dtype() not in _FLOATS:
-                        raise CheckpointError(
-                            f"{path}: {name} has dtype {view.get_dtype()}; weights must be floating-point"
-                        )
+                        known = ", ".join(sorted(_FLOATS))
+                        raise CheckpointError(f"{path}: {name} has dtype {view.get_dtype()}; supported are {known}")
                     if name in self._location:
                         raise CheckpointError(f"{name} stands in both {self._location[name]} and {path}")
                     self.shapes[name] = tuple(view.get_shape())

@@ -86,7 +86,7 @@ class Checkpoint:
         name = f"{self._found.prefix}{name}.parametrizations.weight.0"
         a, b = base[f"{name}.lora_A"], base[f"{name}.lora_B"]
         scale = self.config.alpha / self.config.rank
-        return tuple(LowRank(task, a[index], b[index] * scale) for index, task in enumerate(self.tasks))
+        return tuple(LowRank(task, a[index], b[index].float() * scale) for index, task in enumerate(self.tasks))
 
     def _embedding_additions(self, base: TensorReader, adapters: list[TensorReader], name: str) -> tuple[LowRank, ...]:
         if self.layout is Layout.ORIGINAL:  # which keeps these two transposed

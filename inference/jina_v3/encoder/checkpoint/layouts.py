@@ -109,7 +109,9 @@ def find_layout(folder: Path, shapes: Shapes, config: ModelConfig) -> FoundLayou
 
     **Raises**: CheckpointError naming the first missing, unexpected or misshapen tensor against the closest layout.
     """
-    candidates = [FoundLayout(layout, prefix) for layout in Layout for prefix in ("", "roberta.")]
+    # without adapters in its config the original layout has no names of its own: it would pass for flash
+    layouts = [layout for layout in Layout if config.adapters or layout is not Layout.ORIGINAL]
+    candidates = [FoundLayout(layout, prefix) for layout in layouts for prefix in ("", "roberta.")]
     expectations = {found: expected_shapes(found, config) for found in candidates}
     found = max(candidates, key=lambda one: len(expectations[one][0].keys() & shapes.keys()))
     required, optional = expectations[found]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jina_v3.contract import TASKS, Task
+from jina_v3.contract import PROMPTS, TASKS, Task
 from jina_v3.errors import CheckpointError
 
 _POSITION_OFFSET = 2  # XLM-RoBERTa counts positions from padding_idx + 1, so 8194 means 8192 tokens
@@ -89,6 +89,10 @@ def _refuse_foreign(path: Path, raw: dict[str, Any]) -> None:
         "hidden_act": ("gelu",),
         "position_embedding_type": ("rotary",),
         "type_vocab_size": (1,),
+        "emb_pooler": (None, "mean"),
+        "rotary_emb_interleaved": (False,),
+        "rotary_emb_scale_base": (None,),
+        "task_instructions": (None, {task.value: prompt for task, prompt in PROMPTS.items()}),
     }
     # jina-embeddings-v3's first repository says xlm-roberta; what makes it this model is the rotary setting
     if raw.get("model_type") == "xlm-roberta" and raw.get("position_embedding_type") != "rotary":
@@ -109,22 +113,26 @@ def _rotary_base(path: Path, raw: dict[str, Any]) -> float:
     rope = raw.get("rope_parameters") or raw.get("rope_scaling")
     if isinstance(rope, dict):
         kind = rope.get("rope_type", "default")
-        if kind != "default":
-            raise CheckpointError(f"{path}: rope_type {kind!r} is not supported, only 'default' is")
+        if kind != "default" or rope.get("partial_rotary_factor", 1.0) != 1.0:
+            raise CheckpointError(f"{path}: rope parameters {rope!r} are not supported, only rope_type 'default' is")
         if "rope_theta" in rope:
             return _real(path, rope, "rope_theta")
-    return _real(path, raw, "rope_theta", default=20000.0)
+    # the native class's default; the original family's own, 10000, is not the released model's: there it must be said
+    native = raw.get("model_type") == "jina_embeddings_v3"
+    return _real(path, raw, "rope_theta" if native else "rotary_emb_base", default=20000.0 if native else None)
 
 
 def _adapters(path: Path, raw: dict[str, Any]) -> tuple[Task, ...]:
     names = raw.get("lora_adaptations")
     if names is None:
         return TASKS
-    try:
-        return tuple(Task(name) for name in names)
-    except (TypeError, ValueError):
-        known = ", ".join(TASKS)
-        raise CheckpointError(f"{path}: lora_adaptations is {names!r}; known adapters are {known}") from None
+    known = {task.value: task for task in TASKS}
+    # as text, so that even a list among the names is only an unknown name
+    if not isinstance(names, list) or len({str(name) for name in names} & known.keys()) < len(names):
+        raise CheckpointError(
+            f"{path}: lora_adaptations is {names!r}; known adapters are {', '.join(known)}, each once"
+        )
+    return tuple(known[name] for name in names)
 
 
 def _whole(path: Path, raw: dict[str, Any], key: str, *, least: int = 1, default: int | None = None) -> int:
