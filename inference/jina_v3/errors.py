@@ -2,7 +2,8 @@
 
 JinaV3Error
 ├── RequestError      the caller's input is at fault; has an ErrorCode, and so a status
-└── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
+├── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
+└── ConfigError       (config.py) a setting in the environment is unknown or cannot be
 """
 
 from __future__ import annotations
