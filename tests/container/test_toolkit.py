@@ -8,6 +8,7 @@ import sys
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import pytest
@@ -116,30 +117,28 @@ def test_the_toolkits_default_accept_gives_a_list_for_json_lines(toolkit):
 
 
 BAD = [
-    ("{bad", "application/json", None, "not_json", "Bad Request"),
-    ("", "application/json", None, "not_json", "Bad Request"),
-    (b"\xff\xfe", "application/json; charset=utf-8", None, "not_utf8", "Bad Request"),
-    ({"nope": 1}, "application/json", None, "unknown_shape", "Unprocessable"),
-    ({"data": [5]}, "application/json", None, "wrong_type", "Unprocessable"),
-    ({"input": ["a", ""]}, "application/json", None, "empty_text", "Unprocessable"),
-    ({"input": "a", "task": "x"}, "application/json", None, "unknown_task", "Unprocessable"),
-    ({"input": "sun " * 9000}, "application/json", None, "text_too_long", "Unprocessable"),
-    ({"input": ["a"] * 2049}, "application/json", None, "too_many_texts", ""),
-    (rb'{"input":"\ud800"}', "application/json", None, "invalid_text", "Unprocessable"),
-    ("a,b", "text/csv", None, "unsupported_media_type", "Unsupported Media Type"),
-    (GOOD, "application/json", "application/x-npy", "not_acceptable", "Not Acceptable"),
+    ("{bad", "application/json", None, "not_json"),
+    ("", "application/json", None, "not_json"),
+    (b"\xff\xfe", "application/json; charset=utf-8", None, "not_utf8"),
+    ({"nope": 1}, "application/json", None, "unknown_shape"),
+    ({"data": [5]}, "application/json", None, "wrong_type"),
+    ({"input": ["a", ""]}, "application/json", None, "empty_text"),
+    ({"input": "a", "task": "x"}, "application/json", None, "unknown_task"),
+    ({"input": "sun " * 9000}, "application/json", None, "text_too_long"),
+    ({"input": ["a"] * 2049}, "application/json", None, "too_many_texts"),
+    (rb'{"input":"\ud800"}', "application/json", None, "invalid_text"),
+    ("a,b", "text/csv", None, "unsupported_media_type"),
+    (GOOD, "application/json", "application/x-npy", "not_acceptable"),
 ]
 
 
-@pytest.mark.parametrize(("body", "content_type", "accept", "code", "phrase"), BAD)
-def test_bad_requests_have_their_status_and_body_and_leave_the_next_alone(
-    toolkit, body, content_type, accept, code, phrase
-):
+@pytest.mark.parametrize(("body", "content_type", "accept", "code"), BAD)
+def test_bad_requests_have_their_status_and_body_and_leave_the_next_alone(toolkit, body, content_type, accept, code):
     answer = toolkit.ask(body, content_type, accept)
     error = check_error(answer.body, answer.status)
     assert (error["code"], answer.content_type) == (code, "application/json")
     assert error["request_id"].startswith("request-")
-    assert answer.phrase.startswith(phrase)
+    assert answer.phrase == HTTPStatus(answer.status).phrase
     after = toolkit.ask(GOOD)
     assert (after.status, after.phrase) == (200, "OK")
     assert len(strict_json(after.body)["data"]) == 1
