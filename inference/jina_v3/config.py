@@ -19,6 +19,9 @@ from jina_v3.errors import JinaV3Error
 
 PREFIX = "JINA_V3_"
 
+LEAST_TOKENS = 16
+"""Of ``JINA_V3_MAX_TOKENS``: room for the longest prompt, ``<s>``, ``</s>`` and something of the text."""
+
 
 class ConfigError(JinaV3Error):
     """A setting in the environment is unknown or cannot be."""
@@ -63,6 +66,7 @@ class Config:
         limits = Limits()
         settings["limits"] = Limits(
             max_texts=settings.pop("max_texts", limits.max_texts),
+            max_tokens_per_text=settings.pop("max_tokens_per_text", limits.max_tokens_per_text),
             max_body_bytes=settings.pop("max_body_bytes", limits.max_body_bytes),
         )
         settings["program_is_set"] = "program" in settings
@@ -155,6 +159,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "JINA_V3_DTYPE": ("dtype", _dtype),
     "JINA_V3_DEFAULT_TASK": ("default_task", _task),
     "JINA_V3_MAX_TEXTS": ("max_texts", _whole_number(1, 10_000_000)),
+    "JINA_V3_MAX_TOKENS": ("max_tokens_per_text", _whole_number(LEAST_TOKENS, Limits().max_tokens_per_text)),
     "JINA_V3_MAX_BODY_BYTES": ("max_body_bytes", _whole_number(1, 1 << 40)),
     "JINA_V3_BODY_TIMEOUT_S": ("body_timeout_s", _seconds),
     "JINA_V3_SHUTDOWN_TIMEOUT_S": ("shutdown_timeout_s", _seconds),

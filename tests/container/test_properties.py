@@ -11,7 +11,14 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.wire import DOCUMENTED_STATUSES, check_error, from_base64, from_float, strict_json
+from tests.support.wire import (
+    DOCUMENTED_STATUSES,
+    check_described,
+    check_error,
+    from_base64,
+    from_float,
+    strict_json,
+)
 
 from jina_v3.config import Config
 from jina_v3.contract import TASKS
@@ -208,6 +215,8 @@ def test_one_line_back_for_each_line_that_is_not_blank(encoder, length):
         assert len(lines) == sum(1 for line in body.removeprefix(b"\xef\xbb\xbf").split(b"\n") if line.strip())
         for line in map(strict_json, lines):
             assert ("error" in line) != ("embedding" in line or "embeddings" in line)
+            if "error" in line:
+                check_described(line["error"], "line")
 
     check()
 

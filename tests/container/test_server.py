@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support.serving import ServeProcess
-from tests.support.wire import check_error, from_base64, from_float, strict_json
+from tests.support.wire import check_error, from_base64, from_float
 
 JSON = {"Content-Type": "application/json"}
 GOOD = {"data": [{"text": "the sun rises", "id": "x"}], "parameters": {"dimensions": 8}}
@@ -113,26 +113,23 @@ def test_a_client_that_goes_away_while_it_sends(server, client):
     with socket.create_connection(("127.0.0.1", httpx.URL(server.url).port or 0), timeout=30) as connection:
         connection.sendall(b"POST /invocations HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
     still_serves(client)
-    deadline = time.monotonic() + 10
-    while not any(line.get("status") == 499 for line in server.logs):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    server.wait_for_log("request", status=499)
 
 
 # bad input
 
 DEEP = '{"data":' + "[" * 200_000 + "]" * 200_000 + "}"
 BAD = {
-    "not JSON": (b"{bad", "not_json", None),
-    "empty": (b"", "not_json", None),
-    "not UTF-8": (b'{"data":["\xff"]}', "not_utf8", None),
-    "deep": (DEEP, "not_json", None),
+    "not JSON": (b"{bad", "not_json", "body"),
+    "empty": (b"", "not_json", "body"),
+    "not UTF-8": (b'{"data":["\xff"]}', "not_utf8", "body"),
+    "deep": (DEEP, "not_json", "body"),
     "deep, yet JSON": ('{"data":' + "[" * 1000 + "]" * 1000 + "}", "wrong_type", "data[0]"),
-    "huge number": ('{"input":"a","dimensions":' + "9" * 400 + "}", "not_json", None),
+    "huge number": ('{"input":"a","dimensions":' + "9" * 400 + "}", "not_json", "body"),
     "large number": ('{"input":"a","dimensions":' + "9" * 40 + "}", "wrong_type", "dimensions"),
-    "NaN": ('{"input":"a","dimensions":NaN}', "not_json", None),
-    "null": (b"null", "unknown_shape", None),
-    "a list": (["a"], "unknown_shape", None),
+    "NaN": ('{"input":"a","dimensions":NaN}', "not_json", "body"),
+    "null": (b"null", "unknown_shape", "body"),
+    "a list": (["a"], "unknown_shape", "body"),
     "wrong types": ({"data": {"text": {}}}, "wrong_type", "data.text"),
     "unknown task": ({"data": ["a"], "parameters": {"task": "x"}}, "unknown_task", "parameters.task"),
     "dimension 0": ({"input": "a", "dimensions": 0}, "invalid_dimensions", "dimensions"),
@@ -162,7 +159,7 @@ def test_bad_input(client, name):
     still_serves(client)
 
 
-def test_wrong_content_type_and_accept(client):
+def test_wrong_content_type_and_accept(server, client):
     response = invoke(client, "a,b", Content_Type="text/csv")
     assert "application/jsonlines" in check_error(response.content, 415)["allowed"]
     response = invoke(client, b"\x1f\x8b", Content_Encoding="gzip")
@@ -170,6 +167,7 @@ def test_wrong_content_type_and_accept(client):
     response = invoke(client, GOOD, Accept="application/x-npy")
     assert check_error(response.content, 406)["value"] == "application/x-npy"
     assert (response.status_code, response.headers["content-type"]) == (406, "application/json")
+    assert server.wait_for_log("request", status=406)["tokens"] is None  # the model did not run in vain
     still_serves(client)
 
 
@@ -179,7 +177,9 @@ def test_a_body_too_large(server, chunked):
     parts = (body[start : start + 100_000] for start in range(0, len(body), 100_000))
     with server.client() as client:
         response = client.post("/invocations", content=parts if chunked else body, headers=JSON)
-        assert check_error(response.content, 413)["allowed"] == f"at most {MAX_BODY_BYTES} bytes"
+        error = check_error(response.content, 413)
+        assert (error["field"], error["allowed"]) == ("body", f"at most {MAX_BODY_BYTES} bytes")
+        assert MAX_BODY_BYTES < error["value"] <= len(body)
         still_serves(client)
 
 
@@ -207,7 +207,8 @@ def test_a_client_that_waits_for_leave_to_send_is_refused_at_once(server):
 
 
 def test_unknown_paths_and_methods(client):
-    check_error(client.get("/nope").content, 404)
+    error = check_error(client.get("/nope").content, 404)
+    assert (error["field"], error["value"], error["allowed"]) == ("path", "/nope", ["/ping", "/invocations"])
     response = client.get("/invocations")
     check_error(response.content, 405)
     assert response.headers["allow"] == "POST"
@@ -216,7 +217,13 @@ def test_unknown_paths_and_methods(client):
 
 def test_texts_are_never_logged(server, client):
     secret = "Xyzzy-secret"
-    for body in ({"input": secret}, {"input": [secret, ""]}, {"data": [{"text": secret}, 5]}, f'{{"{secret}'):
+    for body in (
+        {"input": secret},
+        {"input": [secret, ""]},
+        {"data": [{"text": secret}, 5]},
+        {"input": [[secret], secret], "late_chunking": True},
+        f'{{"{secret}',
+    ):
         invoke(client, body)
     still_serves(client)
     line = server.wait_for_log("request")
@@ -289,12 +296,12 @@ def test_an_impossible_setting_stops_the_start(tmp_path, environment):
 
 
 RAISING = """
-from jina_v3.serving.handler import model_fn, predict_fn
-
 def input_fn(body, content_type):
-    if body == b"bytes":
-        return None
-    raise KeyError("private words")
+    return body.decode()
+
+def predict_fn(data, model):
+    if data != "fine":
+        raise KeyError(f"cannot embed {data}")
 
 def output_fn(prediction, accept):
     return "plain", "text/plain"
@@ -303,12 +310,56 @@ def output_fn(prediction, accept):
 
 def test_a_users_handlers_are_honoured_and_their_faults_stay_inside(tiny_model, tmp_path):
     with ServeProcess(base_with(tmp_path, tiny_model, RAISING)) as server, server.wait_until_ready().client() as client:
-        response = invoke(client, b"x")
-        error = strict_json(response.content)["error"]
-        assert (response.status_code, error["code"]) == (500, "internal")
-        assert "private" not in response.text
-        response = invoke(client, b"bytes")
+        response = invoke(client, "Xyzzy-secret", Accept="text/plain", X_Amzn_RequestId="abc-1")
+        assert check_error(response.content, 500)["code"] == "internal"
+        response = invoke(client, "fine", Accept="text/plain")  # which ours would refuse
         assert (response.text, response.headers["content-type"]) == ("plain", "text/plain")
+        line = server.wait_for_log("handler failed")
+        assert (line["exception"], line["request_id"]) == ("KeyError", "abc-1")
+        assert line["frames"][-1].endswith("inference.py:7:predict_fn")
+    for told in (response.text, json.dumps(server.logs)):
+        assert "Xyzzy" not in told
+        assert "cannot embed" not in told
+    assert server.stderr == b""
+
+
+LOST = """
+from jina_v3.serving import handler
+
+class Fake:
+    def encode_jobs(self, jobs):
+        if jobs[0].texts[0] == "much":
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+def model_fn(model_dir):
+    return Fake()
+
+def predict_fn(data, model):
+    if data.jobs[0].texts[0] == "raise":
+        return model.encode_jobs(data.jobs)
+    return handler.predict_fn(data, model)
+"""
+
+
+@pytest.mark.parametrize("text", ["raise", "pass on"])
+def test_a_lost_device_makes_ping_fail_for_good(tiny_model, tmp_path, text):
+    with ServeProcess(base_with(tmp_path, tiny_model, LOST)) as server, server.wait_until_ready().client() as client:
+        assert check_error(invoke(client, {"input": "much"}).content, 500)["code"] == "internal"
+        assert client.get("/ping").status_code == 200  # too much at once is not the end
+        for response in (
+            invoke(client, {"input": text}),
+            invoke(client, {"input": text}),
+            client.get("/ping"),
+            invoke(client, {"input": "much"}),
+        ):
+            error = check_error(response.content, 503)
+            assert (response.status_code, error["code"]) == (503, "not_ready")
+            assert "accelerator has failed" in error["message"]
+        server.terminate()
+        assert server.wait() == 0
+    critical = [line["event"] for line in server.logs if line["level"] == "critical"]
+    assert critical == ["the accelerator has failed; /ping is 503 from now on"]
 
 
 def test_a_port_that_is_taken(tiny_model, tmp_path):

@@ -26,11 +26,18 @@ class FakeEncoder:
         for index, text in enumerate(job.texts):
             field = f"texts[{index}]"
             if not text.strip():
-                return RequestError(ErrorCode.EMPTY_TEXT, f"{field} is empty", field=field)
+                return RequestError(
+                    ErrorCode.EMPTY_TEXT, f"{field} is empty", field=field, value="", allowed="a text with words"
+                )
             tokens = len(text.split()) + 2
             if tokens > self.max_tokens and not job.truncate:
-                message = f"{field} has {tokens} tokens"
-                return RequestError(ErrorCode.TEXT_TOO_LONG, message, field=field, value=tokens, allowed=50)
+                return RequestError(
+                    ErrorCode.TEXT_TOO_LONG,
+                    f"{field} has {tokens} tokens",
+                    field=field,
+                    value=tokens,
+                    allowed={"maximum": self.max_tokens},
+                )
             if tokens > self.max_tokens:
                 cut.append(index)
             counts.append(min(tokens, self.max_tokens))

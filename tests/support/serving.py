@@ -59,16 +59,18 @@ class ServeProcess:
     def client(self, **settings: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **settings)
 
-    def wait_for_log(self, event: str, timeout_s: float = 60) -> dict[str, Any]:
+    def wait_for_log(self, event: str, timeout_s: float = 60, **fields: object) -> dict[str, Any]:
+        """Wait for a line of that event, and with those fields."""
+        wanted = {"event": event, **fields}.items()
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             for line in self.logs:
-                if line["event"] == event:
+                if all(line.get(name) == value for name, value in wanted):
                     return line
             if self._process.poll() is not None and not any(reader.is_alive() for reader in self._readers):
                 break
             time.sleep(0.02)
-        raise AssertionError(f"no {event!r} in {self.logs}, stderr {self.stderr!r}")
+        raise AssertionError(f"no {dict(wanted)} in {self.logs}, stderr {self.stderr!r}")
 
     def wait_until_ready(self) -> "ServeProcess":
         self.wait_for_log("ready")

@@ -25,6 +25,7 @@ def test_every_setting_is_read():
             "JINA_V3_DTYPE": "bf16",
             "JINA_V3_DEFAULT_TASK": "retrieval.passage",
             "JINA_V3_MAX_TEXTS": "7",
+            "JINA_V3_MAX_TOKENS": "512",
             "JINA_V3_MAX_BODY_BYTES": "1000",
             "JINA_V3_BODY_TIMEOUT_S": "1.5",
             "JINA_V3_SHUTDOWN_TIMEOUT_S": "10",
@@ -35,6 +36,7 @@ def test_every_setting_is_read():
     assert (config.device, config.dtype, config.model_folder) == ("cuda:1", "bfloat16", Path("/m"))
     assert config.default_task is Task.RETRIEVAL_PASSAGE
     assert (config.limits.max_texts, config.limits.max_body_bytes) == (7, 1000)
+    assert config.limits.max_tokens_per_text == 512
     assert (config.body_timeout_s, config.shutdown_timeout_s, config.port) == (1.5, 10.0, 9000)
 
 
@@ -45,6 +47,8 @@ def test_every_setting_is_read():
         ("JINA_V3_DTYPE", "int4", "bfloat16"),
         ("JINA_V3_DEFAULT_TASK", "retrieval", "text-matching"),
         ("JINA_V3_MAX_TEXTS", "0", "from 1"),
+        ("JINA_V3_MAX_TOKENS", "8193", "from 16 to 8192"),
+        ("JINA_V3_MAX_TOKENS", "15", "from 16 to 8192"),
         ("JINA_V3_MAX_TEXTS", "9" * 5000, "from 1"),
         ("JINA_V3_MAX_BODY_BYTES", "25MB", "whole number"),
         ("JINA_V3_BODY_TIMEOUT_S", "nan", "seconds"),

@@ -5,8 +5,9 @@ import re
 from pathlib import Path
 
 from tests.support.fake_encoder import FakeEncoder
+from tests.support.wire import check_described
 
-from jina_v3.config import _VARIABLES, Config
+from jina_v3.config import _VARIABLES, LEAST_TOKENS, Config
 from jina_v3.contract import TASKS, ErrorCode
 from jina_v3.serving.codecs import read_request, write_response
 from jina_v3.serving.exchange import Prediction
@@ -46,6 +47,7 @@ def test_the_example_of_json_lines():
     written = answer(request, "application/jsonlines")
     for one, two in zip(written.splitlines(), response.splitlines(), strict=True):
         assert shape_of(json.loads(one)) == shape_of(json.loads(two))
+    check_described(json.loads(response.splitlines()[-1])["error"], "line")
 
 
 def test_every_code_stands_with_its_status():
@@ -63,6 +65,8 @@ def test_every_setting_type_form_and_task_is_named():
     stated = dict(rows)
     assert stated["JINA_V3_MAX_BODY_BYTES"] == str(Config().limits.max_body_bytes)
     assert stated["JINA_V3_MAX_TEXTS"] == str(Config().limits.max_texts)
+    assert stated["JINA_V3_MAX_TOKENS"] == str(Config().limits.max_tokens_per_text)
+    assert f"from {LEAST_TOKENS} to {Config().limits.max_tokens_per_text}" in section("Limits and settings")
     assert stated["JINA_V3_BODY_TIMEOUT_S"] == f"{Config().body_timeout_s:g}"
     for name in (*OFFERED, *EMBEDDING_TYPES, *TASKS):
         assert f"`{name}`" in PAGE

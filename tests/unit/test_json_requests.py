@@ -162,24 +162,25 @@ UNKNOWN_FIELD_CASES = [
 def test_unknown_fields_are_named_with_what_is_known(value, field, known):
     error = refusal(value)
     assert (error.code.wire_name, error.field) == ("unknown_field", field)
+    assert error.value == re.split(r"\.", field)[-1]
     assert known in error.allowed
     assert known in error.message
 
 
-NESTED = [["a"], "b"]
+NESTED = [["a"], "a secret text"]
 REFUSALS = [
     # shape
-    (None, "unknown_shape", None, None),
-    ([], "unknown_shape", None, "a list of 0"),
-    ("a secret text", "unknown_shape", None, None),
-    (7, "unknown_shape", None, 7),
-    ({}, "unknown_shape", None, "an object of 0"),
+    (None, "unknown_shape", "body", None),
+    ([], "unknown_shape", "body", "a list of 0"),
+    ("a secret text", "unknown_shape", "body", None),
+    (7, "unknown_shape", "body", 7),
+    ({}, "unknown_shape", "body", "an object of 0"),
     ({"inputs": "a"}, "unknown_shape", "inputs", "an object of 1"),
     ({"texts": ["a"]}, "unknown_shape", "texts", "an object of 1"),
     # texts
     ({"data": None}, "wrong_type", "data", None),
     ({"data": 5}, "wrong_type", "data", 5),
-    ({"data": []}, "empty_input", "data", None),
+    ({"data": []}, "empty_input", "data", "a list of 0"),
     ({"data": {}}, "missing_field", "data.text", None),
     ({"data": [{}]}, "missing_field", "data[0].text", None),
     ({"data": [{"text": None}]}, "wrong_type", "data[0].text", None),
@@ -187,24 +188,25 @@ REFUSALS = [
     ({"data": [{"text": ["a"]}]}, "wrong_type", "data[0].text", "a list of 1"),
     ({"data": ["a", None]}, "wrong_type", "data[1]", None),
     ({"data": ["a", True]}, "wrong_type", "data[1]", True),
-    ({"data": [""]}, "empty_text", "data[0]", None),
-    ({"data": ["a", {"text": " "}]}, "empty_text", "data[1].text", None),
+    ({"data": [""]}, "empty_text", "data[0]", ""),
+    ({"data": ["a", {"text": " "}]}, "empty_text", "data[1].text", ""),
     ({"data": ["a"] * 6}, "too_many_texts", "data", 6),
     ({"data": [{"text": "a", "id": 1.5}]}, "wrong_type", "data[0].id", 1.5),
     ({"data": [{"text": "a", "id": True}]}, "wrong_type", "data[0].id", True),
     ({"data": [{"text": "a", "id": 2**70}]}, "wrong_type", "data[0].id", repr(2.0**70)),
-    ({"input": ""}, "empty_text", "input", None),
+    ({"input": ""}, "empty_text", "input", ""),
     ({"input": [1, 2]}, "wrong_type", "input[0]", 1),
     ({"input": [[1, 2]]}, "wrong_type", "input[0]", "a list of 2"),
     ({"input": [["a"]]}, "wrong_type", "input[0]", "a list of 1"),
     ({"input": ["a", ["b"]]}, "wrong_type", "input[1]", "a list of 1"),
     ({"input": NESTED, "late_chunking": True}, "wrong_type", "input[1]", None),
-    ({"input": [["a"], []], "late_chunking": True}, "empty_input", "input[1]", None),
-    ({"input": [["a"], ["b", ""]], "late_chunking": True}, "empty_text", "input[1][1]", None),
+    ({"input": [["a"], []], "late_chunking": True}, "empty_input", "input[1]", "a list of 0"),
+    ({"input": [["a"], ["b", ""]], "late_chunking": True}, "empty_text", "input[1][1]", ""),
     ({"input": [["a"] * 3, ["b"] * 3], "late_chunking": True}, "too_many_texts", "input", 6),
     ({"input": ["a", LONG]}, "text_too_long", "input[1]", 62),
     # parameters
     ({"data": ["a"], "parameters": []}, "wrong_type", "parameters", "a list of 0"),
+    ({"data": ["a"], "parameters": "dimensions=2"}, "wrong_type", "parameters", "dimensions=2"),
     ({"data": ["a"], "parameters": {"task": "retrieval"}}, "unknown_task", "parameters.task", "retrieval"),
     ({"input": "a", "task": 1}, "wrong_type", "task", 1),
     ({"input": "a", "task": ["separation"]}, "wrong_type", "task", "a list of 1"),
@@ -214,9 +216,9 @@ REFUSALS = [
     ({"input": "a", "dimensions": 10**60}, "wrong_type", "dimensions", "1e+60"),
     ({"input": "a", "dimensions": True}, "wrong_type", "dimensions", True),
     ({"input": "a", "dimensions": 256.0}, "wrong_type", "dimensions", 256.0),
-    ({"input": "a", "dimensions": "256"}, "wrong_type", "dimensions", None),
+    ({"input": "a", "dimensions": "256"}, "wrong_type", "dimensions", "256"),
     ({"input": "a", "late_chunking": 1}, "wrong_type", "late_chunking", 1),
-    ({"input": "a", "normalized": "yes"}, "wrong_type", "normalized", None),
+    ({"input": "a", "normalized": "yes"}, "wrong_type", "normalized", "yes"),
     ({"input": "a", "truncate": []}, "wrong_type", "truncate", "a list of 0"),
     ({"input": "a", "embedding_type": "float16"}, "invalid_value", "embedding_type", "float16"),
     ({"input": "a", "embedding_type": []}, "invalid_value", "embedding_type", "a list of 0"),
@@ -237,11 +239,17 @@ REFUSALS = [
 def test_refusals_name_field_value_and_what_is_allowed(value, code, field, shown):
     error = refusal(value)
     assert (error.code.wire_name, error.field, error.value) == (code, field, shown)
-    assert code == "empty_text" or error.allowed
+    assert error.allowed
     assert "secret" not in error.message
-    if field:
-        assert field in error.message or code in ("unknown_shape", "missing_field")
+    assert field in error.message or code in ("unknown_shape", "missing_field")
+    if code == "wrong_type" and isinstance(shown, str | int | float) and not isinstance(shown, bool):
+        assert str(shown) in error.message or shown.startswith("a list of")
     assert "texts[" not in error.message
+
+
+def test_a_value_that_is_shown_is_shown_as_json():
+    assert refusal({"input": "a", "dimensions": 'a"b'}).message.startswith(r'dimensions is a string ("a\"b"); it must')
+    assert refusal({"input": "a", "dimensions": True}).message.startswith("dimensions is a boolean (true); it must")
 
 
 def test_the_nearest_task_is_named():

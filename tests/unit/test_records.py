@@ -2,7 +2,7 @@ import json
 
 import pytest
 from tests.support.fake_encoder import FakeEncoder
-from tests.support.wire import from_base64, strict_json
+from tests.support.wire import check_described, from_base64, strict_json
 
 from jina_v3.config import Config
 from jina_v3.contract import Limits, Task
@@ -61,10 +61,10 @@ def test_a_bad_line_is_an_error_on_its_own_line():
     ]
     errors = [line["error"] for line in out if "error" in line]
     assert [(error["line"], error["code"], error["field"]) for error in errors] == [
-        (3, "not_json", None),
-        (4, "wrong_type", None),
+        (3, "not_json", "line"),
+        (4, "wrong_type", "line"),
         (5, "empty_text", "text"),
-        (6, "not_utf8", None),
+        (6, "not_utf8", "line"),
         (7, "wrong_type", "text"),
         (8, "missing_field", "text"),
         (9, "unknown_task", "task"),
@@ -73,7 +73,9 @@ def test_a_bad_line_is_an_error_on_its_own_line():
     ]
     assert (out[5]["id"], out[5]["k"]) == ("q", 1)
     assert out[6]["k"] == 2
-    assert all(error["message"] for error in errors)
+    for error in errors:
+        check_described(error, "line")
+    assert errors[1]["value"] is None  # a string that may be a text
 
 
 def test_fields_that_the_answer_writes_are_not_mixed_with_the_records_own():
@@ -85,7 +87,8 @@ def test_fields_that_the_answer_writes_are_not_mixed_with_the_records_own():
 def test_metadata_too_deep_to_write_fails_its_line_alone():
     deep = b'{"text":"a","m":' + b"[" * 300 + b"]" * 300 + b"}\n"
     bad, good = answer(deep + b'{"text":"a"}')
-    assert bad["error"]["code"] == "invalid_value"
+    assert (bad["error"]["code"], bad["error"]["field"], bad["error"]["value"]) == ("invalid_value", "m", "a list of 1")
+    check_described(bad["error"], "line")
     assert "embedding" in good
 
 
@@ -137,4 +140,4 @@ def test_more_than_the_limit_is_413(body):
     with pytest.raises(RequestError) as caught:
         answer(body)
     assert caught.value.code.wire_name == "too_many_texts"
-    assert caught.value.value == 21
+    assert (caught.value.field, caught.value.value, caught.value.allowed) == ("body", 21, "at most 20 texts")

@@ -20,7 +20,7 @@ from jina_v3.contract import ErrorCode
 from jina_v3.errors import RequestError
 from jina_v3.serving.context import RequestContext
 from jina_v3.serving.error_body import write_error
-from jina_v3.serving.logs import describe_exception
+from jina_v3.serving.faults import DeviceLostError, report_fault
 from jina_v3.serving.program import Program
 
 _log = logging.getLogger("jina_v3.access")
@@ -49,10 +49,14 @@ class Loaded:
 
 @dataclass(slots=True)
 class Application:
-    """The service; ``loaded`` is None until the model is there."""
+    """The service; ``loaded`` is None until the model is there.
+
+    Once ``device_lost`` it answers nothing but 503, ``/ping`` too, so that SageMaker replaces it.
+    """
 
     config: Config
     loaded: Loaded | None = None
+    device_lost: bool = False
     _codecs: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(2, "codec"))
     _device: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "device"))
 
@@ -65,18 +69,13 @@ class Application:
         try:
             body = await self._respond(context, receive)
         except RequestError as error:
-            body = _fail(context, error)
+            body = self._fail(context, error)
         except DisconnectedError:
             context.status = 499  # what others' logs call it; nobody is there to read it
             _log_request(context, 0, started)
             return
         except Exception as error:  # noqa: BLE001  a handler of the user's may raise anything
-            _log.error(
-                "handler failed", extra={"fields": {"request_id": context.request_id, **describe_exception(error)}}
-            )
-            body = _fail(
-                context, RequestError(ErrorCode.INTERNAL, "the request could not be served; the fault is ours")
-            )
+            body = self._fail(context, report_fault(error, context.request_id))
         await send({"type": "http.response.start", "status": context.status, "headers": context.head(len(body))})
         await send({"type": "http.response.body", "body": body})
         _log_request(context, len(body), started)
@@ -86,12 +85,27 @@ class Application:
         for pool in (self._codecs, self._device):
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def _fail(self, context: RequestContext, error: RequestError) -> bytes:
+        if isinstance(error, DeviceLostError) and not self.device_lost:
+            self.device_lost = True
+            _log.critical(
+                "the accelerator has failed; /ping is 503 from now on",
+                extra={"fields": {"request_id": context.request_id}},
+            )
+        context.set_response_status(error.code.status)
+        context.set_response_content_type(0, "application/json")
+        return write_error(error, context.request_id)
+
     async def _respond(self, context: RequestContext, receive: Receive) -> bytes:
         methods = _METHODS.get(context.path)
         if methods is None:
             paths = list(_METHODS)
             raise RequestError(
-                ErrorCode.NOT_FOUND, f"there is no such path; known are {', '.join(paths)}", allowed=paths
+                ErrorCode.NOT_FOUND,
+                f"there is no such path; known are {', '.join(paths)}",
+                field="path",
+                value=context.path,
+                allowed=paths,
             )
         if context.method not in methods:
             context.set_response_header(0, "Allow", ", ".join(methods))
@@ -102,6 +116,8 @@ class Application:
                 value=context.method,
                 allowed=list(methods),
             )
+        if self.device_lost:
+            raise DeviceLostError
         if self.loaded is None:
             raise RequestError(ErrorCode.NOT_READY, "the model is being loaded; ask /ping until it answers 200")
         if context.path == "/ping":
@@ -115,9 +131,13 @@ class Application:
         loop, program = asyncio.get_running_loop(), loaded.program
         content_type = context.get_request_header(0, "content-type")
         data = await loop.run_in_executor(self._codecs, program.input_fn, body, content_type, context)
-        prediction = await loop.run_in_executor(self._device, program.predict_fn, data, loaded.model, context)
-        context.texts, context.tokens = getattr(prediction, "texts", None), getattr(prediction, "tokens", None)
         accept = context.get_request_header(0, "accept")
+        if program.check_accept is not None:
+            data = program.check_accept(data, accept)
+        prediction = await loop.run_in_executor(self._device, program.predict_fn, data, loaded.model, context)
+        if isinstance(prediction, DeviceLostError):
+            raise prediction
+        context.texts, context.tokens = getattr(prediction, "texts", None), getattr(prediction, "tokens", None)
         result = await loop.run_in_executor(self._codecs, program.output_fn, prediction, accept, context)
         if isinstance(result, tuple):
             result, content_type = result
@@ -133,7 +153,7 @@ class Application:
         stated = context.get_request_header(0, "content-length") or ""
         size = int(stated) if stated.isascii() and stated.isdigit() and len(stated) < 19 else 0
         if size > limit and context.get_request_header(0, "expect"):
-            raise _too_large(context, limit)  # the client waits for leave to send: none is given
+            raise _too_large(context, size, limit)  # the client waits for leave to send: none is given
         parts: list[bytes] = []
         try:
             async with asyncio.timeout(self.config.body_timeout_s):
@@ -143,10 +163,11 @@ class Application:
             raise RequestError(
                 ErrorCode.BODY_TIMEOUT,
                 f"the body was not sent within {self.config.body_timeout_s:g} s",
+                field="body",
                 allowed=f"{self.config.body_timeout_s:g} s",
             ) from None
         if size > limit:
-            raise _too_large(context, limit)
+            raise _too_large(context, size, limit)
         return b"".join(parts)
 
 
@@ -179,19 +200,15 @@ def _refuse_content_encoding(context: RequestContext) -> None:
         )
 
 
-def _too_large(context: RequestContext, limit: int) -> RequestError:
+def _too_large(context: RequestContext, size: int, limit: int) -> RequestError:
     context.set_response_header(0, "Connection", "close")
     return RequestError(
         ErrorCode.BODY_TOO_LARGE,
         f"the body is larger than {limit} bytes; send fewer texts a request",
+        field="body",
+        value=size,
         allowed=f"at most {limit} bytes",
     )
-
-
-def _fail(context: RequestContext, error: RequestError) -> bytes:
-    context.set_response_status(error.code.status)
-    context.set_response_content_type(0, "application/json")
-    return write_error(error, context.request_id)
 
 
 def _log_request(context: RequestContext, response_bytes: int, started: float) -> None:

@@ -94,13 +94,8 @@ def place_error(error: RequestError, places: Sequence[str], prefix: str) -> Requ
     """
     match = _TEXT_INDEX.fullmatch(error.field or "")
     if match and int(match[1]) < len(places):
-        field = places[int(match[1])]
-    elif error.field:
-        return error.at(f"{prefix}{error.field}")
-    else:
-        return error
-    message = error.message.replace(match[0], field)
-    return RequestError(error.code, message, field=field, value=error.value, allowed=error.allowed)
+        return error.at(places[int(match[1])])
+    return error.at(f"{prefix}{error.field}") if error.field else error
 
 
 def write_json(answer: Answer) -> bytes:

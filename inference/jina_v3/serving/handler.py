@@ -10,21 +10,19 @@ its status on the context.
 from __future__ import annotations
 
 import functools
-import logging
 from pathlib import Path
 from typing import Any
 
 from jina_v3.config import Config
-from jina_v3.contract import ErrorCode
 from jina_v3.encoder import Encoder
 from jina_v3.errors import CheckpointError, RequestError
 from jina_v3.serving.codecs import read_request, write_response
 from jina_v3.serving.error_body import reason_phrase, write_error
 from jina_v3.serving.exchange import Prediction, Request, generate_id
-from jina_v3.serving.logs import describe_exception
-from jina_v3.serving.media_types import JSON
-
-_log = logging.getLogger(__name__)
+from jina_v3.serving.faults import report_fault
+from jina_v3.serving.json_requests import JsonRequest
+from jina_v3.serving.media_types import JSON, negotiate
+from jina_v3.serving.records import RecordsRequest
 
 Body = bytes | bytearray | memoryview | str
 
@@ -44,7 +42,12 @@ def model_fn(model_dir: str, context: Any = None) -> Encoder:  # noqa: ARG001  A
     **Raises**: ``ConfigError``, ``CheckpointError``.
     """
     config = _config()
-    return Encoder.from_folder(find_model_folder(model_dir, config), device=config.device, dtype=config.dtype)
+    return Encoder.from_folder(
+        find_model_folder(model_dir, config),
+        device=config.device,
+        dtype=config.dtype,
+        max_tokens=config.limits.max_tokens_per_text,
+    )
 
 
 def find_model_folder(model_dir: str | Path, config: Config) -> Path:
@@ -68,7 +71,7 @@ def find_model_folder(model_dir: str | Path, config: Config) -> Path:
 def input_fn(
     request_body: Body,
     content_type: str | None,
-    context: Any = None,  # noqa: ARG001  AWS's signature
+    context: Any = None,
 ) -> Request | RequestError:
     """Read a request's body; an error is returned, not raised."""
     try:
@@ -76,21 +79,34 @@ def input_fn(
     except RequestError as error:
         return error
     except Exception as error:  # noqa: BLE001  the last line before AWS's toolkit, which answers with the traceback
-        return _internal(error)
+        return report_fault(error, _given_id(context))
+
+
+def check_accept(input_data: Request | RequestError, accept: str | None) -> Request | RequestError:
+    """Say before the model runs that no form which is accepted is offered; for our server, not one of SageMaker's."""
+    if isinstance(input_data, JsonRequest | RecordsRequest):
+        try:
+            negotiate(accept, input_data.media_type)
+        except RequestError as error:
+            return error
+    return input_data
 
 
 def predict_fn(
     input_data: Request | RequestError,
     model: Encoder,
-    context: Any = None,  # noqa: ARG001  AWS's signature
+    context: Any = None,
 ) -> Prediction | RequestError:
-    """Encode a request's texts; an error passes through."""
+    """Encode a request's texts; an error passes through.
+
+    A device that is lost gives a ``DeviceLostError``, which our server looks for.
+    """
     if isinstance(input_data, RequestError):
         return input_data
     try:
         return Prediction(input_data, tuple(model.encode_jobs(input_data.jobs)))
     except Exception as error:  # noqa: BLE001  as in input_fn
-        return _internal(error)
+        return report_fault(error, _given_id(context))
 
 
 def output_fn(prediction: Prediction | RequestError, accept: str | None, context: Any = None) -> tuple[bytes, str]:
@@ -102,19 +118,14 @@ def output_fn(prediction: Prediction | RequestError, accept: str | None, context
     except RequestError as error:
         return _write_error(error, context)
     except Exception as error:  # noqa: BLE001  as in input_fn
-        return _write_error(_internal(error), context)
+        return _write_error(report_fault(error, _given_id(context)), context)
     _set_status(context, 200)  # said also of success: a context can outlive the request before
     return body, content_type
 
 
 def _write_error(error: RequestError, context: Any) -> tuple[bytes, str]:
     _set_status(context, error.code.status)
-    return write_error(error, _request_id(context)), JSON
-
-
-def _internal(error: Exception) -> RequestError:
-    _log.error("handler failed", extra={"fields": describe_exception(error)})
-    return RequestError(ErrorCode.INTERNAL, "the request could not be served; the fault is the server's")
+    return write_error(error, _given_id(context) or generate_id()), JSON
 
 
 def _set_status(context: Any, status: int) -> None:
@@ -127,10 +138,10 @@ def _set_status(context: Any, status: int) -> None:
         set_status(code=status, phrase=reason_phrase(status))
 
 
-def _request_id(context: Any) -> str:
-    """Return the request's id where the server has given it one, else a new one."""
+def _given_id(context: Any) -> str | None:
+    """Return the request's id where the server has given it one."""
     try:
         given = context.get_request_id(0)
     except (AttributeError, IndexError, KeyError, TypeError):
-        given = None
-    return given if isinstance(given, str) and given else generate_id()
+        return None
+    return given if isinstance(given, str) and given else None

@@ -97,6 +97,7 @@ def read_json_request(value: Any, limits: Limits) -> JsonRequest:
         raise RequestError(
             ErrorCode.UNKNOWN_SHAPE,
             f"the body is {kind(value)}; it must be {accepted}",
+            field="body",
             value=None if isinstance(value, str) else value,
             allowed=accepted,
         )
@@ -109,7 +110,11 @@ def read_json_request(value: Any, limits: Limits) -> JsonRequest:
     if later:
         hint = f"; requests by {later!r} are not offered yet"
     raise RequestError(
-        ErrorCode.UNKNOWN_SHAPE, f"the body must be {accepted}{hint}", field=later, value=value, allowed=accepted
+        ErrorCode.UNKNOWN_SHAPE,
+        f"the body must be {accepted}{hint}",
+        field=later or "body",
+        value=value,
+        allowed=accepted,
     )
 
 

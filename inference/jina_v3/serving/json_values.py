@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import orjson
 
@@ -16,10 +16,12 @@ from jina_v3.contract import ErrorCode
 from jina_v3.errors import RequestError, shorten
 
 _BOM = b"\xef\xbb\xbf"
+_JSON: Final = "one JSON value (RFC 8259), nested at most 1024 levels deep, numbers within the range of a double"
+_UTF8: Final = "UTF-8"
 
 
-def as_utf8(body: bytes | bytearray | memoryview | str) -> bytes:
-    """Return a body as UTF-8 bytes without a byte order mark.
+def as_utf8(body: bytes | bytearray | memoryview | str, field: str = "body") -> bytes:
+    """Return a body, or the part of one that ``field`` names, as UTF-8 bytes without a byte order mark.
 
     **Raises**: ``RequestError`` (400) where it is not UTF-8.
     """
@@ -28,40 +30,55 @@ def as_utf8(body: bytes | bytearray | memoryview | str) -> bytes:
             data = body.encode()
         except UnicodeEncodeError as error:
             raise RequestError(
-                ErrorCode.NOT_UTF8, f"the body cannot be UTF-8: a lone surrogate at character {error.start}"
+                ErrorCode.NOT_UTF8,
+                f"the {field} cannot be UTF-8: a lone surrogate at character {error.start}",
+                field=field,
+                value=f"U+{ord(body[error.start]):04X} at character {error.start}",
+                allowed=_UTF8,
             ) from None
     else:
         data = bytes(body)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise RequestError(ErrorCode.NOT_UTF8, "the body looks like UTF-16; send it as UTF-8")
+        raise RequestError(
+            ErrorCode.NOT_UTF8,
+            f"the {field} looks like UTF-16; send it as UTF-8",
+            field=field,
+            value="a byte order mark of UTF-16",
+            allowed=_UTF8,
+        )
     return data.removeprefix(_BOM)
 
 
-def load_json(data: bytes, what: str = "the body") -> Any:
-    """Read one JSON value.
+def load_json(data: bytes, field: str = "body") -> Any:
+    """Read one JSON value: the body, or the part of it that ``field`` names.
 
     **Raises**: ``RequestError`` (400 not UTF-8 or not JSON, 422 a lone surrogate, with its place).
     """
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        _explain(data, what, error)
+        _explain(data, field, error)
 
 
-def _explain(data: bytes, what: str, error: orjson.JSONDecodeError) -> NoReturn:
+def _explain(data: bytes, field: str, error: orjson.JSONDecodeError) -> NoReturn:
     if not data.strip():
-        raise RequestError(ErrorCode.NOT_JSON, f"{what} is empty") from None
+        raise RequestError(ErrorCode.NOT_JSON, f"the {field} is empty", field=field, value="", allowed=_JSON) from None
     try:
         data.decode()
     except UnicodeDecodeError as unicode_error:
         raise RequestError(
-            ErrorCode.NOT_UTF8, f"{what} is not UTF-8: {unicode_error.reason} at byte {unicode_error.start}"
+            ErrorCode.NOT_UTF8,
+            f"the {field} is not UTF-8: {unicode_error.reason} at byte {unicode_error.start}",
+            field=field,
+            value=f"0x{data[unicode_error.start]:02X} at byte {unicode_error.start}",
+            allowed=_UTF8,
         ) from None
     if "surrogate" in error.msg and (place := _place_of_lone_surrogate(data)) is not None:
         raise RequestError(
             ErrorCode.INVALID_TEXT,
-            f"{place or what} holds half of a surrogate pair, which is no character",
-            field=place or None,
+            f"{place or f'the {field}'} holds half of a surrogate pair, which is no character",
+            field=place or field,
+            value="a lone surrogate",
             allowed="Unicode text; characters beyond U+FFFF as whole pairs",
         ) from None
     if error.msg.startswith("number is infinity"):
@@ -71,7 +88,10 @@ def _explain(data: bytes, what: str, error: orjson.JSONDecodeError) -> NoReturn:
     else:
         problem = error.msg.partition(": line ")[0]
     raise RequestError(
-        ErrorCode.NOT_JSON, f"{what} is not JSON: {problem} (line {error.lineno}, column {error.colno})"
+        ErrorCode.NOT_JSON,
+        f"the {field} is not JSON: {problem} (line {error.lineno}, column {error.colno})",
+        field=field,
+        allowed=_JSON,
     ) from None
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import orjson
 
-_SHOWN_CHARACTERS = 300
+from jina_v3.errors import JinaV3Error
+
+_SHOWN_CHARACTERS = 2000
 
 
 class JsonLines(logging.Formatter):
@@ -31,13 +33,25 @@ class JsonLines(logging.Formatter):
 
 
 def describe_exception(error: BaseException) -> dict[str, Any]:
-    """Return what a log may say of an exception: its type, its message cut short, and where it was raised."""
+    """Return what a log may say of an exception: its type, and where it was raised.
+
+    Its message may hold a text, or a part of one, and is for ``describe_failed_start`` alone.
+    """
     frames = traceback.extract_tb(error.__traceback__)
     return {
         "exception": type(error).__name__,
-        "message": str(error)[:_SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode(),
-        "frames": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        "frames": [f"{frame.filename}:{frame.lineno}:{frame.name}" for frame in frames],
     }
+
+
+def describe_failed_start(error: BaseException) -> dict[str, Any]:
+    """Return what a log may say of an exception before there are requests: its message, too.
+
+    Of our own errors the message is enough.
+    """
+    message = str(error)[:_SHOWN_CHARACTERS].encode("utf-8", "backslashreplace").decode()
+    known = isinstance(error, JinaV3Error | ValueError)
+    return {"message": message} if known else {**describe_exception(error), "message": message}
 
 
 def set_up_logs() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -96,6 +97,7 @@ def refuse_unknown_fields(fields: Collection[str], known: Collection[str], prefi
                 ErrorCode.UNKNOWN_FIELD,
                 f"the field {shorten(name)!r} is not known here; {hint}",
                 field=f"{prefix}{shorten(name)}",
+                value=name,  # not what it holds, which may be a text
                 allowed=list(known),
             )
 
@@ -106,16 +108,25 @@ def nearest(name: str, known: Collection[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def wrong_type(field: str, value: object, allowed: str) -> RequestError:
-    """Return the error for a value of a JSON type that the field does not take."""
-    shown = None if isinstance(value, str) else value  # a string here may be a text that lost its way
+def wrong_type(field: str, value: object, allowed: str, *, holds_text: bool = False) -> RequestError:
+    """Return the error for a value of a JSON type that the field does not take.
+
+    With ``holds_text`` the place is one of texts: a string there is one that lost its way, and is not shown.
+    """
+    hidden = holds_text and isinstance(value, str)
+    said = "" if hidden or not isinstance(value, str | int | float) else f" ({_as_json(value)})"
     return RequestError(
         ErrorCode.WRONG_TYPE,
-        f"{field} is {kind(value)}; it must be {allowed}",
+        f"{field} is {kind(value)}{said}; it must be {allowed}",
         field=field,
-        value=shown,
+        value=None if hidden else value,
         allowed=allowed,
     )
+
+
+def _as_json(value: str | float) -> str:
+    short = shorten(value)
+    return str(short) if isinstance(short, str) and not isinstance(value, str) else json.dumps(short)
 
 
 def _read_task(value: Any, field: str) -> Task | None:

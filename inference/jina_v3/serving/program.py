@@ -22,12 +22,16 @@ Handler = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The four handlers, each callable with its arguments and a context."""
+    """The four handlers, each callable with its arguments and a context.
+
+    ``check_accept`` is there where the answers are written by our own ``output_fn``, which knows what it offers.
+    """
 
     model_fn: Handler
     input_fn: Handler
     predict_fn: Handler
     output_fn: Handler
+    check_accept: Handler | None = None
 
 
 def load_program(config: Config) -> Program:
@@ -44,7 +48,9 @@ def load_program(config: Config) -> Program:
         raise ConfigError(f"SAGEMAKER_PROGRAM is {config.program}, but there is no {path}")
     else:
         theirs = ours
-    return Program(**{name: _with_context(getattr(theirs, name, getattr(ours, name)), name) for name in _ARGUMENTS})
+    handlers = {name: _with_context(getattr(theirs, name, getattr(ours, name)), name) for name in _ARGUMENTS}
+    check_accept = ours.check_accept if handlers["output_fn"] is ours.output_fn else None
+    return Program(**handlers, check_accept=check_accept)
 
 
 def _import_file(path: Path) -> ModuleType:

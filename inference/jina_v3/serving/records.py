@@ -12,10 +12,10 @@ from typing import Any, Final
 import orjson
 
 from jina_v3.contract import EncodeJob, ErrorCode, Limits, Task
-from jina_v3.errors import RequestError
+from jina_v3.errors import RequestError, shorten
 from jina_v3.serving.error_body import describe_error
 from jina_v3.serving.exchange import Answer, Result, checked, generate_id, place_error
-from jina_v3.serving.json_values import as_utf8, kind, load_json
+from jina_v3.serving.json_values import as_utf8, load_json
 from jina_v3.serving.parameters import FIELDS, Parameters, read_parameters, wrong_type
 from jina_v3.serving.texts import read_id
 from jina_v3.serving.vectors import write_vectors
@@ -67,6 +67,7 @@ def read_records(data: bytes, media_type: str, limits: Limits, absent_task: Task
         raise RequestError(
             ErrorCode.TOO_MANY_TEXTS,
             f"the body holds {max(texts, len(lines))} texts; one request may hold {limits.max_texts}",
+            field="body",
             value=max(texts, len(lines)),
             allowed=f"at most {limits.max_texts} texts",
         )
@@ -88,10 +89,9 @@ def _read(line: int, data: bytes, absent_task: Task | None) -> Record:
 
 
 def _load_object(data: bytes) -> dict[str, Any]:
-    value = load_json(as_utf8(data), "the line")
+    value = load_json(as_utf8(data, "line"), "line")
     if not isinstance(value, dict):
-        allowed = "an object with 'text'"
-        raise RequestError(ErrorCode.WRONG_TYPE, f"the line is {kind(value)}; it must be {allowed}", allowed=allowed)
+        raise wrong_type("line", value, "an object with 'text'", holds_text=True)
     return value
 
 
@@ -99,14 +99,25 @@ def _read_echo(fields: Mapping[str, Any], text_field: str) -> dict[str, Any]:
     """Return the record's metadata and its id, which is generated where there is none."""
     ours = {text_field, "id", *FIELDS, *_ANSWER_FIELDS}
     metadata = {name: value for name, value in fields.items() if name not in ours}
+    if not _can_be_written(metadata):
+        name = next((name for name in metadata if not _can_be_written({name: metadata[name]})), "line")
+        raise RequestError(
+            ErrorCode.INVALID_VALUE,
+            f"{shorten(name)} is nested too deep to be given back",
+            field=str(shorten(name)),
+            value=metadata.get(name),
+            allowed="metadata of at most 250 levels",
+        )
+    record_id = read_id(fields.get("id"), "id")
+    return {**metadata, "id": generate_id() if record_id is None else record_id}
+
+
+def _can_be_written(metadata: Mapping[str, Any]) -> bool:
     try:
         orjson.dumps([metadata])  # as deep as it will stand in an answer
     except TypeError:  # orjson writes 254 levels and reads 1024
-        raise RequestError(
-            ErrorCode.INVALID_VALUE, "the record's metadata is nested too deep to be given back", allowed="250 levels"
-        ) from None
-    record_id = read_id(fields.get("id"), "id")
-    return {**metadata, "id": generate_id() if record_id is None else record_id}
+        return False
+    return True
 
 
 def _read_texts(
@@ -118,14 +129,20 @@ def _read_texts(
     if isinstance(value, str):
         return (value,), (text_field,)
     if not (late_chunking and isinstance(value, list)):
-        raise wrong_type(text_field, value, "a string, or with late_chunking a list of a document's chunks")
+        raise wrong_type(
+            text_field, value, "a string, or with late_chunking a list of a document's chunks", holds_text=True
+        )
     if not value:
         raise RequestError(
-            ErrorCode.EMPTY_INPUT, f"{text_field} is an empty list", field=text_field, allowed="at least one chunk"
+            ErrorCode.EMPTY_INPUT,
+            f"{text_field} is an empty list",
+            field=text_field,
+            value=value,
+            allowed="at least one chunk",
         )
     for index, chunk in enumerate(value):
         if not isinstance(chunk, str):
-            raise wrong_type(f"{text_field}[{index}]", chunk, "a string")
+            raise wrong_type(f"{text_field}[{index}]", chunk, "a string", holds_text=True)
     return tuple(value), tuple(f"{text_field}[{index}]" for index in range(len(value)))
 
 

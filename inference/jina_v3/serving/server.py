@@ -20,9 +20,8 @@ from typing import Any, NoReturn
 import uvicorn
 
 from jina_v3.config import Config, ConfigError
-from jina_v3.errors import JinaV3Error
 from jina_v3.serving.application import Application, Loaded
-from jina_v3.serving.logs import describe_exception, set_up_logs
+from jina_v3.serving.logs import describe_failed_start, set_up_logs
 from jina_v3.serving.program import load_program
 
 _log = logging.getLogger("jina_v3.server")
@@ -67,9 +66,7 @@ class Server(uvicorn.Server):
             self.application.loaded = Loaded(program, model)
             _log.info("ready")
         except BaseException as error:  # noqa: BLE001  whatever it is, a server without a model must not stay
-            known = isinstance(error, JinaV3Error | ValueError)
-            fields = {"message": str(error)[:2000]} if known else describe_exception(error)
-            _log.critical("the model could not be loaded", extra={"fields": fields})
+            _log.critical("the model could not be loaded", extra={"fields": describe_failed_start(error)})
             self.failed = self.should_exit = True
 
 
@@ -90,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         config = Config.from_environment()
         listener = _listen(config)
     except (ConfigError, OSError) as error:
-        _log.critical("cannot start", extra={"fields": {"message": str(error)}})
+        _log.critical("cannot start", extra={"fields": describe_failed_start(error)})
         _end(1)
     _end(_serve(config, listener))
 

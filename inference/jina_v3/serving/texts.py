@@ -45,7 +45,7 @@ def read_documents(
         _refuse_list_of_lists(value[0], f"{field}[0]")
     for index, chunks in enumerate(value):
         if not isinstance(chunks, list):
-            raise wrong_type(f"{field}[{index}]", chunks, "a list of chunks, as the first document is")
+            raise wrong_type(f"{field}[{index}]", chunks, "a list of chunks, as the first document is", holds_text=True)
         _refuse_empty(chunks, f"{field}[{index}]")
     _refuse_too_many(sum(map(len, value)), field, limits)
     return tuple(
@@ -75,13 +75,13 @@ def _read_text(item: Any, place: str, item_fields: Sequence[str]) -> tuple[str, 
     if isinstance(item, str):
         return item, place, None
     if not isinstance(item, dict):
-        raise wrong_type(place, item, _TEXT)
+        raise wrong_type(place, item, _TEXT, holds_text=True)
     refuse_unknown_fields(item, item_fields, f"{place}.")
     if "text" not in item:
         raise RequestError(ErrorCode.MISSING_FIELD, f"{place} has no 'text'", field=f"{place}.text", allowed="a string")
     text = item["text"]
     if not isinstance(text, str):
-        raise wrong_type(f"{place}.text", text, "a string")
+        raise wrong_type(f"{place}.text", text, "a string", holds_text=True)
     return text, f"{place}.text", read_id(item.get("id"), f"{place}.id")
 
 
@@ -91,6 +91,7 @@ def _refuse_empty(value: Sequence[Any], field: str) -> None:
             ErrorCode.EMPTY_INPUT,
             f"{field} is an empty list; it must hold a text",
             field=field,
+            value=value,
             allowed="at least one text",
         )
 
