@@ -26,8 +26,9 @@ DIMENSIONS = (1024, 256, 32)
 _PROGRESS_EVERY_S = 10.0
 _STANDIN_NOTICE = (
     "This is a stand-in, and it is untrained: the model's architecture with "
-    f"{STANDIN_CONFIG.layers} layers instead of 24 and random weights that have learned nothing. "
-    "Its rankings only follow the words that texts share. It finds a passage that repeats the query's words; "
+    f"{STANDIN_CONFIG.layers} layers instead of 24 and random weights, scaled so that rarer shared words count. "
+    "It has learned nothing, and its rankings only follow the words that texts share. "
+    "It finds a passage that repeats the query's words; "
     "that a passage in another language means the same, it cannot know.",
     "",
     "For the real model, give a folder or a hub id (1.1 GB are fetched once):",

@@ -6,7 +6,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -55,7 +54,6 @@ class Server:
     """A running server; remembers every reply, for the sums at the end."""
 
     port: int
-    log: Path
     replies: list[Reply] = field(default_factory=list)
 
     @property
@@ -122,25 +120,27 @@ def serving(model: Path, waiting: Callable[[float], None]) -> Iterator[Server]:
     with tempfile.TemporaryDirectory(prefix="jina-v3-demo-") as folder:
         base = Path(folder)
         lay_out(base / "model", model)
-        server = Server(port=_free_port(), log=base / "server.log")
-        with server.log.open("wb") as log:
+        log = base / "server.log"
+        with log.open("wb") as written:
             process = subprocess.Popen(
                 [_serve_command()],
-                env=_environment(base, server.port),
+                env=_environment(base),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=written,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for the demo, which then stops the server in its own way
             )
         try:
-            _wait(process, server, waiting)
-            yield server
+            yield _wait(process, log, waiting)
         finally:
             _stop(process)
 
 
 def lay_out(target: Path, model: Path) -> None:
-    """Make a container's model folder, ``code/`` included, as the project's packaging does; weights are only linked.
+    """Make a container's model folder, ``code/`` included, of the files that the project's packaging takes.
+
+    Weights are linked by name, not hard as by ``write_model_folder``: the folder is a passing one, and often on another
+    disk than the model, where a hard link would become a copy of a gigabyte.
 
     **Raises**: ``ArtifactError`` where ``model`` is no model folder.
     """
@@ -153,11 +153,11 @@ def lay_out(target: Path, model: Path) -> None:
             shutil.copyfile(member.source, path)
 
 
-def _environment(base: Path, port: int) -> dict[str, str]:
+def _environment(base: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON}
     return kept | {
         "SAGEMAKER_BASE_DIR": str(base),
-        "SAGEMAKER_BIND_TO_PORT": str(port),
+        "SAGEMAKER_BIND_TO_PORT": "0",  # the system chooses; whoever looked for a free one first could lose it again
         "JINA_V3_BIND_HOST": HOST,
     }
 
@@ -169,23 +169,30 @@ def _serve_command() -> str:
     return str(command)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait(process: subprocess.Popen[bytes], server: Server, waiting: Callable[[float], None]) -> None:
+def _wait(process: subprocess.Popen[bytes], log: Path, waiting: Callable[[float], None]) -> Server:
+    """Wait until the server has named its port, and ``/ping`` there says that it is ready."""
     started = time.monotonic()
-    while not server.is_ready():
+    while True:
+        port = listening_port(log)
+        if port is not None and (server := Server(port)).is_ready():
+            return server
         seconds = time.monotonic() - started
         if process.poll() is not None:
-            raise ServerError(f"the server ended with status {process.returncode}; its log ends:\n{_tail(server.log)}")
+            raise ServerError(f"the server ended with status {process.returncode}; its log ends:\n{_tail(log)}")
         if seconds > _START_LIMIT_S:
-            raise ServerError(f"the server was not ready in {seconds:.0f} s; its log ends:\n{_tail(server.log)}")
+            raise ServerError(f"the server was not ready in {seconds:.0f} s; its log ends:\n{_tail(log)}")
         waiting(seconds)
         time.sleep(_POLL_S)
+
+
+def listening_port(log: Path) -> int | None:
+    """Return the port that the log's ``listening`` line names, None where there is no such line yet."""
+    for line in log.read_bytes().splitlines(keepends=True):
+        if line.endswith(b"\n") and line.startswith(b"{"):  # not one that is being written, nor a warning of Python's
+            record = json.loads(line)
+            if record["event"] == "listening":
+                return int(record["port"])
+    return None
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

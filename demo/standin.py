@@ -1,7 +1,8 @@
 """A small checkpoint with the real one's architecture, layout and kind of tokenizer, and seeded random weights.
 
 It stands in where the real weights are not: the demo without ``MODEL``, the tests, the benchmarks. It has learned
-nothing: two texts come out alike only as far as they share words.
+nothing: two texts come out alike only as far as they share words, and for the demo the weights are scaled so that the
+rarer ones of these count.
 """
 
 from __future__ import annotations

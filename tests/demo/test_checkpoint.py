@@ -1,6 +1,8 @@
 from pathlib import Path
 
 import pytest
+import torch
+from demo import standin
 from demo.checkpoint import STANDIN_CONFIG, standin_folder
 from demo.corpus import load_corpus
 from demo.standin import StandInConfig, rarity
@@ -34,9 +36,26 @@ def vars_of(config: StandInConfig) -> dict[str, object]:
     return {name: getattr(config, name) for name in config.__slots__}
 
 
-def test_an_interrupted_build_leaves_nothing_that_counts(tmp_path: Path) -> None:
-    (tmp_path / "draft-left-by-a-crash").mkdir(parents=True)
-    assert (standin_folder(CORPUS, SMALL, tmp_path) / "model.safetensors").is_file()
+def test_an_interrupted_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(standin, "save_file", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            standin_folder(CORPUS, SMALL, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert (standin_folder(CORPUS, SMALL, tmp_path) / "model.safetensors").stat().st_size > 1000
+
+
+def test_what_a_killed_build_left_is_not_taken_for_a_model(tmp_path: Path) -> None:
+    draft = tmp_path / "draft-left-by-a-crash"
+    draft.mkdir()
+    (draft / "config.json").write_text("{")
+    folder = standin_folder(CORPUS, SMALL, tmp_path)
+    assert folder != draft
+    assert (folder / "model.safetensors").is_file()
 
 
 def test_the_tokenizer_knows_the_words_of_the_texts(tmp_path: Path) -> None:

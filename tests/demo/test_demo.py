@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 from demo.corpus import LANGUAGES, load_corpus
-from demo.server import ServerError, lay_out, serving
+from demo.server import ServerError, lay_out, listening_port, serving
 from demo.standin import StandInConfig, write_standin
 from rich.cells import cell_len
 from tests.support.loopback_hub import LoopbackHub
@@ -71,6 +71,8 @@ def test_everything_as_a_user_sees_it() -> None:
     with demo("--keep") as process:
         screen = read_until(process, "stays until Ctrl-C")
         servers = psutil.Process(process.pid).children(recursive=True)
+        # no port is looked for beforehand, which another process could take meanwhile
+        assert [server.environ()["SAGEMAKER_BIND_TO_PORT"] for server in servers] == ["0"]
         check_screen(screen)
         port = int(re.search(r"Ready at http://127\.0\.0\.1:(\d+)", screen)[1])  # type: ignore[index]
         check_still_serving(port)
@@ -86,6 +88,7 @@ def check_screen(screen: str) -> None:
     assert "\x1b" not in screen  # no terminal, no colours
     words = " ".join(screen.replace("│", " ").split())
     assert "it is untrained" in words
+    assert "random weights, scaled so that rarer shared words count" in words
     assert "rankings only follow the words that texts share" in words
     assert "CC-BY-NC-4.0" in words
     corpus = load_corpus()
@@ -157,6 +160,18 @@ def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path, tiny_model: 
     refusal = r"ended with status 1; its log ends:\n(.|\n)*could not be loaded"
     with pytest.raises(ServerError, match=refusal), serving(tmp_path, lambda _seconds: None):
         pytest.fail("it started")
+
+
+def test_the_port_is_the_one_that_the_log_names(tmp_path: Path) -> None:
+    log = tmp_path / "server.log"
+    log.write_text('a warning of Python\'s\n{"event": "other"}\n')
+    assert listening_port(log) is None
+    with log.open("a") as writing:
+        writing.write('{"event": "listening", "port": 43')
+        writing.flush()
+        assert listening_port(log) is None
+        writing.write("210}\n")
+    assert listening_port(log) == 43210
 
 
 def test_the_model_folder_is_the_container_s(tmp_path: Path, tiny_model: Path) -> None:
