@@ -27,6 +27,12 @@ def test_the_first_screen_has_the_commands_and_the_licence() -> None:
         assert text in FIRST_SCREEN
 
 
+def test_what_needs_the_environment_makes_it_first() -> None:
+    blocks = [block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if ".venv/" in block]
+    assert blocks
+    assert all(block.startswith("make setup") for block in blocks)
+
+
 def test_its_modules_can_be_run() -> None:
     for module in set(re.findall(r"-m (jina_v3_infra\.\w+)", README)):
         source = ROOT / "infra" / (module.replace(".", "/") + ".py")
