@@ -162,13 +162,19 @@ def test_turned_vector_fails_by_cosine(
     assert "vector, 1-cos, “a token in a packed batch”" in names
 
 
+WORDS = "roberta.embeddings.word_embeddings"
+
+
 @pytest.mark.parametrize(
     ("tensor", "failed"),
     [
         ("roberta.encoder.layers.1.mlp.fc2.bias", "token states, base weights"),
         ("roberta.embeddings.token_type_embeddings.parametrizations.weight.original", "token states, base weights"),
         ("roberta.encoder.layers.0.mixer.Wqkv.parametrizations.weight.0.lora_B", "token states, classification"),
-        ("roberta.embeddings.word_embeddings.parametrizations.weight.0.lora_A", "vector, 1-cos, “what the model returns”"),
+        (
+            "roberta.embeddings.word_embeddings.parametrizations.weight.0.lora_A",
+            "vector, 1-cos, “what the model returns”",
+        ),
         ("roberta.encoder.layers.1.norm2.weight", "pooled without prompt, retrieval.query"),
     ],
 )
