@@ -74,8 +74,7 @@ def check_described(error: dict[str, Any], also: str) -> None:
     assert isinstance(error["message"], str)
     assert error["message"]
     if STATUS_BY_CODE[error["code"]] < 500:
-        assert isinstance(error["field"], str), error
-        assert error["field"], error
+        assert isinstance(error["field"], str), error  # "" where that is the field's name
         assert error["allowed"], error
         assert error["value"] is not None or error["code"] in MAY_HAVE_NO_VALUE, error
     assert error["value"] is None or isinstance(error["value"], str | int | float)

@@ -155,6 +155,7 @@ UNKNOWN_FIELD_CASES = [
     ({"data": [{"content": "a"}]}, "data[0].content", "text"),
     ({"input": [{"text": "a"}, {"text": "a", "id": 1}]}, "input[1].id", "text"),
     ({"data": ["a"], "input": ["a"]}, "input", "data"),
+    ({"data": ["a"], "": None}, "", "data"),
 ]
 
 
