@@ -14,13 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jina_v3.contract import TASKS, Limits, Task
+from jina_v3.contract import LEAST_TOKENS_PER_TEXT, TASKS, Limits, Task
 from jina_v3.errors import JinaV3Error
 
 PREFIX = "JINA_V3_"
-
-LEAST_TOKENS = 16
-"""Of ``JINA_V3_MAX_TOKENS``: room for the longest prompt, ``<s>``, ``</s>`` and something of the text."""
 
 
 class ConfigError(JinaV3Error):
@@ -159,7 +156,7 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "JINA_V3_DTYPE": ("dtype", _dtype),
     "JINA_V3_DEFAULT_TASK": ("default_task", _task),
     "JINA_V3_MAX_TEXTS": ("max_texts", _whole_number(1, 10_000_000)),
-    "JINA_V3_MAX_TOKENS": ("max_tokens_per_text", _whole_number(LEAST_TOKENS, Limits().max_tokens_per_text)),
+    "JINA_V3_MAX_TOKENS": ("max_tokens_per_text", _whole_number(LEAST_TOKENS_PER_TEXT, Limits().max_tokens_per_text)),
     "JINA_V3_MAX_BODY_BYTES": ("max_body_bytes", _whole_number(1, 1 << 40)),
     "JINA_V3_BODY_TIMEOUT_S": ("body_timeout_s", _seconds),
     "JINA_V3_SHUTDOWN_TIMEOUT_S": ("shutdown_timeout_s", _seconds),

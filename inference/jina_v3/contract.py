@@ -45,6 +45,10 @@ PROMPTS: Final[dict[Task, str]] = {
 """Put before a text by the encoder, never by the caller. **Source**: ``task_instructions`` of ``config.json``."""
 
 
+LEAST_TOKENS_PER_TEXT: Final = 16
+"""How low the limit of tokens can be set: the longest prompt (12), ``<s>``, ``</s>`` and something of the text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one request may hold.

@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.support.fake_encoder import FakeEncoder
 from tests.support.wire import check_described
 
-from jina_v3.config import _VARIABLES, LEAST_TOKENS, Config
-from jina_v3.contract import TASKS, ErrorCode
+from jina_v3.config import _VARIABLES, Config
+from jina_v3.contract import LEAST_TOKENS_PER_TEXT, TASKS, ErrorCode
 from jina_v3.serving.codecs import read_request, write_response
 from jina_v3.serving.exchange import Prediction
 from jina_v3.serving.media_types import OFFERED
@@ -66,7 +66,7 @@ def test_every_setting_type_form_and_task_is_named():
     assert stated["JINA_V3_MAX_BODY_BYTES"] == str(Config().limits.max_body_bytes)
     assert stated["JINA_V3_MAX_TEXTS"] == str(Config().limits.max_texts)
     assert stated["JINA_V3_MAX_TOKENS"] == str(Config().limits.max_tokens_per_text)
-    assert f"from {LEAST_TOKENS} to {Config().limits.max_tokens_per_text}" in section("Limits and settings")
+    assert f"from {LEAST_TOKENS_PER_TEXT} to {Config().limits.max_tokens_per_text}" in section("Limits and settings")
     assert stated["JINA_V3_BODY_TIMEOUT_S"] == f"{Config().body_timeout_s:g}"
     for name in (*OFFERED, *EMBEDDING_TYPES, *TASKS):
         assert f"`{name}`" in PAGE

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from jina_v3.contract import MODEL_DIMENSIONS, EncodeJob, Task
+from jina_v3.contract import LEAST_TOKENS_PER_TEXT, MODEL_DIMENSIONS, EncodeJob, Task
 from jina_v3.encoder.calls import joined, moved, to_jobs
 from jina_v3.encoder.checkpoint import Checkpoint, open_checkpoint
 from jina_v3.encoder.device import choose_device, choose_dtype
@@ -26,8 +26,6 @@ from jina_v3.encoder.work import Output, Unit, blocks
 from jina_v3.errors import RequestError
 
 _MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 2048}
-_LEAST_TOKENS = 16
-"""Room for the longest prompt (12 tokens), ``<s>``, ``</s>`` and something of the text."""
 
 
 class Encoder:
@@ -74,7 +72,7 @@ class Encoder:
         kind = choose_dtype(dtype, where)
         checkpoint = open_checkpoint(Path(path))
         longest = checkpoint.config.max_tokens
-        limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=_LEAST_TOKENS))
+        limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=LEAST_TOKENS_PER_TEXT))
         budget = _check_tokens("max_batch_tokens", max_batch_tokens, default=_MAX_BATCH_TOKENS[where.type], least=1)
         tokenizer = TextTokenizer(Path(path), checkpoint.config)
         model = Model(checkpoint, where, kind)
