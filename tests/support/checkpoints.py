@@ -18,8 +18,6 @@ CORPUS = [path.read_text(encoding="utf-8") for path in sorted(_TEXTS.glob("*.jso
 TINY = StandInConfig(layers=2, hidden=64, heads=4, intermediate=128, vocab=600, dtype=torch.float32, outliers=True)
 FULL_WIDTH = StandInConfig(layers=2, vocab=2000, dtype=torch.float32, outliers=True)
 
-_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
-
 
 @cache
 def _tokenizer(vocab: int) -> str:

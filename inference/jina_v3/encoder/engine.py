@@ -122,7 +122,8 @@ class Encoder:
         _raise_first_error(outputs)
         for block in blocks(outputs):
             self._encode_block(block)
-            _raise_first_error(outputs)  # the rest would be thrown away
+            if any(unit.output.error for unit in block):  # the rest would be thrown away
+                _raise_first_error(outputs)
         return joined([output.embeddings() for output in outputs])
 
     def encode_jobs(self, jobs: Sequence[EncodeJob]) -> list[Embeddings | RequestError]:

@@ -25,6 +25,13 @@ class Sequencer:
     def __init__(self, tokenizer: TextTokenizer, max_tokens: int, window: int) -> None:
         self._tokenizer = tokenizer
         self._max_tokens = max_tokens
+        # what a document of chunks begins with, by task. The prompt goes without its trailing space: a chunk begins a
+        # word by itself, and the space must not become a token
+        prompts: dict[Task | None, str] = {None: ""} | {task: prompt.rstrip() for task, prompt in PROMPTS.items()}
+        self._heads: dict[Task | None, Ids] = {
+            task: np.concatenate([tokenizer.bos, ids])
+            for task, ids in zip(prompts, tokenizer.ids(list(prompts.values())), strict=True)
+        }
         self._windows = WindowConfig(window=window, overlap=min(_OVERLAP_TOKENS, window // 2))
 
     def tokenize(self, units: Sequence[Unit]) -> list[tuple[Unit, list[Ids]]]:
@@ -48,10 +55,7 @@ class Sequencer:
             sequence = self.sequence(ids[0], job.task, first_row)
             unit.output.token_counts[unit.texts.start] = len(sequence.ids)
             return [sequence]
-        # without its trailing space: a chunk begins a word by itself, and the space must not become a token
-        prompt = PROMPTS[job.task].rstrip() if job.task is not None else ""
-        head = np.concatenate([self._tokenizer.bos, *self._tokenizer.ids([prompt])])
-        joined, lengths = join_chunks(head, ids, self._tokenizer.eos)
+        joined, lengths = join_chunks(self._heads[job.task], ids, self._tokenizer.eos)
         unit.output.token_counts[:] = lengths
         return windows(joined, lengths, first_row, _task_index(job.task), self._windows)
 
