@@ -16,7 +16,7 @@ from benchmarks.variants import DTYPES, MatrixProducts, SentenceTransformers, en
 from benchmarks.workload import Lengths, Lexicon, round_robin_tasks
 from jina_v3.contract import TASKS, Task
 from jina_v3.encoder import Encoder
-from jina_v3.encoder.packing import NO_TASK, TokenSequence
+from jina_v3.tokens.sequences import NO_TASK, TokenSequence
 
 FORWARD = "ours, ids to vectors"
 FROM_TEXTS = "ours, texts to vectors"

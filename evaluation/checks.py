@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from evaluation.published import Array, PooledSlice, Published, SampleVectors, TokenCounts, TokenStates
-from jina_v3.encoder import Embeddings
 from jina_v3.errors import RequestError
+from jina_v3.tokens.results import Embeddings
 
 BASE = "none"
 

@@ -10,11 +10,19 @@ import difflib
 import math
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from jina_v3.contract import LEAST_TOKENS_PER_TEXT, TASKS, Limits, Task
+from jina_v3.contract import (
+    BATCH_MAX_BODY_BYTES,
+    EMBEDDING_TYPES,
+    LEAST_TOKENS_PER_TEXT,
+    MODEL_DIMENSIONS,
+    TASKS,
+    Limits,
+    Task,
+)
 from jina_v3.errors import JinaV3Error
 
 PREFIX = "JINA_V3_"
@@ -28,10 +36,12 @@ class ConfigError(JinaV3Error):
 class Config:
     """The settings of a serving process.
 
-    ``device`` and ``dtype`` are ``None`` where the encoder shall choose. ``default_task`` is for JSON-lines records
-    that name none. ``model_folder`` is where the checkpoint lies when it is not the container's own model folder.
+    ``device`` and ``dtype`` are ``None`` where the encoder shall choose, ``engines`` where there shall be one for each
+    GPU. ``default_task``, ``default_dimensions`` and ``default_embedding_type`` are for requests that have no place to
+    say so, and for records that do not. ``model_folder`` is where the checkpoint lies when it is not the container's
+    own model folder. ``batch`` says that a batch transform job sends the requests.
 
-    **Units**: seconds for ``…_s``, bytes for ``limits.max_body_bytes``.
+    **Units**: seconds for ``…_s``, bytes for ``…_bytes``, tokens for ``max_batch_tokens``.
     """
 
     base_folder: Path = Path("/opt/ml")
@@ -42,10 +52,21 @@ class Config:
     model_folder: Path | None = None
     device: str | None = None
     dtype: str | None = None
+    engines: int | None = None
+    max_batch_tokens: int | None = None
     default_task: Task | None = None
+    default_dimensions: int = MODEL_DIMENSIONS
+    default_embedding_type: str = "float"
     limits: Limits = field(default_factory=Limits)
     body_timeout_s: float = 30.0
+    request_timeout_s: float = 60.0
+    max_queue_s: float = 25.0
+    engine_timeout_s: float = 300.0
     shutdown_timeout_s: float = 25.0
+    batch: bool = False
+    batch_strategy: str = "MULTI_RECORD"
+    max_payload_mb: int = 6
+    max_concurrent_transforms: int = 8
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Config:
@@ -60,14 +81,21 @@ class Config:
             for variable, (name, reader) in _VARIABLES.items()
             if environment.get(variable, "").strip()
         }
-        limits = Limits()
-        settings["limits"] = Limits(
-            max_texts=settings.pop("max_texts", limits.max_texts),
-            max_tokens_per_text=settings.pop("max_tokens_per_text", limits.max_tokens_per_text),
-            max_body_bytes=settings.pop("max_body_bytes", limits.max_body_bytes),
-        )
-        settings["program_is_set"] = "program" in settings
-        return cls(**settings)
+        defaults: Mapping[str, Any] = _BATCH_DEFAULTS if settings.get("batch") else {}
+        given = {name: settings.pop(name) for name in _LIMITS if name in settings}
+        limits = Limits(**{name: value for name, value in {**defaults, **given}.items() if name in _LIMITS})
+        settings = {name: value for name, value in defaults.items() if name not in _LIMITS} | settings
+        return cls(**settings, limits=limits, program_is_set="program" in settings)
+
+
+_LIMITS: Final = tuple(limit.name for limit in fields(Limits))
+
+_BATCH_DEFAULTS: Final[Mapping[str, Any]] = {
+    "max_body_bytes": BATCH_MAX_BODY_BYTES,
+    "request_timeout_s": 3600.0,
+    "max_queue_s": 3600.0,  # a request that is refused costs the job a whole file
+}
+"""What is otherwise when a transform job sends the requests; each can still be set."""
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
@@ -135,6 +163,38 @@ def _task(text: str) -> Task | None:
     return Task(text)
 
 
+def _engines(text: str) -> int | None:
+    if text == "auto":
+        return None
+    try:
+        return _whole_number(1, 64)(text)
+    except ValueError as error:
+        raise ValueError(f"auto or {error}") from None
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"one of {', '.join(allowed)}")
+        return text
+
+    return read
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):  # SageMaker writes true
+        raise ValueError("true or false")
+    return text.lower() == "true"
+
+
+def _batch_strategy(text: str) -> str:
+    known = {"MULTIRECORD": "MULTI_RECORD", "SINGLERECORD": "SINGLE_RECORD"}  # CreateTransformJob writes MultiRecord
+    name = text.upper().replace("_", "")
+    if name not in known:
+        raise ValueError("MULTI_RECORD or SINGLE_RECORD")
+    return known[name]
+
+
 def _text(text: str) -> str:
     return text
 
@@ -154,10 +214,21 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "JINA_V3_MODEL": ("model_folder", Path),
     "JINA_V3_DEVICE": ("device", _device),
     "JINA_V3_DTYPE": ("dtype", _dtype),
+    "JINA_V3_ENGINES": ("engines", _engines),
+    "JINA_V3_MAX_BATCH_TOKENS": ("max_batch_tokens", _whole_number(1, 1 << 20)),
     "JINA_V3_DEFAULT_TASK": ("default_task", _task),
+    "JINA_V3_DEFAULT_DIMENSIONS": ("default_dimensions", _whole_number(1, MODEL_DIMENSIONS)),
+    "JINA_V3_DEFAULT_EMBEDDING_TYPE": ("default_embedding_type", _one_of(*EMBEDDING_TYPES)),
     "JINA_V3_MAX_TEXTS": ("max_texts", _whole_number(1, 10_000_000)),
     "JINA_V3_MAX_TOKENS": ("max_tokens_per_text", _whole_number(LEAST_TOKENS_PER_TEXT, Limits().max_tokens_per_text)),
     "JINA_V3_MAX_BODY_BYTES": ("max_body_bytes", _whole_number(1, 1 << 40)),
     "JINA_V3_BODY_TIMEOUT_S": ("body_timeout_s", _seconds),
+    "JINA_V3_REQUEST_TIMEOUT_S": ("request_timeout_s", _seconds),
+    "JINA_V3_MAX_QUEUE_S": ("max_queue_s", _seconds),
+    "JINA_V3_ENGINE_TIMEOUT_S": ("engine_timeout_s", _seconds),
     "JINA_V3_SHUTDOWN_TIMEOUT_S": ("shutdown_timeout_s", _seconds),
+    "SAGEMAKER_BATCH": ("batch", _flag),
+    "SAGEMAKER_BATCH_STRATEGY": ("batch_strategy", _batch_strategy),
+    "SAGEMAKER_MAX_PAYLOAD_IN_MB": ("max_payload_mb", _whole_number(0, 100)),
+    "SAGEMAKER_MAX_CONCURRENT_TRANSFORMS": ("max_concurrent_transforms", _whole_number(0, 10_000)),
 }

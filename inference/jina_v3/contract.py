@@ -45,6 +45,9 @@ PROMPTS: Final[dict[Task, str]] = {
 """Put before a text by the encoder, never by the caller. **Source**: ``task_instructions`` of ``config.json``."""
 
 
+EMBEDDING_TYPES: Final = ("float", "base64", "binary", "ubinary", "int8")
+"""The forms of a vector on the wire."""
+
 LEAST_TOKENS_PER_TEXT: Final = 16
 """How low the limit of tokens can be set: the longest prompt (12), ``<s>``, ``</s>`` and something of the text."""
 
@@ -59,6 +62,10 @@ class Limits:
     max_texts: int = 2048
     max_tokens_per_text: int = 8192
     max_body_bytes: int = 25 * 1024 * 1024
+
+
+BATCH_MAX_BODY_BYTES: Final = 100 * 1024 * 1024
+"""``max_body_bytes`` in batch transform, whose ``MaxPayloadInMB`` goes up to 100."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +108,9 @@ class ErrorCode(Enum):
     EMPTY_TEXT = ("empty_text", 422)
     INVALID_TEXT = ("invalid_text", 422)
     TEXT_TOO_LONG = ("text_too_long", 422)
+    OVERLOADED = ("overloaded", 429)
     NOT_READY = ("not_ready", 503)
+    DEADLINE_EXCEEDED = ("deadline_exceeded", 503)
     INTERNAL = ("internal", 500)
 
     def __init__(self, wire_name: str, status: int) -> None:

@@ -10,7 +10,8 @@ from tests.support.oracle import Oracle, cosine_distance
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
 from jina_v3.encoder.attention import attend, attend_by_length
-from jina_v3.encoder.packing import NO_TASK, TokenSequence, to_batch
+from jina_v3.encoder.packing import to_batch
+from jina_v3.tokens.sequences import NO_TASK, TokenSequence
 
 pytestmark = [
     pytest.mark.gpu,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from jina_v3.contract import TASKS, EncodeJob, ErrorCode
-from jina_v3.encoder import Embeddings
 from jina_v3.errors import RequestError
+from jina_v3.tokens.results import Embeddings
 
 
 class FakeEncoder:

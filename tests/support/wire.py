@@ -29,7 +29,9 @@ STATUS_BY_CODE = {
     "empty_text": 422,
     "invalid_text": 422,
     "text_too_long": 422,
+    "overloaded": 429,
     "not_ready": 503,
+    "deadline_exceeded": 503,
     "internal": 500,
 }
 

@@ -8,11 +8,10 @@ from tests.support.fake_encoder import FakeEncoder
 from tests.support.wire import check_described
 
 from jina_v3.config import _VARIABLES, Config
-from jina_v3.contract import LEAST_TOKENS_PER_TEXT, TASKS, ErrorCode
+from jina_v3.contract import EMBEDDING_TYPES, LEAST_TOKENS_PER_TEXT, TASKS, ErrorCode
 from jina_v3.serving.codecs import read_request, write_response
 from jina_v3.serving.exchange import Prediction
 from jina_v3.serving.media_types import OFFERED
-from jina_v3.serving.vectors import EMBEDDING_TYPES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 
@@ -63,7 +62,13 @@ def test_every_setting_type_form_and_task_is_named():
     rows = re.findall(r"^\| `(\w+)` \| `?([^`|]*?)`? \|", section("Limits and settings"), re.MULTILINE)
     assert [name for name, _ in rows] == list(_VARIABLES)
     stated = dict(rows)
-    assert stated["JINA_V3_MAX_BODY_BYTES"] == str(Config().limits.max_body_bytes)
+    batch = Config.from_environment({"SAGEMAKER_BATCH": "true"})
+    both = f"{Config().limits.max_body_bytes}; {batch.limits.max_body_bytes} in batch"
+    assert stated["JINA_V3_MAX_BODY_BYTES"] == both
+    assert (
+        stated["JINA_V3_REQUEST_TIMEOUT_S"] == f"{Config().request_timeout_s:g}; {batch.request_timeout_s:g} in batch"
+    )
+    assert stated["JINA_V3_MAX_QUEUE_S"] == f"{Config().max_queue_s:g}; {batch.max_queue_s:g} in batch"
     assert stated["JINA_V3_MAX_TEXTS"] == str(Config().limits.max_texts)
     assert stated["JINA_V3_MAX_TOKENS"] == str(Config().limits.max_tokens_per_text)
     assert f"from {LEAST_TOKENS_PER_TEXT} to {Config().limits.max_tokens_per_text}" in section("Limits and settings")

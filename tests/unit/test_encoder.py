@@ -95,6 +95,23 @@ def test_an_overlong_text_is_named_counted_and_may_be_cut(short: Encoder) -> Non
     assert short.encode(["of " * 60], task="retrieval.passage", truncate=True).token_counts == (40,)
 
 
+def test_of_a_text_of_megabytes_only_the_beginning_is_read(short, monkeypatch):
+    read: list[int] = []
+    tokenise = short._sequencer._tokenizer.ids
+    monkeypatch.setattr(
+        short._sequencer._tokenizer, "ids", lambda texts: read.append(sum(map(len, texts))) or tokenise(texts)
+    )
+    vast = "of " * 1_000_000
+    error = refused(short, [vast])
+    assert (error.code, error.field) == (ErrorCode.TEXT_TOO_LONG, "texts[0]")
+    assert "at least" in error.message
+    cut = short.encode([vast], truncate=True)
+    assert max(read) < 10_000
+    assert cut.truncated == (0,)
+    assert np.array_equal(cut, short.encode(["of " * 60], truncate=True))
+    assert short.encode(["of" + " " * 1_000_000]).token_counts == short.encode(["of "]).token_counts  # long, few tokens
+
+
 def test_late_chunking_has_no_limit(short: Encoder) -> None:
     result = short.encode(["of " * 60, "a"], late_chunking=True)
     assert result.token_counts == (61, 2)

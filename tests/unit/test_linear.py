@@ -8,8 +8,8 @@ from jina_v3.contract import TASKS, Task
 from jina_v3.encoder import linear
 from jina_v3.encoder.checkpoint import LinearWeights, LowRank
 from jina_v3.encoder.linear import AdaptedLinear, PackedProduct, PlainProduct, TaskMask
-from jina_v3.encoder.packing import NO_TASK
 from jina_v3.encoder.rotary import pair_channels, rotary_table, rotate
+from jina_v3.tokens.sequences import NO_TASK
 
 CPU = torch.device("cpu")
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 4e-2, torch.float16: 5e-3}

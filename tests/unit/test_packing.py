@@ -7,8 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_v3.encoder.late_chunking import WindowConfig, join_chunks, windows
-from jina_v3.encoder.packing import DROPPED, NO_TASK, TokenSequence, pack, to_batch
+from jina_v3.encoder.packing import to_batch
+from jina_v3.tokens.late_chunking import WindowConfig, join_chunks, windows
+from jina_v3.tokens.sequences import DROPPED, NO_TASK, TokenSequence, pack
 
 lengths = st.lists(st.integers(1, 300), min_size=1, max_size=60)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from jina_v3.contract import EncodeJob, ErrorCode
-from jina_v3.encoder.results import Embeddings
-from jina_v3.encoder.validation import check_dimensions, parse_task
 from jina_v3.errors import RequestError, shorten
+from jina_v3.tokens.results import Embeddings
+from jina_v3.tokens.validation import check_dimensions, parse_task
 
 
 def to_jobs(

@@ -12,18 +12,19 @@ import torch
 
 from jina_v3.contract import LEAST_TOKENS_PER_TEXT, MODEL_DIMENSIONS, EncodeJob, Task
 from jina_v3.encoder.calls import joined, moved, to_jobs
-from jina_v3.encoder.checkpoint import Checkpoint, open_checkpoint
+from jina_v3.encoder.checkpoint import open_checkpoint
 from jina_v3.encoder.device import choose_device, choose_dtype
 from jina_v3.encoder.host_memory import keep_freed_memory
 from jina_v3.encoder.model import Model
-from jina_v3.encoder.packing import TokenSequence, pack, to_batch
-from jina_v3.encoder.pooling import SegmentSums, finish
-from jina_v3.encoder.results import Embeddings
-from jina_v3.encoder.sequencer import Sequencer
-from jina_v3.encoder.tokenizer import TextTokenizer
-from jina_v3.encoder.validation import check_job, parse_task
-from jina_v3.encoder.work import Output, Unit, blocks
+from jina_v3.encoder.packing import to_batch, to_device
+from jina_v3.encoder.pooling import SegmentSums
 from jina_v3.errors import RequestError
+from jina_v3.tokens.results import Embeddings
+from jina_v3.tokens.sequencer import Sequencer, SequencerConfig
+from jina_v3.tokens.sequences import TokenBatch, TokenSequence, pack
+from jina_v3.tokens.validation import check_job, parse_task
+from jina_v3.tokens.vectors import finish
+from jina_v3.tokens.work import Output, Unit, blocks
 
 _MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 2048}
 
@@ -34,13 +35,10 @@ class Encoder:
     Make one with :meth:`from_folder`. Calls may come from several threads; they share the weights and no state.
     """
 
-    def __init__(
-        self, checkpoint: Checkpoint, tokenizer: TextTokenizer, model: Model, max_batch_tokens: int, max_tokens: int
-    ) -> None:
-        self.tasks: tuple[Task, ...] = checkpoint.tasks
-        self.max_tokens = max_tokens
+    def __init__(self, tasks: tuple[Task, ...], sequencer: Sequencer, model: Model, max_batch_tokens: int) -> None:
+        self.tasks = tasks
         self.max_batch_tokens = max_batch_tokens
-        self._sequencer = Sequencer(tokenizer, max_tokens, window=checkpoint.config.max_tokens)
+        self._sequencer = sequencer
         self._model = model
 
     @classmethod
@@ -74,11 +72,26 @@ class Encoder:
         longest = checkpoint.config.max_tokens
         limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=LEAST_TOKENS_PER_TEXT))
         budget = _check_tokens("max_batch_tokens", max_batch_tokens, default=_MAX_BATCH_TOKENS[where.type], least=1)
-        tokenizer = TextTokenizer(Path(path), checkpoint.config)
+        sequencer = Sequencer(SequencerConfig(Path(path), checkpoint.config.vocabulary, limit, window=longest))
         model = Model(checkpoint, where, kind)
         if where.type == "cpu":
             keep_freed_memory()
-        return cls(checkpoint, tokenizer, model, budget, limit)
+        return cls(checkpoint.tasks, sequencer, model, budget)
+
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens a text may have, with ``<s>``, ``</s>`` and the task's prompt."""
+        return self._sequencer.config.max_tokens
+
+    @property
+    def sequencer_config(self) -> SequencerConfig:
+        """How this model's texts become sequences, for a process that does it elsewhere."""
+        return self._sequencer.config
+
+    @property
+    def hidden(self) -> int:
+        """The model's width, and so the most dimensions a vector can have."""
+        return self._model.hidden
 
     @property
     def device(self) -> str:
@@ -157,6 +170,18 @@ class Encoder:
         states = self._model(to_batch([sequence], self._model.device)).float().cpu().numpy()
         return np.asarray(states)
 
+    def pool(self, batch: TokenBatch) -> npt.NDArray[np.float32]:
+        """Run sequences that somebody else has tokenised and laid out; return the sum of the states of each row.
+
+        For a server, which tokenises elsewhere and puts texts of many requests into one batch.
+
+        **Shapes**: ``(batch.rows, hidden)`` float32.
+        """
+        packed = to_device(batch, self._model.device)
+        sums = SegmentSums(batch.rows, self._model.hidden, self._model.device)
+        sums.add(self._model(packed), packed)
+        return np.asarray(sums.sums().cpu().numpy())
+
     def _prepare(self, job: EncodeJob) -> Output:
         try:
             check_job(job, self.tasks)
@@ -175,7 +200,7 @@ class Encoder:
             placed.append((unit, rows))
             rows += len(unit.texts)
         if placed:
-            _finish(placed, self._means(sequences, rows).cpu())  # one transfer, however many jobs
+            _finish(placed, self._means(sequences, rows).cpu().numpy())  # one transfer, however many jobs
 
     def _means(self, sequences: Sequence[TokenSequence], rows: int) -> torch.Tensor:
         sums = SegmentSums(rows, self._model.hidden, self._model.device)
@@ -185,14 +210,15 @@ class Encoder:
         return sums.means()
 
 
-def _finish(placed: Sequence[tuple[Unit, int]], means: torch.Tensor) -> None:
+def _finish(placed: Sequence[tuple[Unit, int]], means: npt.NDArray[np.float32]) -> None:
     """Cut, normalise and hand over, one job's rows at a time: they are neighbours, in order."""
     for _, group in groupby(placed, key=lambda one: id(one[0].output)):
         members = list(group)
         (first, start), (last, last_start) = members[0], members[-1]
         output = first.output
-        vectors = finish(means[start : last_start + len(last.texts)], output.job.dimensions, output.job.normalized)
-        output.vectors[first.texts.start : last.texts.stop] = vectors.numpy()
+        rows = means[start : last_start + len(last.texts)]
+        vectors = finish(rows, output.job.dimensions, output.job.normalized)
+        output.vectors[first.texts.start : last.texts.stop] = vectors
 
 
 def _raise_first_error(outputs: Sequence[Output]) -> None:

@@ -13,8 +13,9 @@ from jina_v3.encoder.attention import attend
 from jina_v3.encoder.checkpoint import Checkpoint, EmbeddingWeights, LinearWeights, LowRank, NormWeights
 from jina_v3.encoder.checkpoint.folder import LayerWeights
 from jina_v3.encoder.linear import AdaptedLinear, Columns, TaskMask
-from jina_v3.encoder.packing import NO_TASK, PackedBatch
+from jina_v3.encoder.packing import PackedBatch
 from jina_v3.encoder.rotary import pair_channels, rotary_table, rotate
+from jina_v3.tokens.sequences import NO_TASK
 
 
 class Norm:

@@ -1,11 +1,11 @@
-"""From token states to vectors: sum over each segment in fp32, mean, cut to the dimensions, normalise."""
+"""From token states to vectors' beginnings: the sum over each segment in fp32, and the mean."""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 
-from jina_v3.encoder.packing import DROPPED, PackedBatch
+from jina_v3.encoder.packing import PackedBatch
+from jina_v3.tokens.sequences import DROPPED
 
 
 class SegmentSums:
@@ -29,15 +29,10 @@ class SegmentSums:
         self._sums.index_add_(0, token_rows, states.float())
         self._counts.index_add_(0, rows, batch.segment_lengths.float())
 
+    def sums(self) -> torch.Tensor:
+        """Return the sum of every row. **Shapes**: ``(rows, hidden)`` fp32."""
+        return self._sums[:-1]
+
     def means(self) -> torch.Tensor:
         """Return the mean of every row. **Shapes**: ``(rows, hidden)`` fp32."""
         return self._sums[:-1] / self._counts[:-1, None]
-
-
-def finish(means: torch.Tensor, dimensions: int, normalized: bool) -> torch.Tensor:
-    """Cut, then normalise: the other way round leaves vectors that are not of unit length.
-
-    **Shapes**: ``(rows, hidden)`` → ``(rows, dimensions)``, fp32.
-    """
-    cut = means[:, :dimensions]
-    return F.normalize(cut, dim=1) if normalized else cut

@@ -16,9 +16,9 @@ import numpy as np
 import orjson
 
 from jina_v3.contract import EncodeJob, ErrorCode
-from jina_v3.encoder import Embeddings
 from jina_v3.errors import RequestError
 from jina_v3.serving.media_types import JSON, JSON_LINES, family
+from jina_v3.tokens.results import Embeddings
 
 Result = Embeddings | RequestError
 """What became of one job."""

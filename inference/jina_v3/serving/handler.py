@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jina_v3.config import Config
-from jina_v3.encoder import Encoder
 from jina_v3.errors import CheckpointError, RequestError
 from jina_v3.serving.codecs import read_request, write_response
 from jina_v3.serving.error_body import reason_phrase, write_error
@@ -23,6 +22,9 @@ from jina_v3.serving.faults import report_fault
 from jina_v3.serving.json_requests import JsonRequest
 from jina_v3.serving.media_types import JSON, negotiate
 from jina_v3.serving.records import RecordsRequest
+
+if TYPE_CHECKING:
+    from jina_v3.encoder import Encoder
 
 Body = bytes | bytearray | memoryview | str
 
@@ -41,6 +43,8 @@ def model_fn(model_dir: str, context: Any = None) -> Encoder:  # noqa: ARG001  A
 
     **Raises**: ``ConfigError``, ``CheckpointError``.
     """
+    from jina_v3.encoder import Encoder  # torch: only a process that holds a model takes the time and the memory
+
     config = _config()
     return Encoder.from_folder(
         find_model_folder(model_dir, config),

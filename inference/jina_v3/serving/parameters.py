@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jina_v3.contract import MODEL_DIMENSIONS, TASKS, EncodeJob, ErrorCode, Task
+from jina_v3.contract import EMBEDDING_TYPES, MODEL_DIMENSIONS, TASKS, EncodeJob, ErrorCode, Task
 from jina_v3.errors import RequestError, shorten
 from jina_v3.serving.json_values import kind
-from jina_v3.serving.vectors import EMBEDDING_TYPES, EmbeddingTypes
+from jina_v3.serving.vectors import EmbeddingTypes
 
 FIELDS: Final = (
     "task",

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pybase64
 
+from jina_v3.contract import EMBEDDING_TYPES
+
 Vectors = npt.NDArray[np.float32]
 
 EmbeddingTypes = str | tuple[str, ...]
@@ -62,7 +64,7 @@ _WRITERS: Final[Mapping[str, Callable[[Vectors], list[Any]]]] = {
     "int8": as_int8,
 }
 
-EMBEDDING_TYPES: Final = tuple(_WRITERS)
+assert tuple(_WRITERS) == EMBEDDING_TYPES
 
 
 def write_vectors(vectors: Vectors, embedding_types: EmbeddingTypes) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from jina_v3.contract import PROMPTS, TASKS, Task
 from jina_v3.errors import CheckpointError
+from jina_v3.tokens.tokenizer import Vocabulary
 
 _POSITION_OFFSET = 2  # XLM-RoBERTa counts positions from padding_idx + 1, so 8194 means 8192 tokens
 
@@ -40,6 +41,11 @@ class ModelConfig:
     def head_dim(self) -> int:
         """Width of one attention head."""
         return self.hidden // self.heads
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """What its tokenizer must agree with."""
+        return Vocabulary(self.vocab, self.bos_id, self.eos_id)
 
 
 def read_model_config(folder: Path) -> ModelConfig:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jina_v3.encoder.packing import DROPPED, Ids, TokenSequence
+from jina_v3.tokens.sequences import DROPPED, Ids, TokenSequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

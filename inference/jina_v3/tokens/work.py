@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from jina_v3.contract import PROMPTS, EncodeJob
-from jina_v3.encoder.results import Embeddings
 from jina_v3.errors import RequestError
+from jina_v3.tokens.results import Embeddings
 
 _BLOCK_TEXTS = 2048
 """Texts tokenised and sorted together: enough to fill batches well, few enough to bound memory."""

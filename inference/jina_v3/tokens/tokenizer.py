@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from jina_v3.encoder.checkpoint import ModelConfig
-from jina_v3.encoder.packing import Ids
 from jina_v3.errors import CheckpointError
+from jina_v3.tokens.sequences import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What ``config.json`` says of the tokenizer: how many ids the model has a row for, and the ids of two tokens."""
+
+    size: int
+    bos_id: int
+    eos_id: int
 
 
 class TextTokenizer:
@@ -21,7 +30,7 @@ class TextTokenizer:
     **Raises**: CheckpointError when ``tokenizer.json`` is missing, unreadable, or not this model's.
     """
 
-    def __init__(self, folder: Path, config: ModelConfig) -> None:
+    def __init__(self, folder: Path, vocabulary: Vocabulary) -> None:
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise CheckpointError(f"{folder} has no tokenizer.json; fetch it with the weights")
@@ -33,18 +42,18 @@ class TextTokenizer:
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         size = self._tokenizer.get_vocab_size()
-        if size > config.vocab:
+        if size > vocabulary.size:
             raise CheckpointError(
-                f"{path} has {size} entries, config.json's vocab_size is {config.vocab}: "
+                f"{path} has {size} entries, config.json's vocab_size is {vocabulary.size}: "
                 "the files are of two different models"
             )
-        for token, wanted in (("<s>", config.bos_id), ("</s>", config.eos_id)):
+        for token, wanted in (("<s>", vocabulary.bos_id), ("</s>", vocabulary.eos_id)):
             if (found := self._tokenizer.token_to_id(token)) != wanted:
                 raise CheckpointError(
                     f"{path} has {token} as {found}, config.json as {wanted}: the files are of two different models"
                 )
-        self.bos: Ids = np.array([config.bos_id])
-        self.eos: Ids = np.array([config.eos_id])
+        self.bos: Ids = np.array([vocabulary.bos_id])
+        self.eos: Ids = np.array([vocabulary.eos_id])
 
     def ids(self, texts: Sequence[str]) -> list[Ids]:
         """Tokenise each text by itself. Texts must not hold lone surrogates."""
