@@ -28,7 +28,8 @@ CODE_FOLDER: Final = "code"
 _FOREIGN_WEIGHTS: Final = frozenset({".onnx", ".onnx_data", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".ot"})
 """Weights in forms that the encoder does not read; they would only make the artifact larger."""
 
-_NOT_CODE: Final = frozenset({"Dockerfile", ".dockerignore"})
+_NOT_CODE: Final = frozenset({"Dockerfile", "image"})
+"""What the source root has for the container's image alone."""
 
 _COMPRESSION_LEVEL: Final = 1
 """Weights hardly compress: the highest level would take many times as long for some percent."""
@@ -65,7 +66,7 @@ def list_members(model_folder: Path, source_root: Path | None = None) -> list[Me
     code = [
         Member(f"{CODE_FOLDER}/{name}", path)
         for name, path in _walk(source_root)
-        if path.suffix != ".pyc" and path.name not in _NOT_CODE
+        if path.suffix != ".pyc" and name.partition("/")[0] not in _NOT_CODE
     ]
     return sorted(model + code)
 

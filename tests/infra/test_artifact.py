@@ -36,10 +36,13 @@ def test_what_it_holds(tiny_model, tmp_path):
     assert {"code/inference.py", "code/requirements.txt", "code/jina_v3/encoder/engine.py"} < set(names)
     assert "code/__init__.py" not in names  # it would shadow inference.py
     code = {name.removeprefix("code/") for name in names if name.startswith("code/")}
-    for path in ROOT.rglob("*"):
-        if path.is_file() and "__pycache__" not in path.parts and path.name != "Dockerfile":
+    assert not any("__pycache__" in name or name.endswith(".pyc") for name in names)
+    for path in (ROOT / "jina_v3").rglob("*"):
+        if path.is_file() and "__pycache__" not in path.parts:
             assert path.relative_to(ROOT).as_posix() in code
-    assert not any("__pycache__" in name or name.endswith((".pyc", "Dockerfile")) for name in names)
+    # nothing of the container's image, which has no use in code/
+    assert {name.partition("/")[0] for name in code} == {"inference.py", "requirements.txt", "jina_v3"}
+    assert {"Dockerfile", ".dockerignore", "image"} < {path.name for path in ROOT.iterdir()}
 
 
 def test_hidden_files_foreign_weights_and_an_old_code_folder_stay_out_and_links_are_followed(tiny_model, tmp_path):
