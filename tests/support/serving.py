@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,9 +18,11 @@ SERVE = Path(sys.executable).with_name("serve")
 
 
 class ServeProcess:
-    """Start ``serve`` over a base folder; ``logs`` are its log lines so far."""
+    """Start ``serve``, or another command that becomes it, over a base folder; ``logs`` are its log lines so far."""
 
-    def __init__(self, base: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, base: Path, environment: Mapping[str, str] | None = None, command: Sequence[str | Path] = (SERVE, "serve")
+    ) -> None:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("JINA_V3_", "SAGEMAKER_"))
         }
@@ -35,7 +37,7 @@ class ServeProcess:
         self.logs: list[dict[str, Any]] = []
         self.stderr = b""
         self._process = subprocess.Popen(
-            [SERVE, "serve"], env=inherited | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            command, env=inherited | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         self._readers = [threading.Thread(target=self._read_logs), threading.Thread(target=self._read_stderr)]
         for reader in self._readers:
