@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MODEL ?=
+IMAGE ?= jina-v3-sagemaker
+TORCH ?= cu128
+UV ?= uv
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,9 +29,10 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 demo: setup ## serve a model on a loopback port, embed texts in many languages, print rankings (MODEL=folder or hub id)
 	$(BIN)/python -m demo $(if $(MODEL),--model '$(MODEL)')
 
-check: setup ## lint, types, import directions
+check: setup ## lint (Python and the Dockerfile), types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/hadolint inference/Dockerfile
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -64,7 +68,25 @@ bench-gpu: setup ## check and time the encoder on a CUDA device (under eight min
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)
 	$(BIN)/python -m evaluation.verify $(if $(MODEL),'$(MODEL)')
 
+# SageMaker takes neither an index of manifests, which provenance makes of an image, nor OCI's media types.
+image: ## build the container's image with docker (TORCH=cu128, cu130 or cpu; IMAGE=name:tag; ARGS=more of docker build's)
+	@docker info >/dev/null 2>&1 || { echo >&2 'make image needs docker and its engine: "docker info" fails'; exit 1; }
+	docker build --platform linux/amd64 --provenance=false --output type=docker --tag '$(IMAGE)' \
+		--build-arg TORCH=$(TORCH) --build-arg REVISION=$$(git describe --always --dirty --abbrev=40) $(ARGS) inference
+
+# For the image's Python and platform, with the hashes of every file.
+PIN = $(UV) pip compile --quiet --python-version 3.13 --python-platform x86_64-manylinux_2_28 --generate-hashes \
+	--no-annotate --custom-compile-command 'make lock-image' --constraint <(grep -v '^torch==' constraints.txt) -
+
+lock-image: ## pin the image's packages anew, after other pins have changed (needs uv; UV=path)
+	grep -v '^torch' inference/requirements.txt | $(PIN) --output-file inference/image/packages.txt
+	echo torch==2.10.0 | $(PIN) --output-file inference/image/torch-cu128.txt
+	@# torch 2.13 would take these two in versions that are newer than driver 580
+	{ grep '^torch==' constraints.txt; echo 'nvidia-nvjitlink<13.1'; echo 'cuda-bindings<13.1'; } | \
+		$(PIN) --output-file inference/image/torch-cu130.txt
+	@echo 'inference/image/torch-cpu.txt is kept by hand; tests/container/test_image_files.py compares it'
+
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo check format test test-slow test-gpu bench bench-gpu verify clean
+.PHONY: help setup demo check format test test-slow test-gpu bench bench-gpu verify image lock-image clean
