@@ -11,7 +11,7 @@ from jina_v3.config import _VARIABLES, Config
 from jina_v3.contract import EMBEDDING_TYPES, LEAST_TOKENS_PER_TEXT, TASKS, ErrorCode
 from jina_v3.serving.codecs import read_request, write_response
 from jina_v3.serving.exchange import Prediction
-from jina_v3.serving.media_types import OFFERED
+from jina_v3.serving.formats.media_types import OFFERED
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 

@@ -1,7 +1,7 @@
 import pytest
 
 from jina_v3.errors import RequestError
-from jina_v3.serving.json_values import as_utf8, load_json
+from jina_v3.serving.formats.json_values import as_utf8, load_json
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import pytest
 
 from jina_v3.errors import RequestError
-from jina_v3.serving.media_types import JSON, JSON_LINES, negotiate, read_content_type
+from jina_v3.serving.formats.media_types import JSON, JSON_LINES, OFFERED, negotiate, offers, read_content_type
 
 
 @pytest.mark.parametrize(
@@ -54,12 +54,12 @@ def test_other_content_types_are_415_and_say_what_is_accepted(header):
     ],
 )
 def test_negotiation(accept, own, chosen):
-    assert negotiate(accept, own) == chosen
+    assert negotiate(accept, offers(own, OFFERED)) == chosen
 
 
 @pytest.mark.parametrize("accept", ["text/csv", "text/*", "application/json;q=0", "application/x-npy, image/png"])
 def test_nothing_offered_is_406(accept):
     with pytest.raises(RequestError) as caught:
-        negotiate(accept, JSON)
+        negotiate(accept, offers(JSON, OFFERED))
     assert caught.value.code.status == 406
     assert caught.value.value == accept

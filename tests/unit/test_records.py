@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -135,9 +136,27 @@ def test_the_task_of_a_record_without_one_is_the_configured_one():
     assert [job.task for job in read_request(lines({"text": "a"}), "application/jsonlines", CONFIG).jobs] == [None]
 
 
-@pytest.mark.parametrize("body", [b"{}\n" * 21, lines({"text": ["a"] * 21, "late_chunking": True})])
-def test_more_than_the_limit_is_413(body):
+CHUNKS = {"text": ["a"] * 11, "late_chunking": True}
+
+
+@pytest.mark.parametrize(("body", "texts"), [(b"{}\n" * 21, 21), (lines(CHUNKS, CHUNKS), 22)])
+def test_more_than_the_limit_is_413(body, texts):
     with pytest.raises(RequestError) as caught:
         answer(body)
     assert caught.value.code.wire_name == "too_many_texts"
-    assert (caught.value.field, caught.value.value, caught.value.allowed) == ("body", 21, "at most 20 texts")
+    assert (caught.value.field, caught.value.value, caught.value.allowed) == ("body", texts, "at most 20 texts")
+    assert len(answer(body, config=dataclasses.replace(CONFIG, batch=True))) == body.count(b"\n")
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_a_record_of_more_chunks_than_the_limit_fails_alone(batch):
+    config = dataclasses.replace(CONFIG, batch=batch)
+    bad, good = answer(lines({"text": ["a"] * 21, "late_chunking": True}, {"text": "a"}), config=config)
+    assert (bad["error"]["code"], bad["error"]["field"], bad["error"]["value"]) == ("too_many_texts", "text", 21)
+    check_described(bad["error"], "line")
+    assert "embedding" in good
+
+
+def test_lines_are_counted_from_the_first_that_a_block_has():
+    request = read_request(b"\n{}", "application/jsonlines", CONFIG, first_line=100)
+    assert request.records[0].line == 101

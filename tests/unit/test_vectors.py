@@ -3,7 +3,7 @@ import base64
 import numpy as np
 import orjson
 
-from jina_v3.serving.vectors import write_vectors
+from jina_v3.serving.formats.vectors import write_vectors
 
 VECTORS = np.random.default_rng(0).standard_normal((3, 20)).astype(np.float32)
 VECTORS[1, :5] = [0.0, -0.0, 1e-40, 0.1, -3.4e38]

@@ -1,7 +1,7 @@
 """What passes between the handlers: a request that has been read, its results, and the answer to it.
 
-A request of any shape (``json_requests``, ``records``) has jobs and turns their results into an ``Answer``; the media
-types of an answer are one table, ``WRITERS``, and know nothing of shapes.
+A request of any shape has jobs and turns their results into an ``Answer``: rows, and the layout that its shape gives
+them. The writers of media types (``formats/writers.py``) know layouts and nothing of shapes.
 """
 
 from __future__ import annotations
@@ -9,27 +9,92 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 import numpy as np
-import orjson
+import numpy.typing as npt
 
 from jina_v3.contract import EncodeJob, ErrorCode
 from jina_v3.errors import RequestError
-from jina_v3.serving.media_types import JSON, JSON_LINES, family
 from jina_v3.tokens.results import Embeddings
 
 Result = Embeddings | RequestError
 """What became of one job."""
 
+Vectors = npt.NDArray[np.float32]
+
+EmbeddingTypes = str | tuple[str, ...]
+"""One form of a vector by its name, or several; with several an embedding is an object by form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One text's or one record's part of an answer, before it takes the form of a media type.
+
+    ``fields`` hold its vector (``embedding``, or a document's ``embeddings``, and ``scale``); with an ``error`` they
+    are empty. ``metadata`` is what a record brought along. ``document`` is set where there are several.
+    """
+
+    index: int
+    id: str | int | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    tokens: int | None = None
+    truncated: bool = False
+    document: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    embedding_types: EmbeddingTypes = "float"
+    error: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the rows of one shape stand in an answer, the same for every part of it.
+
+    ``item`` is a row as a JSON value of its own. As one JSON value the items stand in ``frame``, what is before and
+    after them; or, where they cannot be written one by one, ``whole`` makes it of all rows. Both are given the
+    dimensions of the vectors, None where there are none. ``key`` names the rows in a table, which has the columns of
+    ``embedding_types``; records have errors of their own.
+    """
+
+    item: Callable[[Row], Any]
+    frame: Callable[[int | None], tuple[bytes, bytes]] | None = None
+    whole: Callable[[Sequence[Row], int | None], Any] | None = None
+    key: Literal["id", "index"] = "index"
+    embedding_types: EmbeddingTypes = "float"
+    records: bool = False
+
+
+class Kept(Protocol):
+    """Columns that came with the rows and go back with them."""
+
+    @property
+    def columns(self) -> Any:
+        """Return the columns themselves, as a table's writer needs them."""
+
+    def fill(self, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the rows with the columns' values as their metadata."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The items of a response, and the JSON value that holds them; without a ``whole`` it is their list."""
+    """The rows of a response or of a part of it.
 
-    items: list[dict[str, Any]]
-    whole: dict[str, Any] | None = None
+    ``vectors`` are those of all rows, where every row has one: a record can fail without the others.
+
+    **Shapes**: ``vectors``: ``(rows, dimensions)``, float32.
+    """
+
+    rows: Sequence[Row]
+    layout: Layout
+    dimensions: int | None = None
+    vectors: Vectors | None = None
+    kept: Kept | None = None
+
+    def items(self) -> list[Any]:
+        """Return each row as a JSON value of its own."""
+        rows = self.rows if self.kept is None else self.kept.fill(self.rows)
+        return [self.layout.item(row) for row in rows]
 
 
 class Request(Protocol):
@@ -40,13 +105,23 @@ class Request(Protocol):
         """The work it asks for; may be empty."""
 
     @property
-    def media_type(self) -> str:
-        """The form it came in, which ``Accept: */*`` asks back."""
+    def offers(self) -> Sequence[str]:
+        """The media types its answer can have; the first is its own form, which ``Accept: */*`` asks back."""
+
+    @property
+    def embedding_types(self) -> EmbeddingTypes:
+        """The form of the vectors; of records, of those that do not name one."""
 
     def answer(self, results: Sequence[Result]) -> Answer:
         """Turn one result a job into the answer.
 
         **Raises**: ``RequestError`` where a job failed and the shape has no place for the error of one item.
+        """
+
+    def in_parts(self, max_texts: int) -> Sequence[Request]:
+        """Cut it into requests of so many texts, whose answers follow each other in the whole's.
+
+        One that cannot be cut is one part; a document whose chunks know each other stays whole.
         """
 
 
@@ -87,32 +162,12 @@ def generate_id() -> str:
 _TEXT_INDEX = re.compile(r"texts\[(\d+)\]")
 
 
-def place_error(error: RequestError, places: Sequence[str], prefix: str) -> RequestError:
+def place_error(error: RequestError, texts: Sequence[str], parameter: Callable[[str], str] = str) -> RequestError:
     """Say an encoder's error in the words of the request.
 
-    ``texts[3]`` becomes ``places[3]``, and any other field gets ``prefix`` before its name.
+    ``texts[3]`` becomes ``texts[3]`` of the places given, and the name of a parameter what ``parameter`` makes of it.
     """
     match = _TEXT_INDEX.fullmatch(error.field or "")
-    if match and int(match[1]) < len(places):
-        return error.at(places[int(match[1])])
-    return error.at(f"{prefix}{error.field}") if error.field else error
-
-
-def write_json(answer: Answer) -> bytes:
-    """Write an answer as one JSON value."""
-    value = answer.items if answer.whole is None else answer.whole
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def write_json_lines(answer: Answer) -> bytes:
-    """Write each item of an answer on a line of its own, every line ended."""
-    option = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
-    return b"".join(orjson.dumps(item, option=option) for item in answer.items)
-
-
-WRITERS: Final[Mapping[str, Callable[[Answer], bytes]]] = {JSON: write_json, JSON_LINES: write_json_lines}
-
-
-def write_answer(answer: Answer, media_type: str) -> bytes:
-    """Write an answer in one of the media types that are offered."""
-    return WRITERS[family(media_type)](answer)
+    if match and int(match[1]) < len(texts):
+        return error.at(texts[int(match[1])])
+    return error.at(parameter(error.field)) if error.field else error

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 from jina_v3.config import Config
 from jina_v3.errors import CheckpointError, RequestError
-from jina_v3.serving.codecs import read_request, write_response
+from jina_v3.serving.codecs import Body, read_request
+from jina_v3.serving.codecs import open_response as open_writer
 from jina_v3.serving.error_body import reason_phrase, write_error
 from jina_v3.serving.exchange import Prediction, Request, generate_id
 from jina_v3.serving.faults import report_fault
-from jina_v3.serving.json_requests import JsonRequest
-from jina_v3.serving.media_types import JSON, negotiate
-from jina_v3.serving.records import RecordsRequest
+from jina_v3.serving.formats.media_types import JSON
+from jina_v3.serving.formats.records import RecordsRequest
+from jina_v3.serving.formats.texts_request import TextsRequest
+from jina_v3.serving.formats.writers import ResponseWriter
 
 if TYPE_CHECKING:
     from jina_v3.encoder import Encoder
-
-Body = bytes | bytearray | memoryview | str
 
 
 @functools.cache
@@ -79,20 +79,31 @@ def input_fn(
 ) -> Request | RequestError:
     """Read a request's body; an error is returned, not raised."""
     try:
-        return read_request(request_body, content_type, _config())
+        return read_request(request_body, content_type, _config(), first_line=getattr(context, "first_line", 1))
     except RequestError as error:
         return error
     except Exception as error:  # noqa: BLE001  the last line before AWS's toolkit, which answers with the traceback
         return report_fault(error, _given_id(context))
 
 
+def open_response(request: Request, accept: str | None, context: Any = None) -> ResponseWriter | RequestError:
+    """Open the response to a request, before the model runs, so that a refusal costs nothing.
+
+    For our server, which writes long answers part by part; not one of SageMaker's.
+    """
+    try:
+        return open_writer(request, accept)
+    except RequestError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  as in input_fn
+        return report_fault(error, _given_id(context))
+
+
 def check_accept(input_data: Request | RequestError, accept: str | None) -> Request | RequestError:
     """Say before the model runs that no form which is accepted is offered; for our server, not one of SageMaker's."""
-    if isinstance(input_data, JsonRequest | RecordsRequest):
-        try:
-            negotiate(accept, input_data.media_type)
-        except RequestError as error:
-            return error
+    if isinstance(input_data, TextsRequest | RecordsRequest):
+        opened = open_response(input_data, accept)
+        return opened if isinstance(opened, RequestError) else input_data
     return input_data
 
 
@@ -118,13 +129,17 @@ def output_fn(prediction: Prediction | RequestError, accept: str | None, context
     if isinstance(prediction, RequestError):
         return _write_error(prediction, context)
     try:
-        body, content_type = write_response(prediction, accept)
+        writer = open_writer(prediction.request, accept)
+        body = writer.part(prediction.request.answer(prediction.results)) + writer.end()
     except RequestError as error:
         return _write_error(error, context)
     except Exception as error:  # noqa: BLE001  as in input_fn
         return _write_error(report_fault(error, _given_id(context)), context)
     _set_status(context, 200)  # said also of success: a context can outlive the request before
-    return body, content_type
+    for name, value in writer.headers.items():
+        if (set_header := getattr(context, "set_response_header", None)) is not None:
+            set_header(0, name, value)
+    return body, writer.media_type
 
 
 def _write_error(error: RequestError, context: Any) -> tuple[bytes, str]:

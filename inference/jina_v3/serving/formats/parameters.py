@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from jina_v3.contract import EMBEDDING_TYPES, MODEL_DIMENSIONS, TASKS, EncodeJob, ErrorCode, Task
 from jina_v3.errors import RequestError, shorten
-from jina_v3.serving.json_values import kind
-from jina_v3.serving.vectors import EmbeddingTypes
+from jina_v3.serving.exchange import EmbeddingTypes
+from jina_v3.serving.formats.json_values import kind
 
 FIELDS: Final = (
     "task",
@@ -45,22 +45,48 @@ class Parameters:
         """Return the work of encoding ``texts`` so."""
         return EncodeJob(texts, self.task, self.dimensions, self.late_chunking, self.normalized, self.truncate)
 
+    def effective(self, dimensions: int | None) -> dict[str, Any]:
+        """Return them as a response says them; ``dimensions`` are those of its vectors, None where it has none."""
+        return {
+            "task": self.task,
+            "dimensions": self.dimensions if dimensions is None else dimensions,
+            "late_chunking": self.late_chunking,
+            "normalized": self.normalized,
+            "truncate": self.truncate,
+            "embedding_type": self.embedding_types,
+        }
 
-def read_parameters(fields: Mapping[str, Any], prefix: str, absent_task: Task | None) -> Parameters:
-    """Read the parameters among ``fields``; those that are absent or null take their defaults.
 
-    A task of null means none; ``absent_task`` is for a request that does not name the field at all. ``prefix`` goes
-    before the name of a field in an error (``parameters.``).
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Parameters by our names, as a request gives them, and where in it each stands: after ``prefix``, or elsewhere."""
+
+    values: Mapping[str, Any]
+    prefix: str = ""
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, name: str) -> str:
+        """Return where in the request a parameter stands, or would."""
+        return self.elsewhere.get(name, f"{self.prefix}{name}")
+
+
+def read_parameters(given: Given, absent: Parameters) -> Parameters:
+    """Read the parameters of a request or a record; what it does not say is as in ``absent``.
+
+    Null says nothing, but for two: a task of null is none, dimensions of null are the model's own.
 
     **Raises**: ``RequestError`` (422).
     """
+    values = given.values
     return Parameters(
-        task=_read_task(fields["task"], f"{prefix}task") if "task" in fields else absent_task,
-        dimensions=_read_dimensions(fields.get("dimensions"), f"{prefix}dimensions"),
-        late_chunking=_read_flag(fields, "late_chunking", prefix, default=False),
-        normalized=_read_flag(fields, "normalized", prefix, default=True),
-        truncate=_read_flag(fields, "truncate", prefix, default=False),
-        embedding_types=_read_embedding_types(fields, prefix),
+        task=_read_task(values["task"], given.place("task")) if "task" in values else absent.task,
+        dimensions=_read_dimensions(values["dimensions"], given.place("dimensions"))
+        if "dimensions" in values
+        else absent.dimensions,
+        late_chunking=_read_flag(given, "late_chunking", default=absent.late_chunking),
+        normalized=_read_flag(given, "normalized", default=absent.normalized),
+        truncate=_read_flag(given, "truncate", default=absent.truncate),
+        embedding_types=_read_embedding_types(given, absent.embedding_types),
     )
 
 
@@ -164,27 +190,28 @@ def _read_dimensions(value: Any, field: str) -> int:
     return value
 
 
-def _read_flag(fields: Mapping[str, Any], name: str, prefix: str, *, default: bool) -> bool:
-    value = fields.get(name)
+def _read_flag(given: Given, name: str, *, default: bool) -> bool:
+    value = given.values.get(name)
     if value is None:
         return default
     if not isinstance(value, bool):
-        raise wrong_type(f"{prefix}{name}", value, "true or false")
+        raise wrong_type(given.place(name), value, "true or false")
     return value
 
 
-def _read_embedding_types(fields: Mapping[str, Any], prefix: str) -> EmbeddingTypes:
-    given = {name: fields[name] for name in ("embedding_type", "encoding_format") if fields.get(name) is not None}
-    read = {name: _read_embedding_type(value, f"{prefix}{name}") for name, value in given.items()}
+def _read_embedding_types(given: Given, absent: EmbeddingTypes) -> EmbeddingTypes:
+    names = [name for name in ("embedding_type", "encoding_format") if given.values.get(name) is not None]
+    read = {name: _read_embedding_type(given.values[name], given.place(name)) for name in names}
     if len(set(read.values())) > 1:
         raise RequestError(
             ErrorCode.INVALID_VALUE,
-            f"{prefix}embedding_type and {prefix}encoding_format are two names of one thing and differ here",
-            field=f"{prefix}encoding_format",
-            value=given["encoding_format"],
+            f"{given.place('embedding_type')} and {given.place('encoding_format')} are two names of one thing and "
+            "differ here",
+            field=given.place("encoding_format"),
+            value=given.values["encoding_format"],
             allowed="one of the two",
         )
-    return next(iter(read.values()), "float")
+    return next(iter(read.values()), absent)
 
 
 def _read_embedding_type(value: Any, field: str) -> EmbeddingTypes:

@@ -6,15 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pybase64
 
 from jina_v3.contract import EMBEDDING_TYPES
-
-Vectors = npt.NDArray[np.float32]
-
-EmbeddingTypes = str | tuple[str, ...]
-"""One form by its name, or several; with several an embedding is an object by form."""
+from jina_v3.serving.exchange import EmbeddingTypes, Vectors
 
 
 def as_float(vectors: Vectors) -> list[Any]:

@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 
 from jina_v3.contract import ErrorCode, Limits
 from jina_v3.errors import RequestError
-from jina_v3.serving.json_values import kind
-from jina_v3.serving.parameters import refuse_unknown_fields, wrong_type
+from jina_v3.serving.formats.json_values import kind
+from jina_v3.serving.formats.parameters import refuse_unknown_fields, wrong_type
 
 _TEXT = "a string or an object with 'text'"
 
@@ -24,6 +24,10 @@ class Document:
     texts: tuple[str, ...]
     places: tuple[str, ...]
     ids: tuple[str | int | None, ...]
+
+    def cut(self, part: slice) -> Document:
+        """Return some of its texts."""
+        return Document(self.texts[part], self.places[part], self.ids[part])
 
 
 def read_documents(

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from jina_v3.contract import ErrorCode
@@ -17,6 +17,12 @@ JSON_LINES_NAMES: Final = (JSON_LINES, "application/x-ndjson", "application/json
 
 OFFERED: Final = (JSON, *JSON_LINES_NAMES)
 """What a request body may be, and what an answer may be."""
+
+TEXTS_OFFER: Final = OFFERED
+"""The answers of requests whose texts share their parameters."""
+
+RECORDS_OFFER: Final = OFFERED
+"""The answers of records, each of which can fail by itself."""
 
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
@@ -53,24 +59,28 @@ def read_content_type(header: str | None) -> str:
     return media_type
 
 
-def negotiate(header: str | None, own: str) -> str:
-    """Choose the media type of the answer; ``own`` is the request's own form, which wins a draw.
+def offers(own: str, others: Sequence[str]) -> tuple[str, ...]:
+    """Return what a request offers: the form it came in, then the others."""
+    return (own, *(other for other in others if other != own))
 
-    A missing header, ``*/*`` and ranges that take several types mean ``own``.
+
+def negotiate(header: str | None, offered: Sequence[str]) -> str:
+    """Choose the media type of the answer; the first of those offered wins a draw.
+
+    A missing header, ``*/*`` and ranges that take several types mean the first.
 
     **Raises**: ``RequestError`` (406) where nothing that is accepted is offered.
     """
     ranges = _ranges(header or "*/*")
-    candidates = (own, *(offered for offered in OFFERED if offered != own))
-    best = max(candidates, key=lambda candidate: _quality(candidate, ranges))  # the first of equals
+    best = max(offered, key=lambda candidate: _quality(candidate, ranges))  # the first of equals
     if _quality(best, ranges) > 0.0:
         return best
     raise RequestError(
         ErrorCode.NOT_ACCEPTABLE,
-        f"no type in Accept is offered; ask for {JSON}, {JSON_LINES} or */*",
+        f"no type in Accept is offered here; ask for {', '.join(dict.fromkeys(map(family, offered)))} or */*",
         field="Accept",
         value=header,
-        allowed=[*OFFERED, "*/*"],
+        allowed=[*offered, "*/*"],
     )
 
 

@@ -1,0 +1,114 @@
+"""JSON lines: one record a line, each with its own parameters, and one line back for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from jina_v3.contract import ErrorCode, Limits
+from jina_v3.errors import RequestError, shorten
+from jina_v3.serving.formats.json_values import as_utf8, load_json
+from jina_v3.serving.formats.media_types import RECORDS_OFFER, offers
+from jina_v3.serving.formats.parameters import FIELDS, Given, Parameters, read_parameters, wrong_type
+from jina_v3.serving.formats.records import ANSWER_FIELDS, Record, RecordsRequest, records_layout, refuse_too_many
+from jina_v3.serving.formats.texts import read_id
+
+
+def read_json_lines(
+    data: bytes, media_type: str, limits: Limits, absent: Parameters, *, first_line: int = 1, batch: bool = False
+) -> RecordsRequest:
+    """Read a body of JSON lines, or some lines of one from ``first_line`` on; blank lines are passed over.
+
+    ``absent`` is what holds for records that do not say otherwise.
+
+    **Raises**: ``RequestError`` (413) for more records or texts than the limit, but in ``batch``; nothing for a bad
+    record, and one that has more chunks than the limit is one.
+    """
+    lines = [(number, line) for number, line in enumerate(data.split(b"\n"), first_line) if line.strip()]
+    if not batch:
+        refuse_too_many(len(lines), limits)
+    records = tuple(_read(number, line, limits, absent) for number, line in lines)
+    if not batch:
+        refuse_too_many(sum(max(1, len(record.texts)) for record in records), limits)
+    return RecordsRequest(records, records_layout(absent), offers(media_type, RECORDS_OFFER))
+
+
+def _read(line: int, data: bytes, limits: Limits, absent: Parameters) -> Record:
+    record_id, metadata = None, {}
+    try:
+        fields = _load_object(data)
+        text_field = "text" if "text" in fields else "input"
+        metadata = _read_metadata(fields, text_field)
+        record_id = read_id(fields.get("id"), "id")
+        parameters = read_parameters(Given(fields), absent)
+        texts, places = _read_texts(fields, text_field, limits, late_chunking=parameters.late_chunking)
+        return Record(line, record_id, metadata, texts, places, parameters)
+    except RequestError as error:
+        return Record(line, record_id, metadata, error=error)
+
+
+def _load_object(data: bytes) -> dict[str, Any]:
+    value = load_json(as_utf8(data, "line"), "line")
+    if not isinstance(value, dict):
+        raise wrong_type("line", value, "an object with 'text'", holds_text=True)
+    return value
+
+
+def _read_metadata(fields: Mapping[str, Any], text_field: str) -> dict[str, Any]:
+    """Return the record's own fields."""
+    ours = {text_field, "id", *FIELDS, *ANSWER_FIELDS}
+    metadata = {name: value for name, value in fields.items() if name not in ours}
+    if not _can_be_written(metadata):
+        name = next((name for name in metadata if not _can_be_written({name: metadata[name]})), "line")
+        raise RequestError(
+            ErrorCode.INVALID_VALUE,
+            f"{shorten(name)} is nested too deep to be given back",
+            field=str(shorten(name)),
+            value=metadata.get(name),
+            allowed="metadata of at most 250 levels",
+        )
+    return metadata
+
+
+def _can_be_written(metadata: Mapping[str, Any]) -> bool:
+    try:
+        orjson.dumps([metadata])  # as deep as it will stand in an answer
+    except TypeError:  # orjson writes 254 levels and reads 1024
+        return False
+    return True
+
+
+def _read_texts(
+    fields: Mapping[str, Any], text_field: str, limits: Limits, *, late_chunking: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    if text_field not in fields:
+        raise RequestError(ErrorCode.MISSING_FIELD, "the record has no 'text'", field="text", allowed="a string")
+    value = fields[text_field]
+    if isinstance(value, str):
+        return (value,), (text_field,)
+    if not (late_chunking and isinstance(value, list)):
+        raise wrong_type(
+            text_field, value, "a string, or with late_chunking a list of a document's chunks", holds_text=True
+        )
+    if not value:
+        raise RequestError(
+            ErrorCode.EMPTY_INPUT,
+            f"{text_field} is an empty list",
+            field=text_field,
+            value=value,
+            allowed="at least one chunk",
+        )
+    if len(value) > limits.max_texts:
+        raise RequestError(
+            ErrorCode.TOO_MANY_TEXTS,
+            f"{text_field} holds {len(value)} chunks; one record may hold {limits.max_texts}",
+            field=text_field,
+            value=len(value),
+            allowed=f"at most {limits.max_texts} chunks",
+        )
+    for index, chunk in enumerate(value):
+        if not isinstance(chunk, str):
+            raise wrong_type(f"{text_field}[{index}]", chunk, "a string", holds_text=True)
+    return tuple(value), tuple(f"{text_field}[{index}]" for index in range(len(value)))
