@@ -89,6 +89,9 @@ class ErrorCode(Enum):
 
     NOT_JSON = ("not_json", 400)
     NOT_UTF8 = ("not_utf8", 400)
+    NOT_GZIP = ("not_gzip", 400)
+    NOT_CSV = ("not_csv", 400)
+    NOT_PARQUET = ("not_parquet", 400)
     NOT_FOUND = ("not_found", 404)
     METHOD_NOT_ALLOWED = ("method_not_allowed", 405)
     NOT_ACCEPTABLE = ("not_acceptable", 406)

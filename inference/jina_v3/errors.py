@@ -2,7 +2,8 @@
 
 JinaV3Error
 ├── RequestError      the caller's input is at fault; has an ErrorCode, and so a status
-│   └── DeviceLostError   (serving/faults.py) no input is at fault: the accelerator has failed for good
+│   ├── DeviceLostError   (serving/faults.py) no input is at fault: the accelerator has failed for good
+│   └── OverloadedError   (serving/faults.py) no input is at fault: too much waits already
 ├── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
 └── ConfigError       (config.py) a setting in the environment is unknown or cannot be
 """

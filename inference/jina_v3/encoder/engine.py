@@ -24,7 +24,7 @@ from jina_v3.tokens.sequencer import Sequencer, SequencerConfig
 from jina_v3.tokens.sequences import TokenBatch, TokenSequence, pack
 from jina_v3.tokens.validation import check_job, parse_task
 from jina_v3.tokens.vectors import finish
-from jina_v3.tokens.work import Output, Unit, blocks
+from jina_v3.tokens.work import Output, Unit, blocks, open_output
 
 _MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 2048}
 
@@ -131,7 +131,7 @@ class Encoder:
             normalized=normalized,
             truncate=truncate,
         )
-        outputs = [self._prepare(job) for job in jobs]
+        outputs = [open_output(job, self.tasks, self.hidden) for job in jobs]
         _raise_first_error(outputs)
         for block in blocks(outputs):
             self._encode_block(block)
@@ -145,7 +145,7 @@ class Encoder:
         A job that cannot be served gives its error, with ``field`` as ``texts[i]`` where one text is at fault, and
         leaves the others alone.
         """
-        outputs = [self._prepare(job) for job in jobs]
+        outputs = [open_output(job, self.tasks, self.hidden) for job in jobs]
         for block in blocks(outputs):
             self._encode_block(block)
         return [output.result() for output in outputs]
@@ -181,14 +181,6 @@ class Encoder:
         sums = SegmentSums(batch.rows, self._model.hidden, self._model.device)
         sums.add(self._model(packed), packed)
         return np.asarray(sums.sums().cpu().numpy())
-
-    def _prepare(self, job: EncodeJob) -> Output:
-        try:
-            check_job(job, self.tasks)
-        except RequestError as error:
-            return Output(job, np.empty((0, 0), np.float32), [], error=error)
-        width = min(job.dimensions, self._model.hidden)
-        return Output(job, np.empty((len(job.texts), width), np.float32), [0] * len(job.texts))
 
     def _encode_block(self, units: Sequence[Unit]) -> None:
         """Tokenise, run and finish some units; a unit whose text cannot be served fails its job."""

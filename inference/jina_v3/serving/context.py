@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +16,8 @@ _MAX_ATTRIBUTES_CHARACTERS: Final = 1024
 class RequestContext:
     """What handlers are passed as ``context``; method names are those of AWS's model servers.
 
-    ``texts`` and ``tokens`` are for the log.
+    ``first_line`` is the number of the body's first line: a long body passes through the handlers in blocks. ``texts``,
+    ``tokens`` and ``queue_ms`` are for the log.
     """
 
     method: str
@@ -27,6 +29,8 @@ class RequestContext:
     request_bytes: int = 0
     texts: int | None = None
     tokens: int | None = None
+    queue_ms: float | None = None
+    first_line: int = 1
     _response_headers: dict[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -45,6 +49,10 @@ class RequestContext:
         if attributes.isascii() and attributes.isprintable() and 0 < len(attributes) <= _MAX_ATTRIBUTES_CHARACTERS:
             context.set_response_header(0, ATTRIBUTES_HEADER, attributes)
         return context
+
+    def of_block(self, first_line: int) -> RequestContext:
+        """Return the context of a block of the body: the same request, with a status of its own."""
+        return dataclasses.replace(self, first_line=first_line)
 
     def get_request_id(self, idx: int = 0) -> str:  # noqa: ARG002  AWS's signature
         """Return the request's id, which errors and logs name."""
@@ -66,11 +74,11 @@ class RequestContext:
         """Add a header to the response."""
         self._response_headers[key.lower()] = value
 
-    def head(self, body_bytes: int) -> list[tuple[bytes, bytes]]:
-        """Return the response's headers for a body of that size."""
+    def head(self, body_bytes: int | None) -> list[tuple[bytes, bytes]]:
+        """Return the response's headers for a body of that size, or one that is sent in chunks."""
         headers = {
             "content-type": self.content_type,
-            "content-length": str(body_bytes),
+            **({} if body_bytes is None else {"content-length": str(body_bytes)}),
             "x-amzn-requestid": self.request_id,
             **self._response_headers,
         }

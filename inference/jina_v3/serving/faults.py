@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+import math
+from typing import Any, Final
 
 from jina_v3.contract import ErrorCode
 from jina_v3.errors import RequestError
@@ -24,6 +25,39 @@ class DeviceLostError(RequestError):
             "the accelerator has failed and this server waits to be replaced; send the request again",
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle as what it is: the server looks for it in what comes from an engine's process."""
+        return DeviceLostError, ()
+
+
+class OverloadedError(RequestError):
+    """Too much waits already. **Units**: ``retry_after_s`` is when it will be little enough, as far as can be told."""
+
+    def __init__(self, message: str, value: float, allowed: str, retry_after_s: int) -> None:
+        super().__init__(
+            ErrorCode.OVERLOADED,
+            f"{message}; send the request again in {retry_after_s} s",
+            field="queue",
+            value=value,
+            allowed=allowed,
+        )
+        self.retry_after_s = retry_after_s
+
+    @classmethod
+    def for_wait(cls, wait_s: float, max_queue_s: float) -> OverloadedError:
+        """Return the error where the requests before this one take too long at the measured rate."""
+        return cls(
+            f"the requests before this one take {wait_s:.0f} s, and {max_queue_s:g} s are allowed",
+            round(wait_s),
+            f"{max_queue_s:g} s",
+            max(1, math.ceil(wait_s - max_queue_s)),
+        )
+
+    @classmethod
+    def for_memory(cls, most_bytes: int) -> OverloadedError:
+        """Return the error where the bodies in memory are all that it has room for."""
+        return cls("the bodies being read take all the room there is for them", most_bytes, f"{most_bytes} bytes", 1)
+
 
 def report_fault(error: Exception, request_id: str | None) -> RequestError:
     """Log an exception that a request met, never its message, and return what its caller is told."""
@@ -31,6 +65,11 @@ def report_fault(error: Exception, request_id: str | None) -> RequestError:
     _log.error("handler failed", extra={"fields": fields})
     if isinstance(error, DeviceLostError) or is_device_lost(error):
         return DeviceLostError()
+    return internal_error()
+
+
+def internal_error() -> RequestError:
+    """Return what a caller is told of a fault of ours."""
     return RequestError(ErrorCode.INTERNAL, "the request could not be served; the fault is the server's")
 
 

@@ -16,7 +16,14 @@ _SHOWN_CHARACTERS = 2000
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a record: time, level, event, and the fields passed as ``extra={"fields": {…}}``."""
+    """One JSON object a record: time, level, event, and the fields passed as ``extra={"fields": {…}}``.
+
+    ``always`` are fields of every line.
+    """
+
+    def __init__(self, **always: object) -> None:
+        super().__init__()
+        self._always = always
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
@@ -25,6 +32,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "event": record.getMessage(),
+            **self._always,
             **getattr(record, "fields", {}),
         }
         if record.exc_info and isinstance(record.exc_info[1], Exception):
@@ -54,10 +62,10 @@ def describe_failed_start(error: BaseException) -> dict[str, Any]:
     return {"message": message} if known else {**describe_exception(error), "message": message}
 
 
-def set_up_logs() -> None:
-    """Send all logs of the process to standard output, as JSON lines."""
+def set_up_logs(**always: object) -> None:
+    """Send all logs of the process to standard output, as JSON lines; ``always`` are fields of every line."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(JsonLines())
+    handler.setFormatter(JsonLines(**always))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)

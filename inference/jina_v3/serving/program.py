@@ -13,6 +13,9 @@ from types import ModuleType
 from typing import Any
 
 from jina_v3.config import Config, ConfigError
+from jina_v3.serving.context import RequestContext
+
+_OURS = "jina_v3.serving.handler"
 
 _ARGUMENTS = {"model_fn": 1, "input_fn": 2, "predict_fn": 2, "output_fn": 2}
 """How many arguments each handler takes before the context, which it may leave out."""
@@ -24,14 +27,20 @@ Handler = Callable[..., Any]
 class Program:
     """The four handlers, each callable with its arguments and a context.
 
-    ``check_accept`` is there where the answers are written by our own ``output_fn``, which knows what it offers.
+    With ``batches`` the server may do what ``predict_fn`` does by itself, together for many requests: it is ours.
+    ``open_response`` is there where the answers are written by our own ``output_fn``, which knows what it offers.
     """
 
     model_fn: Handler
     input_fn: Handler
     predict_fn: Handler
     output_fn: Handler
-    check_accept: Handler | None = None
+    open_response: Handler | None = None
+    batches: bool = False
+
+    def is_quick(self, handler: Handler) -> bool:
+        """Say whether a handler is ours, and so takes no time over what is small."""
+        return handler.__module__ == _OURS
 
 
 def load_program(config: Config) -> Program:
@@ -40,7 +49,7 @@ def load_program(config: Config) -> Program:
     **Raises**: ``ConfigError`` where ``SAGEMAKER_PROGRAM`` names a file that is not there, or a handler takes another
     number of arguments than it is called with.
     """
-    ours = importlib.import_module("jina_v3.serving.handler")
+    ours = importlib.import_module(_OURS)
     path = config.base_folder / "model" / "code" / config.program
     if path.is_file():
         theirs = _import_file(path)
@@ -49,8 +58,19 @@ def load_program(config: Config) -> Program:
     else:
         theirs = ours
     handlers = {name: _with_context(getattr(theirs, name, getattr(ours, name)), name) for name in _ARGUMENTS}
-    check_accept = ours.check_accept if handlers["output_fn"] is ours.output_fn else None
-    return Program(**handlers, check_accept=check_accept)
+    return Program(
+        **handlers,
+        open_response=ours.open_response if handlers["output_fn"] is ours.output_fn else None,
+        batches=handlers["predict_fn"] is ours.predict_fn,
+    )
+
+
+def take_result(result: Any, context: RequestContext) -> bytes:
+    """Return the body that ``output_fn`` returned, and note its content type if it said one."""
+    if isinstance(result, tuple):
+        result, content_type = result
+        context.set_response_content_type(0, str(content_type))
+    return result.encode() if isinstance(result, str) else bytes(result)
 
 
 def _import_file(path: Path) -> ModuleType:

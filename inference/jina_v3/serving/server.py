@@ -6,32 +6,39 @@ The port is open while the model loads, so that ``/ping`` can say 503. Nothing h
 from __future__ import annotations
 
 import argparse
+import asyncio
 import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any, NoReturn
 
 import uvicorn
 
 from jina_v3.config import Config, ConfigError
-from jina_v3.serving.application import Application, Loaded
+from jina_v3.serving.engine.process import NotLoadedError
+from jina_v3.serving.http.application import Application
+from jina_v3.serving.http.invocation import Service
+from jina_v3.serving.http.protocol import Protocol
 from jina_v3.serving.logs import describe_failed_start, set_up_logs
+from jina_v3.serving.pool import EnginePool
 from jina_v3.serving.program import load_program
 
 _log = logging.getLogger("jina_v3.server")
+
+_BACKLOG = 4096
 
 _KEEP_ALIVE_S = 75
 """Longer than the 60 s that SageMaker waits for an answer, so that we never close a connection that it is using."""
 
 
 class Server(uvicorn.Server):
-    """uvicorn that begins to load the model once its port is open, and ends the process if that fails."""
+    """uvicorn that starts the engines once its port is open, and ends with them."""
 
     def __init__(self, application: Application) -> None:
         config = application.config
@@ -39,35 +46,50 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 application,
                 loop="uvloop",
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                backlog=_BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=max(1, round(config.shutdown_timeout_s)),
             )
         )
         self.application = application
         self.failed = False
-        self.loading = threading.Thread(target=self._load, name="load", daemon=True)
+        self._pool = EnginePool(config, application.metrics)
+        self._starting: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port and begin to load."""
         await super().startup(sockets)
-        self.loading.start()
+        self._starting = asyncio.create_task(self._start())
 
-    def _load(self) -> None:
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, finish what is in flight, end the engines."""
+        await super().shutdown(sockets)
+        if self._starting is not None:
+            self._starting.cancel()
+        await self._pool.end()
+
+    async def _start(self) -> None:
         config = self.application.config
         try:
-            program = load_program(config)
-            model = program.model_fn(str(config.base_folder / "model"), None)
-            self.application.loaded = Loaded(program, model)
-            _log.info("ready")
-        except BaseException as error:  # noqa: BLE001  whatever it is, a server without a model must not stay
-            _log.critical("the model could not be loaded", extra={"fields": describe_failed_start(error)})
-            self.failed = self.should_exit = True
+            loading = asyncio.to_thread(load_program, config)
+            program, described = await asyncio.gather(loading, self._pool.start(os.environ))
+            threads = ThreadPoolExecutor(2, "codec")
+            self.application.service = Service(config, program, self._pool, threads)
+            _log.info("ready", extra={"fields": described})
+        except NotLoadedError as error:
+            self._fail(error.fields)
+        except Exception as error:  # noqa: BLE001  whatever it is, a server without a model must not stay
+            self._fail(describe_failed_start(error))
+
+    def _fail(self, fields: Mapping[str, Any]) -> None:
+        _log.critical("the model could not be loaded", extra={"fields": fields})
+        self.failed = self.should_exit = True
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -93,13 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _serve(config: Config, listener: socket.socket) -> int:
-    application = Application(config)
-    server = Server(application)
+    server = Server(Application(config))
     host, port = listener.getsockname()[:2]
     _log.info("listening", extra={"fields": {"host": host, "port": port, "pid": os.getpid()}})
     with contextlib.suppress(SystemExit):
         server.run([listener])
-    application.close()
     _log.info("stopped", extra={"fields": {"failed": server.failed}})
     return 1 if server.failed else 0
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from jina_v3.contract import PROMPTS, EncodeJob
+from jina_v3.contract import PROMPTS, EncodeJob, Task
 from jina_v3.errors import RequestError
 from jina_v3.tokens.results import Embeddings
+from jina_v3.tokens.validation import check_job
 
 _BLOCK_TEXTS = 2048
 """Texts tokenised and sorted together: enough to fill batches well, few enough to bound memory."""
@@ -36,6 +37,16 @@ class Output:
     def result(self) -> Embeddings | RequestError:
         """Return what the job's caller gets."""
         return self.error or self.embeddings()
+
+
+def open_output(job: EncodeJob, tasks: Sequence[Task], hidden: int) -> Output:
+    """Check what can be told of a job before it is tokenised, and make room for its vectors."""
+    try:
+        check_job(job, tasks)
+    except RequestError as error:
+        return Output(job, np.empty((0, 0), np.float32), [], error=error)
+    width = min(job.dimensions, hidden)
+    return Output(job, np.empty((len(job.texts), width), np.float32), [0] * len(job.texts))
 
 
 @dataclass(frozen=True, slots=True)

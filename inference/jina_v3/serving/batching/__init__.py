@@ -1,0 +1,1 @@
+"""Batches across requests: who waits, whose turn it is, and what becomes of each."""

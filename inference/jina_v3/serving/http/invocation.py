@@ -1,0 +1,192 @@
+"""One request to ``/invocations`` on its way: body, ``input_fn``, the model, ``output_fn``; whole, or as a stream.
+
+The handlers may be the user's. Ours are known to be quick with small bodies, and are then called on the spot.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from jina_v3.config import Config
+from jina_v3.errors import RequestError
+from jina_v3.serving.batching.submission import Submission
+from jina_v3.serving.context import RequestContext
+from jina_v3.serving.exchange import Prediction, Request
+from jina_v3.serving.faults import internal_error
+from jina_v3.serving.formats.media_types import JSON_LINES, family
+from jina_v3.serving.formats.records import RecordsRequest
+from jina_v3.serving.formats.writers import ResponseWriter
+from jina_v3.serving.http.blocks import Block, cut, cutter_for
+from jina_v3.serving.http.body import Body
+from jina_v3.serving.pool import EnginePool
+from jina_v3.serving.program import Program, take_result
+
+_INLINE_SIZE: Final = 32 * 1024
+"""Bodies of so few bytes are read on the spot, and answers of so few values written: a thread takes longer to reach."""
+
+_VALUES: Final = 1024
+"""Of a text's vector, at the most."""
+
+_PART_TEXTS: Final = 64
+"""How many texts' vectors are sent together where an answer is streamed."""
+
+_BLOCKS_AHEAD: Final = 4
+"""How many blocks of a streamed body are worked on at once, which bounds what is in memory of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What serves: handlers, engines, and threads for whatever takes long."""
+
+    config: Config
+    program: Program
+    pool: EnginePool
+    threads: ThreadPoolExecutor
+
+
+class Invocation:
+    """One request; the context gets its answer's status and headers."""
+
+    def __init__(self, service: Service, context: RequestContext, body: Body) -> None:
+        self._config = service.config
+        self._program = service.program
+        self._pool = service.pool
+        self._threads = service.threads
+        self._context = context
+        self._body = body
+        self._accept = context.get_request_header(0, "accept")
+        self._content_type = context.get_request_header(0, "content-type")
+
+    async def answer(self) -> bytes | AsyncIterator[bytes]:
+        """Return the response's body, or an iterator over its parts.
+
+        **Raises**: ``RequestError``, ``DisconnectedError``, and whatever a user's handler raises; so does the iterator.
+        """
+        cutter = cutter_for(self._content_type) if self._config.batch else None
+        if cutter is not None:
+            blocks = cut(self._body.parts(), cutter)
+            return self._stream(self._ahead(blocks, self._predict_block)) if self._pool.batches else self._pass(blocks)
+        body = await self._body.whole()
+        if not self._pool.batches:
+            return await self._pool.invoke(body, self._content_type, self._accept, self._context)
+        data = await self._call(self._program.input_fn, len(body), body, self._content_type, self._context)
+        opened = self._open(data)
+        if isinstance(opened, RequestError):
+            data = opened
+        elif opened is not None and family(opened.media_type) == JSON_LINES:
+            parts = data.in_parts(_PART_TEXTS)
+            if len(parts) > 1:
+                return self._stream(self._predict_parts(parts))
+        return await self._write(await self._predict(data))
+
+    def _open(self, data: Any) -> ResponseWriter | RequestError | None:
+        """Open the response before the model runs, so that a 406 costs nothing; None where ours does not write it."""
+        if self._program.open_response is None or isinstance(data, RequestError):
+            return None
+        opened: ResponseWriter | RequestError | None
+        opened = self._program.open_response(data, self._accept, self._context)
+        return opened
+
+    async def _pass(self, blocks: AsyncIterator[Block]) -> AsyncIterator[bytes]:
+        """Yield what the handlers make of each block in the engines' processes."""
+
+        async def invoke(block: Block) -> bytes:
+            context = self._context.of_block(block.first_line)
+            body = await self._pool.invoke(block.data, self._content_type, self._accept, context)
+            self._context.set_response_content_type(0, context.content_type)
+            return body
+
+        async for body in self._ahead(blocks, invoke):
+            yield body
+
+    async def _predict(self, data: Any) -> Any:
+        """Do what ``predict_fn`` does, together with other requests."""
+        if isinstance(data, RequestError):
+            return data
+        submission = await self._pool.submit(data.jobs, all_or_nothing=not isinstance(data, RecordsRequest))
+        try:
+            results = await submission.wait()
+        finally:
+            self._pool.cancel(submission)
+        return self._counted(Prediction(data, tuple(results)), submission)
+
+    async def _predict_parts(self, parts: Sequence[Request]) -> AsyncIterator[Any]:
+        """Yield the predictions of a request's parts as their batches finish; before the first, all are checked."""
+        jobs = [job for part in parts for job in part.jobs]
+        submission = await self._pool.submit(jobs, all_or_nothing=not isinstance(parts[0], RecordsRequest))
+        try:
+            first = 0
+            for part in parts:
+                results = await submission.wait(first + len(part.jobs))
+                yield self._counted(Prediction(part, tuple(results[first:])), submission)
+                first = len(results)
+        finally:
+            self._pool.cancel(submission)
+
+    async def _predict_block(self, block: Block) -> Any:
+        """Pass a block through ``input_fn`` and the model."""
+        context = self._context.of_block(block.first_line)
+        data = await self._call(self._program.input_fn, len(block.data), block.data, self._content_type, context)
+        return await self._predict(data)
+
+    async def _ahead(
+        self, blocks: AsyncIterator[Block], work: Callable[[Block], Coroutine[Any, Any, Any]]
+    ) -> AsyncIterator[Any]:
+        """Yield what becomes of each block, in order, while those after it are worked on."""
+        working: deque[asyncio.Task[Any]] = deque()
+        try:
+            async for block in blocks:
+                working.append(asyncio.create_task(work(block)))
+                if len(working) >= _BLOCKS_AHEAD:
+                    yield await working.popleft()
+            while working:
+                yield await working.popleft()
+        finally:
+            for task in working:
+                task.cancel()
+
+    async def _stream(self, predictions: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+        """Yield the bytes of one response over several predictions."""
+        writer: ResponseWriter | None = None
+        async for prediction in predictions:
+            if isinstance(prediction, RequestError):
+                raise prediction
+            if self._program.open_response is None:
+                yield await self._write(prediction)
+                continue
+            if writer is None:
+                opened = self._open(prediction.request)
+                if opened is None or isinstance(opened, RequestError):
+                    raise opened or internal_error()
+                writer = opened
+                self._context.set_response_content_type(0, writer.media_type)
+            answer = prediction.request.answer(prediction.results)
+            yield await asyncio.get_running_loop().run_in_executor(self._threads, writer.part, answer)
+        if writer is not None:
+            yield writer.end()
+
+    async def _write(self, prediction: Any) -> bytes:
+        """Pass a prediction through ``output_fn``."""
+        size = prediction.texts * _VALUES if isinstance(prediction, Prediction) else 0
+        result = await self._call(self._program.output_fn, size, prediction, self._accept, self._context)
+        return take_result(result, self._context)
+
+    async def _call(self, handler: Callable[..., Any], size: int, *arguments: Any) -> Any:
+        """Call a handler, in a thread if it may take long."""
+        if size <= _INLINE_SIZE and self._program.is_quick(handler):
+            return handler(*arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, handler, *arguments)
+
+    def _counted(self, prediction: Prediction, submission: Submission) -> Prediction:
+        """Add a prediction's texts and tokens to what the log says of the request."""
+        context = self._context
+        context.texts = (context.texts or 0) + prediction.texts
+        context.tokens = (context.tokens or 0) + prediction.tokens
+        if context.queue_ms is None and submission.dispatched is not None:
+            context.queue_ms = round((submission.dispatched - submission.submitted) * 1000, 3)
+        return prediction

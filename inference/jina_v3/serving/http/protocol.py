@@ -1,0 +1,89 @@
+"""uvicorn's HTTP protocol, with what it lacks: no client holds a connection up, and none is cut off mid-request."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_log = logging.getLogger("jina_v3.server")
+
+_HEAD_S: Final = 10.0
+"""How long the head of a connection's first request may take, from its opening."""
+
+_LINGER_S: Final = 0.25
+"""How long an idle connection stays when the server ends: a request may be on its way."""
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    _head_timer: asyncio.TimerHandle | None = None
+    _is_ending = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Give the client some time for its first head; uvicorn would wait for it for ever."""
+        super().connection_made(transport)
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        """Give a head that does not come at once the same time on a connection that was idle."""
+        super().data_received(data)
+        if self._head_timer is None and (self.cycle is None or self.cycle.response_complete):
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        """Begin the request; the last one of its connection if the server is ending."""
+        self._stop_head_timer()
+        super().on_headers_complete()
+        if self._is_ending:
+            self.cycle.keep_alive = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the timer."""
+        self._stop_head_timer()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Do as uvicorn does; the next head has uvicorn's own time to begin."""
+        self._stop_head_timer()
+        super().on_response_complete()
+
+    def shutdown(self) -> None:
+        """End gracefully: an idle connection after a moment, a busy one after its answer."""
+        self._is_ending = True
+        if self.cycle is None or self.cycle.response_complete:
+            self.loop.call_later(_LINGER_S, self._close_if_idle)
+        else:
+            self.cycle.keep_alive = False
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, also one whose client never took its last answer."""
+        if not self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self.transport.abort()
+        super().timeout_keep_alive_handler()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP, once: the rest of it may still come in."""
+        if not self.transport.is_closing():
+            super().send_400_response(msg)
+
+    def _close_if_idle(self) -> None:
+        if not self.transport.is_closing() and (self.cycle is None or self.cycle.response_complete):
+            self.transport.close()
+
+    def _await_head(self) -> None:
+        self._head_timer = self.loop.call_later(_HEAD_S, self._head_is_late)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            _log.info("a request's head did not come", extra={"fields": {"seconds": _HEAD_S}})
+            self.transport.close()
