@@ -27,8 +27,8 @@ from jina_v3.serving.metrics import Metrics
 class EnginePool:
     """Starts one engine process for each device, and gives them work.
 
-    A model that is an encoder of ours is batched for across requests. Where it is another, or ``predict_fn`` is not ours,
-    requests pass through the handlers in the engines' processes, one at a time in each.
+    A model that is an encoder of ours is batched for across requests. Where it is another, or ``predict_fn`` the
+    user's, requests pass through the handlers in the engines' processes, one at a time in each.
     """
 
     def __init__(self, config: Config, metrics: Metrics) -> None:

@@ -1,7 +1,8 @@
 """Who is next: token sequences of many requests, in turns that give each request an equal share of the device.
 
 Start-time fair queueing: a request joins at the queue's virtual time, and moves on by the tokens it has been given. So
-requests of one turn leave oldest first, a request of 100,000 tokens gives way after each turn, and nobody starves.
+requests of one turn leave oldest first, and a request of 100,000 tokens gives way after each turn. Each batch begins
+with a turn of the oldest request of all, so that it gets on even where new ones come faster than they can be served.
 
 **Source**: Goyal, Vin, Cheng: Start-time Fair Queueing, SIGCOMM 1996.
 """
@@ -24,14 +25,17 @@ _MOST_PASSED_OVER: Final = 32
 
 @dataclass(slots=True)
 class Entry(Generic[Owner]):
-    """What is left of one request. ``tokens`` are those of ``sequences``; ``turn`` is its place in virtual time."""
+    """What is left of one request. ``tokens`` are those of ``sequences``; ``turn`` is its place in virtual time.
+
+    ``ticket`` is the number it waits with now; with any other it has been served, or is gone.
+    """
 
     owner: Owner
     sequences: deque[tuple[int, TokenSequence]]
     """Each with the index of its job in the request."""
     tokens: int = 0
     turn: float = 0.0
-    is_gone: bool = False
+    ticket: int = 0
 
     def __post_init__(self) -> None:
         self.tokens = sum(len(sequence.ids) for _, sequence in self.sequences)
@@ -44,7 +48,7 @@ class FairQueue(Generic[Owner]):
     quantum: int
     tokens: int = 0
     _now: float = 0.0
-    _joined: int = 0
+    _tickets: int = 0
     _heap: list[tuple[float, int, Entry[Owner]]] = field(default_factory=list)
     _entries: dict[int, Entry[Owner]] = field(default_factory=dict)
 
@@ -62,7 +66,7 @@ class FairQueue(Generic[Owner]):
         """Take a request out, whatever is left of it; one that is out already is passed over."""
         if self._entries.pop(id(entry), None) is not None:
             self.tokens -= entry.tokens
-            entry.is_gone = True
+            entry.ticket = 0
             entry.sequences.clear()
 
     def clear(self) -> list[Owner]:
@@ -85,17 +89,19 @@ class FairQueue(Generic[Owner]):
         taken: list[tuple[Entry[Owner], int, TokenSequence]] = []
         passed_over: list[Entry[Owner]] = []
         room = budget
+        if self._entries:
+            room -= self._take_turn(next(iter(self._entries.values())), room, taken)
         while self._heap and room > 0 and len(passed_over) < _MOST_PASSED_OVER:
-            turn, _, entry = heapq.heappop(self._heap)
-            if entry.is_gone:
+            turn, ticket, entry = heapq.heappop(self._heap)
+            if entry.ticket != ticket:
                 continue
             self._now = max(self._now, turn)
             if taken and len(entry.sequences[0][1].ids) > room:
                 passed_over.append(entry)
                 continue
             room -= self._take_turn(entry, room, taken)
-        for entry in passed_over:  # their turn is still the earliest: the next batch begins with them
-            self._push(entry)
+        for entry in passed_over:  # with their place as it was: the next batch begins with them
+            heapq.heappush(self._heap, (entry.turn, entry.ticket, entry))
         return taken
 
     def _take_turn(self, entry: Entry[Owner], room: int, taken: list[tuple[Entry[Owner], int, TokenSequence]]) -> int:
@@ -113,11 +119,13 @@ class FairQueue(Generic[Owner]):
             self._push(entry)
         else:
             del self._entries[id(entry)]
+            entry.ticket = 0
         return given
 
     def _push(self, entry: Entry[Owner]) -> None:
-        self._joined += 1
-        heapq.heappush(self._heap, (entry.turn, self._joined, entry))
+        self._tickets += 1
+        entry.ticket = self._tickets
+        heapq.heappush(self._heap, (entry.turn, entry.ticket, entry))
 
 
 def entry_of(owner: Owner, sequences: Iterable[tuple[int, TokenSequence]]) -> Entry[Owner]:

@@ -183,7 +183,10 @@ class EngineProcess:
                 call.set_exception(EngineLostError())
         if not self._ending:
             self.kill()
-            _log.critical("an engine is gone", extra={"fields": {"engine": self.number, "ended": await self._status()}})
+            _log.critical(
+                "an engine is gone; /ping is 503 from now on",
+                extra={"fields": {"engine": self.number, "ended": await self._status()}},
+            )
             self._lost(self)
 
     async def _status(self) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from jina_v3.serving.formats.media_types import JSON_LINES_NAMES
 
+_QUOTE: Final = ord('"')
 _LINE_END: Final = re.compile(rb"\n")
 _LINE_END_OR_QUOTE: Final = re.compile(rb'[\n"]')
 
@@ -32,34 +33,36 @@ class Cutter:
     most_records: int = 512
     most_bytes: int = 2**20
     _line: int = 1
-    _rest: bytes = b""
-    _searched: int = 0  # how many bytes of the rest have no end of a record
-    _lines_passed: int = 0  # line ends within them, in quotations
+    _rest: bytearray = field(default_factory=bytearray)
+    _searched: int = 0  # how many bytes of the rest have been looked at
+    _records: int = 0  # that are whole in the rest
+    _lines: int = 0  # line ends in the rest
     _in_quotes: bool = False
 
     def feed(self, part: bytes) -> Iterator[Block]:
         """Yield the blocks that are full."""
-        data = self._rest + part
-        start, records, line = 0, 0, self._line
-        lines, end = self._lines_passed, 0
+        data, start = self._rest, 0
+        data += part
         for found in (_LINE_END_OR_QUOTE if self.quoted else _LINE_END).finditer(data, self._searched):
-            if data[found.start()] == ord('"'):
+            if data[found.start()] == _QUOTE:
                 self._in_quotes = not self._in_quotes
                 continue
-            lines += 1
+            self._lines += 1
             if self._in_quotes:
                 continue
-            records, end = records + 1, found.end()
-            if records >= self.most_records or end - start >= self.most_bytes:
-                yield Block(line, data[start:end])
-                start, records, line, lines = end, 0, line + lines, 0
-        self._rest, self._searched = data[start:], len(data) - start
-        self._line, self._lines_passed = line, lines
+            self._records += 1
+            if self._records >= self.most_records or found.end() - start >= self.most_bytes:
+                yield Block(self._line, bytes(data[start : found.end()]))
+                start = found.end()
+                self._line += self._lines
+                self._records = self._lines = 0
+        del data[:start]
+        self._searched = len(data)
 
     def rest(self) -> Iterator[Block]:
         """Yield what is left at the end; its last line may have no end."""
         if self._rest:
-            yield Block(self._line, self._rest)
+            yield Block(self._line, bytes(self._rest))
 
 
 def cutter_for(content_type: str | None) -> Cutter | None:
