@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +28,24 @@ EmbeddingTypes = str | tuple[str, ...]
 """One form of a vector by its name, or several; with several an embedding is an object by form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Row(NamedTuple):
     """One text's or one record's part of an answer, before it takes the form of a media type.
 
-    ``fields`` hold its vector (``embedding``, or a document's ``embeddings``, and ``scale``); with an ``error`` they
-    are empty. ``metadata`` is what a record brought along. ``document`` is set where there are several.
+    ``number`` counts the rows of the whole answer from 0. ``fields`` hold its vector (``embedding``, or a document's
+    ``embeddings``, and ``scale``); with an ``error`` they are empty. ``metadata`` is what a record brought along.
+    ``document`` is set where there are several.
     """
 
-    index: int
+    number: int
     id: str | int | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = _NOTHING
     tokens: int | None = None
     truncated: bool = False
     document: int | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = _NOTHING
     embedding_types: EmbeddingTypes = "float"
     error: Mapping[str, Any] | None = None
 

@@ -94,13 +94,18 @@ def input_fn(
         return report_fault(error, _given_id(context))
 
 
-def open_response(request: Request, accept: str | None, context: Any = None) -> ResponseWriter | RequestError:
+def open_response(
+    input_data: Request | RequestError, accept: str | None, context: Any = None
+) -> ResponseWriter | RequestError | None:
     """Open the response to a request, before the model runs, so that a refusal costs nothing.
 
-    For our server, which writes long answers part by part; not one of SageMaker's.
+    None for what is no request of ours: a handler of the user's may have made it. For our server, which writes long
+    answers part by part; not one of SageMaker's.
     """
+    if isinstance(input_data, RequestError) or not isinstance(input_data, TextsRequest | RecordsRequest):
+        return input_data if isinstance(input_data, RequestError) else None
     try:
-        return codecs.open_response(request, accept, _attributes(context))
+        return codecs.open_response(input_data, accept, _attributes(context))
     except RequestError as error:
         return error
     except Exception as error:  # noqa: BLE001  as in input_fn
@@ -123,14 +128,6 @@ def read_parts(
         return error
     except Exception as error:  # noqa: BLE001  as in input_fn
         return report_fault(error, _given_id(context))
-
-
-def check_accept(input_data: Request | RequestError, accept: str | None) -> Request | RequestError:
-    """Say before the model runs that no form which is accepted is offered; for our server, not one of SageMaker's."""
-    if isinstance(input_data, TextsRequest | RecordsRequest):
-        opened = open_response(input_data, accept)
-        return opened if isinstance(opened, RequestError) else input_data
-    return input_data
 
 
 def predict_fn(

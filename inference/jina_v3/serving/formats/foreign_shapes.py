@@ -41,7 +41,7 @@ def _read(
 
 
 def _item(row: Row) -> dict[str, Any]:
-    return {"index": row.index, **row.fields, "tokens": row.tokens, **extras(row)}
+    return {"index": row.number, **row.fields, "tokens": row.tokens, **extras(row)}
 
 
 def _vectors(rows: Sequence[Row]) -> list[Any]:

@@ -37,7 +37,7 @@ class KeptColumns:
             metadata = dict(zip(names, cells, strict=True))
             row_id = metadata.pop("id", None)
             row_id = row_id if row_id is None or isinstance(row_id, str | int) else str(row_id)
-            filled.append(dataclasses.replace(row, metadata=metadata, id=row_id))
+            filled.append(row._replace(metadata=metadata, id=row_id))
         return filled
 
 

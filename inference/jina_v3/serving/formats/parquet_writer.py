@@ -45,7 +45,7 @@ class ParquetWriter:
     def end(self) -> bytes:
         """Write the footer."""
         if self._writer is None:
-            self.part(Answer((), Layout(lambda row: row.index)))
+            self.part(Answer((), Layout(lambda row: row.number)))
         self._writer.close()
         return self._sink.take()
 
@@ -107,7 +107,7 @@ def _fit(row: Row, embedding_types: EmbeddingTypes) -> Row:
         message = "in Parquet all vectors have one form, that of the request's Custom-Attributes; or ask for JSON lines"
     else:
         return row
-    return Row(row.index, row.id, metadata=row.metadata, error={"code": "invalid_value", "message": message})
+    return Row(row.number, row.id, metadata=row.metadata, error={"code": "invalid_value", "message": message})
 
 
 def _write_kept(kept: Kept) -> dict[str, Any]:
@@ -118,7 +118,7 @@ def _write_kept(kept: Kept) -> dict[str, Any]:
 def _write_names(pa: Any, rows: Sequence[Row], layout: Layout) -> dict[str, Any]:
     """Return the columns that say which row is which, and what records brought along as JSON."""
     if layout.key == "index":
-        columns = {"index": pa.array([row.index for row in rows], pa.int32())}
+        columns = {"index": pa.array([row.number for row in rows], pa.int32())}
     else:
         ids = [generate_id() if row.id is None else str(row.id) for row in rows]
         columns = {"id": pa.array(ids, pa.string())}

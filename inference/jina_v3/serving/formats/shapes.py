@@ -26,7 +26,6 @@ from jina_v3.serving.formats.parameters import (
 )
 from jina_v3.serving.formats.texts import Document, read_documents
 from jina_v3.serving.formats.texts_request import TextsRequest, extras
-from jina_v3.serving.formats.writers import data_frame
 
 
 def read_json_request(value: Any, limits: Limits) -> TextsRequest:
@@ -72,14 +71,15 @@ def _read_sagemaker(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
         read_name(body.get(name), name)
     late = parameters.late_chunking
     documents, nested = read_documents(body["data"], "data", ("text", "id"), limits, late_chunking=late)
-    layout = Layout(
-        sagemaker_item, data_frame(parameters.effective), key="id", embedding_types=parameters.embedding_types
-    )
+
+    def whole(rows: Sequence[Row], dimensions: int | None) -> dict[str, Any]:
+        return {"data": [_sagemaker_item(row) for row in rows], "parameters": parameters.effective(dimensions)}
+
+    layout = Layout(_sagemaker_item, whole=whole, key="id", embedding_types=parameters.embedding_types)
     return TextsRequest(documents, nested, parameters, given, layout)
 
 
-def sagemaker_item(row: Row) -> dict[str, Any]:
-    """Write a row as jina-sagemaker's client reads it."""
+def _sagemaker_item(row: Row) -> dict[str, Any]:
     item_id = generate_id() if row.id is None else row.id
     usage = {"id": item_id, "total_tokens": row.tokens}
     return {"id": item_id, **row.fields, "usage": usage, **extras(row)}
@@ -120,7 +120,7 @@ def _api_layout(model: str, parameters: Parameters) -> Layout:
 
 
 def _api_item(row: Row) -> dict[str, Any]:
-    return {"object": "embedding", "index": row.index, **row.fields, **extras(row)}
+    return {"object": "embedding", "index": row.number, **row.fields, **extras(row)}
 
 
 SHAPES: Final[Mapping[str, Callable[[Mapping[str, Any], Limits], TextsRequest]]] = {

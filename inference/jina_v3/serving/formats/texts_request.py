@@ -33,7 +33,7 @@ class TextsRequest:
     """Texts that share their parameters; one that fails fails them all.
 
     ``given`` knows where in the request the parameters stand. ``nested`` says that there were several documents.
-    ``first_index`` and ``first_document`` are above 0 in later parts of a request.
+    ``first_number`` and ``first_document`` are above 0 in later parts of a request.
     """
 
     documents: tuple[Document, ...]
@@ -43,7 +43,7 @@ class TextsRequest:
     layout: Layout
     offers: ClassVar[tuple[str, ...]] = TEXTS_OFFER
     answers_each: ClassVar[bool] = False
-    first_index: int = 0
+    first_number: int = 0
     first_document: int = 0
     jobs: tuple[EncodeJob, ...] = field(init=False)
 
@@ -72,7 +72,7 @@ class TextsRequest:
             fields = write_vectors(vectors, self.embedding_types)
             rows += [
                 Row(
-                    index=self.first_index + len(rows) + index,
+                    number=self.first_number + len(rows) + index,
                     id=document.ids[index],
                     fields=fields[index],
                     tokens=tokens,
@@ -101,6 +101,6 @@ class TextsRequest:
         return dataclasses.replace(
             self,
             documents=documents,
-            first_index=self.first_index + texts_before,
+            first_number=self.first_number + texts_before,
             first_document=self.first_document + documents_before,
         )
