@@ -47,9 +47,9 @@ class Plan:
     closed: tuple[ClosedPlan, ...]
     lengths: Lengths = field(default_factory=Lengths)
     query_tokens: int = 16
-    minutes: float = 21.0
+    minutes: float = 23.0
     run_s: float = 1.0
-    open_weight: float = 7.0
+    open_weight: float = 6.0
     open_run_s: float = 12.0
     open_rounds: int = 3
     idle_s: float = 2.0
@@ -62,9 +62,9 @@ FULL = Plan(
     (
         ClosedPlan(QUERIES, 1, 20, 3, 20),
         ClosedPlan(QUERIES, 64, 128, 6, 9),
-        ClosedPlan(DOCUMENTS, 64, 64, 11, 7),
-        ClosedPlan(QUERIES, 8, 32, 2, 9),
-        ClosedPlan(DOCUMENTS, 8, 24, 4, 5),
+        ClosedPlan(DOCUMENTS, 64, 64, 15, 7),
+        ClosedPlan(QUERIES, 8, 32, 1.5, 9),
+        ClosedPlan(DOCUMENTS, 8, 24, 3.5, 5),
         ClosedPlan(DOCUMENTS, 1, 8, 2, 9),
     ),
 )
@@ -119,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--smoke", action="store_true", help="a tiny model and few requests; figures mean nothing")
     parser.add_argument("--server-only", action="store_true", help="ours and the bare encoder, without the peers")
     parser.add_argument("--layers", type=int, help="layers of the model (default 24)")
-    parser.add_argument("--minutes", type=float, help="time to share out over the cases (default 21)")
+    parser.add_argument("--minutes", type=float, help="time to share out over the cases (default 23)")
     parser.add_argument("--rounds", type=int, help="most rounds of each case (default: each case's own)")
     parser.add_argument("--only", action="append", default=[], metavar="TEXTS@CLIENTS", help="repeatable; no open loop")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default cpu)")

@@ -23,11 +23,11 @@ _COLOURS = {
     "sentence-transformers + FastAPI": "#5b6abf",
     "hf-serve": "#b58900",
 }
-Points = dict[tuple[str, str], list[tuple[float, float, float]]]
+Points = dict[tuple[str, str], list[tuple[float, float, float, float]]]
 
 
 def read_points(path: Path) -> Points:
-    """Return by kind and server: requests a second (due in an open loop, answered in a closed one), p50, p99."""
+    """Return by kind and server: clients, requests a second (due in an open loop, else answered), p50, p99."""
     runs: dict[tuple[str, str, str], list[dict[str, str]]] = defaultdict(list)
     with path.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -37,7 +37,7 @@ def read_points(path: Path) -> Points:
     for (kind, server, _), rows in runs.items():
         names = ("rate_s" if kind == "open loop" else "requests_s", "p50_ms", "p99_ms")
         rate, p50, p99 = (statistics.median(float(row[name]) for row in rows) for name in names)
-        points[kind, server].append((rate, p50, p99))
+        points[kind, server].append((float(rows[0]["clients"] or 0), rate, p50, p99))
     return points
 
 
@@ -58,8 +58,8 @@ def draw(points: Points, path: Path) -> None:
 
 def _panel(axes: Any, points: Points, kind: str, title: str, label: str) -> None:
     for server, colour in _COLOURS.items():
-        if found := sorted(points.get((kind, server), []), key=lambda one: one[0 if kind == "open loop" else 1]):
-            rates, p50, p99 = zip(*found, strict=True)
+        if found := sorted(points.get((kind, server), [])):
+            _, rates, p50, p99 = zip(*found, strict=True)
             axes.plot(rates, p50, marker="o", markersize=4, color=colour, label=server)
             axes.vlines(rates, p50, p99, color=colour, alpha=0.35, linewidth=5)
     axes.set_yscale("log")

@@ -126,7 +126,9 @@ def _servers(about: Circumstances) -> list[str]:
         if name in about.missing:
             rows.append([name, f"not measured: {about.missing[name]}".replace("|", "/"), "", ""])
         elif name in about.errors:
-            idle = f"{about.idle[name]:.1%}" if name in about.idle else ""
-            rows.append([name, f"{about.errors[name]:.1e}", idle, "yes" if name in about.held else "no"])
+            shown = ["", ""]  # another way to ask the same server
+            if name in about.idle:
+                shown = [f"{about.idle[name]:.1%}", "yes" if name in about.held else "no"]
+            rows.append([name, f"{about.errors[name]:.1e}", *shown])
     header = ["server", "1−cos against our encoder, worst", "of a core while idle", "stopped while others are measured"]
     return table(header, rows)
