@@ -9,7 +9,7 @@ TORCH ?= cu128
 UV ?= uv
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(VENV)/.stamp ## make .venv with everything in it (benchmark peers have .venv-peers)
 
@@ -55,6 +55,9 @@ bench: .venv-peers/.stamp ## time the encoder on the CPU against its peers (abou
 bench-gpu: setup ## check and time the encoder on a CUDA device (under eight minutes)
 	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.bench_gpu $(ARGS)
 
+bench-endpoint: setup .venv-peers-endpoint/.stamp ## measure our server under load beside others (under 25 minutes; ARGS as above)
+	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.bench_endpoint $(ARGS)
+
 # The benchmark's peers keep to themselves because of their pins; torch first, as in setup.
 .venv-peers/.stamp: benchmarks/constraints-peers.txt
 	$(check-python)
@@ -63,6 +66,20 @@ bench-gpu: setup ## check and time the encoder on a CUDA device (under eight min
 	.venv-peers/bin/pip install --quiet --constraint benchmarks/constraints-peers.txt torch numpy
 	.venv-peers/bin/pip install --quiet --constraint benchmarks/constraints-peers.txt \
 		sentence-transformers transformers tokenizers safetensors
+	@touch $@
+
+# The other servers of the endpoint benchmark. The last two lines' packages ask for versions that cannot be together
+# (benchmarks/constraints-endpoint.txt), so they come without what they ask for; the benchmark goes on without them.
+PEERS_PIP := .venv-peers-endpoint/bin/pip install --quiet --constraint benchmarks/constraints-endpoint.txt
+.venv-peers-endpoint/.stamp: benchmarks/constraints-endpoint.txt
+	$(check-python)
+	$(PYTHON) -m venv .venv-peers-endpoint
+	$(PEERS_PIP) --upgrade pip
+	$(PEERS_PIP) torch numpy
+	$(PEERS_PIP) sentence-transformers transformers tokenizers safetensors fastapi 'uvicorn[standard]' matplotlib
+	$(PEERS_PIP) orjson pillow prometheus-client prometheus-fastapi-instrumentator python-magic python-multipart requests
+	-$(PEERS_PIP) --no-deps infinity-emb
+	-$(PEERS_PIP) --no-deps hf-serve
 	@touch $@
 
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)
@@ -89,4 +106,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo check format test test-slow test-gpu bench bench-gpu verify image lock-image clean
+.PHONY: help setup demo check format test test-slow test-gpu bench bench-gpu bench-endpoint verify image lock-image clean

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+_PICTURE = re.compile(r"\]\(([\w.-]+\.svg)\)")
 _BLOCK = re.compile(r"<!-- (results/[\w.-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -17,6 +18,7 @@ def included(readme: str, folder: Path) -> str:
         path = folder / match[1]
         text = path.read_text(encoding="utf-8").strip() if path.is_file() else "Not measured."
         demoted = re.sub(r"^#", "###", text, flags=re.MULTILINE)
+        demoted = _PICTURE.sub(r"](results/\1)", demoted)  # it lies beside the table
         return f"<!-- {match[1]} -->\n{demoted}\n<!-- end -->"
 
     return _BLOCK.sub(fill, readme)

@@ -10,6 +10,9 @@ DOCUMENTED_STATUSES = frozenset({200, 400, 404, 405, 406, 408, 413, 415, 422, 50
 STATUS_BY_CODE = {
     "not_json": 400,
     "not_utf8": 400,
+    "not_gzip": 400,
+    "not_csv": 400,
+    "not_parquet": 400,
     "not_found": 404,
     "method_not_allowed": 405,
     "not_acceptable": 406,

@@ -11,7 +11,7 @@ from jina_v3.config import _VARIABLES, Config
 from jina_v3.contract import EMBEDDING_TYPES, LEAST_TOKENS_PER_TEXT, TASKS, ErrorCode
 from jina_v3.serving.codecs import read_request, write_response
 from jina_v3.serving.exchange import Prediction
-from jina_v3.serving.formats.media_types import OFFERED
+from jina_v3.serving.formats.media_types import READ, TEXTS_OFFER
 
 PAGE = (Path(__file__).parents[2] / "docs" / "contract.md").read_text(encoding="utf-8")
 
@@ -20,8 +20,8 @@ def section(title: str) -> str:
     return re.split(r"^#+ ", PAGE.partition(f"# {title}\n")[2], maxsplit=1, flags=re.MULTILINE)[0]
 
 
-def answer(body: str, content_type: str) -> str:
-    request = read_request(body, content_type, Config())
+def answer(body: str, content_type: str, attributes: str | None = None) -> str:
+    request = read_request(body, content_type, Config(), attributes=attributes)
     prediction = Prediction(request, tuple(FakeEncoder().encode_jobs(request.jobs)))
     return write_response(prediction, None)[0].decode()
 
@@ -36,9 +36,26 @@ def shape_of(value):
 
 
 def test_examples_of_json():
-    for title in ("jina-sagemaker", "Jina API"):
-        request, response = re.findall(r"```json\n(.*?)```", section(title), re.DOTALL)
-        assert shape_of(json.loads(answer(request, "application/json"))) == shape_of(json.loads(response))
+    for title in ("jina-sagemaker", "Jina API", "Hugging Face", "Cohere", "LangChain"):
+        examples = re.findall(r"```json\n(.*?)```", section(title), re.DOTALL)
+        assert examples
+        for request, response in zip(examples[::2], examples[1::2], strict=True):
+            assert shape_of(json.loads(answer(request, "application/json"))) == shape_of(json.loads(response)), title
+
+
+def test_the_example_of_csv():
+    (request,) = re.findall(r"```\n(a,.*?)```", section("CSV"), re.DOTALL)
+    (response,) = re.findall(r"```json\n(.*?)```", section("CSV"), re.DOTALL)
+    written = json.loads(answer(request, "text/csv", "dimensions=2"))
+    assert shape_of(written) == shape_of(json.loads(response))
+    assert written["parameters"] == json.loads(response)["parameters"]
+    check_described(json.loads(response)["data"][-1]["error"], "line")
+
+
+def test_the_example_of_custom_attributes():
+    (header,) = re.findall(r"such as `(task=.*?)`", section("Parameters"))
+    (job,) = read_request("a", "text/plain", Config(), attributes=header).jobs
+    assert (job.task, job.dimensions) == ("retrieval.query", 256)
 
 
 def test_the_example_of_json_lines():
@@ -73,5 +90,5 @@ def test_every_setting_type_form_and_task_is_named():
     assert stated["JINA_V3_MAX_TOKENS"] == str(Config().limits.max_tokens_per_text)
     assert f"from {LEAST_TOKENS_PER_TEXT} to {Config().limits.max_tokens_per_text}" in section("Limits and settings")
     assert stated["JINA_V3_BODY_TIMEOUT_S"] == f"{Config().body_timeout_s:g}"
-    for name in (*OFFERED, *EMBEDDING_TYPES, *TASKS):
+    for name in (*READ, *TEXTS_OFFER, *EMBEDDING_TYPES, *TASKS):
         assert f"`{name}`" in PAGE

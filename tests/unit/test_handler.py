@@ -135,15 +135,37 @@ def test_a_lost_device_is_seen_behind_the_exception_it_led_to():
 
 
 @pytest.mark.parametrize(("accept", "status"), [(None, None), ("*/*", None), ("image/png", 406)])
-def test_accept_can_be_checked_before_the_model_runs(accept, status):
-    data = handler.input_fn(BODY, None)
-    checked = handler.check_accept(data, accept)
-    assert checked.code.status == status if status else checked is data
+def test_a_response_can_be_opened_before_the_model_runs(accept, status):
+    opened = handler.open_response(handler.input_fn(BODY, None), accept)
+    assert opened.code.status == status if status else opened.media_type == "application/json"
 
 
-def test_an_error_and_a_users_own_request_pass_the_check_of_accept():
-    for data in (handler.input_fn(b"{", None), {"mine": 1}):
-        assert handler.check_accept(data, "image/png") is data
+def test_an_error_and_a_users_own_request_open_no_response():
+    error = handler.input_fn(b"{", None)
+    assert handler.open_response(error, "image/png") is error
+    assert handler.open_response({"mine": 1}, None) is None
+
+
+def test_custom_attributes_reach_the_request_and_take_the_shape_back():
+    given = RequestContext("POST", "/invocations", {"x-amzn-sagemaker-custom-attributes": "dimensions=3;mine"}, "id")
+    body, content_type = run(b"a text", "text/plain", "application/octet-stream", given=given)
+    assert (len(body), content_type) == (12, "application/octet-stream")
+    headers = {name.decode(): value.decode() for name, value in given.head(0)}
+    assert headers["x-embedding-shape"] == "1,3"
+    assert headers["x-amzn-sagemaker-custom-attributes"] == "dimensions=3;mine;shape=1,3"
+
+
+@pytest.mark.parametrize("body", [b"a,b", bytearray(b"a,b"), memoryview(b"a,b"), "a,b"])
+@pytest.mark.parametrize("content_type", ["text/csv", "text/plain"])
+def test_bodies_of_any_type(body, content_type):
+    assert handler.input_fn(body, content_type).jobs[0].texts == ("b" if content_type == "text/csv" else "a,b",)
+
+
+def test_bodies_in_parts():
+    parts = handler.read_parts(b"a\nb\nc", "text/csv", None, rows_per_part=2)
+    assert [len(part.jobs) for part in parts] == [2, 1]
+    assert handler.read_parts(BODY, "application/json", None) is None
+    assert handler.read_parts(b"PAR1", "application/x-parquet", None).code.wire_name == "not_parquet"
 
 
 def test_the_limit_of_tokens_reaches_the_encoder(monkeypatch, tiny_model):

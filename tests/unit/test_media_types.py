@@ -1,7 +1,16 @@
 import pytest
 
 from jina_v3.errors import RequestError
-from jina_v3.serving.formats.media_types import JSON, JSON_LINES, OFFERED, negotiate, offers, read_content_type
+from jina_v3.serving.formats.media_types import (
+    CSV,
+    JSON,
+    JSON_LINES,
+    TEXTS_OFFER,
+    ContentType,
+    negotiate,
+    offers,
+    read_content_type,
+)
 
 
 @pytest.mark.parametrize(
@@ -18,12 +27,19 @@ from jina_v3.serving.formats.media_types import JSON, JSON_LINES, OFFERED, negot
     ],
 )
 def test_content_types_that_are_offered(header, media_type):
-    assert read_content_type(header) == media_type
+    assert read_content_type(header) == ContentType(media_type)
 
 
 @pytest.mark.parametrize(
     "header",
-    ["text/csv", "application/x-parquet", "application/x-npy", "text/html", "json", "application/json; charset=utf-16"],
+    [
+        "application/x-npy",
+        "text/csv; header=1",
+        "text/plain; charset=latin-1",
+        "text/html",
+        "json",
+        "application/json; charset=utf-16",
+    ],
 )
 def test_other_content_types_are_415_and_say_what_is_accepted(header):
     with pytest.raises(RequestError) as caught:
@@ -31,7 +47,13 @@ def test_other_content_types_are_415_and_say_what_is_accepted(header):
     assert caught.value.code.status == 415
     assert caught.value.field == "Content-Type"
     assert caught.value.value == header
-    assert "utf-8" in caught.value.allowed or JSON in caught.value.allowed
+    assert {"utf-8", JSON, "present"} & set(caught.value.allowed)
+
+
+def test_the_header_of_csv():
+    assert read_content_type("text/csv; header=Present") == ContentType(CSV, header=True)
+    assert read_content_type("text/csv; header=absent") == ContentType(CSV)
+    assert read_content_type("application/x-parquet; charset=binary; header=x").header is False
 
 
 @pytest.mark.parametrize(
@@ -54,12 +76,12 @@ def test_other_content_types_are_415_and_say_what_is_accepted(header):
     ],
 )
 def test_negotiation(accept, own, chosen):
-    assert negotiate(accept, offers(own, OFFERED)) == chosen
+    assert negotiate(accept, offers(own, TEXTS_OFFER)) == chosen
 
 
-@pytest.mark.parametrize("accept", ["text/csv", "text/*", "application/json;q=0", "application/x-npy, image/png"])
+@pytest.mark.parametrize("accept", ["text/csv", "text/*", "application/json;q=0", "image/png, image/*"])
 def test_nothing_offered_is_406(accept):
     with pytest.raises(RequestError) as caught:
-        negotiate(accept, offers(JSON, OFFERED))
+        negotiate(accept, offers(JSON, TEXTS_OFFER))
     assert caught.value.code.status == 406
     assert caught.value.value == accept

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +28,24 @@ EmbeddingTypes = str | tuple[str, ...]
 """One form of a vector by its name, or several; with several an embedding is an object by form."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Row(NamedTuple):
     """One text's or one record's part of an answer, before it takes the form of a media type.
 
-    ``fields`` hold its vector (``embedding``, or a document's ``embeddings``, and ``scale``); with an ``error`` they
-    are empty. ``metadata`` is what a record brought along. ``document`` is set where there are several.
+    ``number`` counts the rows of the whole answer from 0. ``fields`` hold its vector (``embedding``, or a document's
+    ``embeddings``, and ``scale``); with an ``error`` they are empty. ``metadata`` is what a record brought along.
+    ``document`` is set where there are several.
     """
 
-    index: int
+    number: int
     id: str | int | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = _NOTHING
     tokens: int | None = None
     truncated: bool = False
     document: int | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = _NOTHING
     embedding_types: EmbeddingTypes = "float"
     error: Mapping[str, Any] | None = None
 
@@ -53,7 +56,8 @@ class Layout:
 
     ``item`` is a row as a JSON value of its own. As one JSON value the items stand in ``frame``, what is before and
     after them; or, where they cannot be written one by one, ``whole`` makes it of all rows. Both are given the
-    dimensions of the vectors, None where there are none. ``key`` names the rows in a table, which has the columns of
+    dimensions of the vectors, None where there are none. ``framed_item`` is an item within the frame, where it differs
+    from one by itself. ``key`` names the rows in a table, which has the columns of
     ``embedding_types``; records have errors of their own.
     """
 
@@ -63,6 +67,7 @@ class Layout:
     key: Literal["id", "index"] = "index"
     embedding_types: EmbeddingTypes = "float"
     records: bool = False
+    framed_item: Callable[[Row], Any] | None = None
 
 
 class Kept(Protocol):
@@ -71,6 +76,9 @@ class Kept(Protocol):
     @property
     def columns(self) -> Any:
         """Return the columns themselves, as a table's writer needs them."""
+
+    def cut(self, part: slice) -> Kept:
+        """Return the columns of some of the rows."""
 
     def fill(self, rows: Sequence[Row]) -> Sequence[Row]:
         """Return the rows with the columns' values as their metadata."""
@@ -91,10 +99,11 @@ class Answer:
     vectors: Vectors | None = None
     kept: Kept | None = None
 
-    def items(self) -> list[Any]:
-        """Return each row as a JSON value of its own."""
+    def items(self, *, framed: bool = False) -> list[Any]:
+        """Return each row as a JSON value of its own, or as one that stands in the layout's frame."""
         rows = self.rows if self.kept is None else self.kept.fill(self.rows)
-        return [self.layout.item(row) for row in rows]
+        item = (framed and self.layout.framed_item) or self.layout.item
+        return [item(row) for row in rows]
 
 
 class Request(Protocol):
@@ -111,6 +120,10 @@ class Request(Protocol):
     @property
     def embedding_types(self) -> EmbeddingTypes:
         """The form of the vectors; of records, of those that do not name one."""
+
+    @property
+    def answers_each(self) -> bool:
+        """Whether a job that fails has an error of its own; else it fails the request."""
 
     def answer(self, results: Sequence[Result]) -> Answer:
         """Turn one result a job into the answer.

@@ -10,16 +10,18 @@ its status on the context.
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jina_v3.config import Config
 from jina_v3.errors import CheckpointError, RequestError
-from jina_v3.serving.codecs import Body, read_request
-from jina_v3.serving.codecs import open_response as open_writer
+from jina_v3.serving import codecs
+from jina_v3.serving.codecs import Body
 from jina_v3.serving.error_body import reason_phrase, write_error
 from jina_v3.serving.exchange import Prediction, Request, generate_id
 from jina_v3.serving.faults import report_fault
+from jina_v3.serving.formats.attributes import HEADER as ATTRIBUTES
 from jina_v3.serving.formats.media_types import JSON
 from jina_v3.serving.formats.records import RecordsRequest
 from jina_v3.serving.formats.texts_request import TextsRequest
@@ -79,32 +81,53 @@ def input_fn(
 ) -> Request | RequestError:
     """Read a request's body; an error is returned, not raised."""
     try:
-        return read_request(request_body, content_type, _config(), first_line=getattr(context, "first_line", 1))
+        return codecs.read_request(
+            request_body,
+            content_type,
+            _config(),
+            attributes=_attributes(context),
+            first_line=getattr(context, "first_line", 1),
+        )
     except RequestError as error:
         return error
     except Exception as error:  # noqa: BLE001  the last line before AWS's toolkit, which answers with the traceback
         return report_fault(error, _given_id(context))
 
 
-def open_response(request: Request, accept: str | None, context: Any = None) -> ResponseWriter | RequestError:
+def open_response(
+    input_data: Request | RequestError, accept: str | None, context: Any = None
+) -> ResponseWriter | RequestError | None:
     """Open the response to a request, before the model runs, so that a refusal costs nothing.
 
-    For our server, which writes long answers part by part; not one of SageMaker's.
+    None for what is no request of ours: a handler of the user's may have made it. For our server, which writes long
+    answers part by part; not one of SageMaker's.
     """
+    if isinstance(input_data, RequestError) or not isinstance(input_data, TextsRequest | RecordsRequest):
+        return input_data if isinstance(input_data, RequestError) else None
     try:
-        return open_writer(request, accept)
+        return codecs.open_response(input_data, accept, _attributes(context))
     except RequestError as error:
         return error
     except Exception as error:  # noqa: BLE001  as in input_fn
         return report_fault(error, _given_id(context))
 
 
-def check_accept(input_data: Request | RequestError, accept: str | None) -> Request | RequestError:
-    """Say before the model runs that no form which is accepted is offered; for our server, not one of SageMaker's."""
-    if isinstance(input_data, TextsRequest | RecordsRequest):
-        opened = open_response(input_data, accept)
-        return opened if isinstance(opened, RequestError) else input_data
-    return input_data
+def read_parts(
+    request_body: Body, content_type: str | None, context: Any = None, rows_per_part: int = 512
+) -> Iterator[Request] | RequestError | None:
+    """Read a body of Parquet or CSV part by part; None for other bodies. For our server, not one of SageMaker's.
+
+    What is wrong with the whole is returned; a part that turns out damaged raises ``RequestError`` on its way.
+    """
+    try:
+        attributes = _attributes(context)
+        return codecs.read_parts(
+            request_body, content_type, _config(), attributes=attributes, rows_per_part=rows_per_part
+        )
+    except RequestError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  as in input_fn
+        return report_fault(error, _given_id(context))
 
 
 def predict_fn(
@@ -129,7 +152,7 @@ def output_fn(prediction: Prediction | RequestError, accept: str | None, context
     if isinstance(prediction, RequestError):
         return _write_error(prediction, context)
     try:
-        writer = open_writer(prediction.request, accept)
+        writer = codecs.open_response(prediction.request, accept, _attributes(context))
         body = writer.part(prediction.request.answer(prediction.results)) + writer.end()
     except RequestError as error:
         return _write_error(error, context)
@@ -155,6 +178,15 @@ def _set_status(context: Any, status: int) -> None:
     """
     if (set_status := getattr(context, "set_response_status", None)) is not None:
         set_status(code=status, phrase=reason_phrase(status))
+
+
+def _attributes(context: Any) -> str | None:
+    """Return the request's Custom-Attributes, where the context knows of headers."""
+    try:
+        given = context.get_request_header(0, ATTRIBUTES)
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return None
+    return given if isinstance(given, str) else None
 
 
 def _given_id(context: Any) -> str | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NoReturn
 
 import orjson
+import pybase64
 
 from jina_v3.contract import ErrorCode
 from jina_v3.errors import RequestError, shorten
@@ -38,6 +39,40 @@ def as_utf8(body: bytes | bytearray | memoryview | str, field: str = "body") -> 
             ) from None
     else:
         data = bytes(body)
+    _refuse_utf16(data, field)
+    return data.removeprefix(_BOM)
+
+
+def as_text(body: bytes | bytearray | memoryview | str) -> str:
+    """Return a body as text without a byte order mark; lone surrogates stand for bytes that are not UTF-8.
+
+    **Raises**: ``RequestError`` (400) where it is UTF-16.
+    """
+    if isinstance(body, str):
+        return body.removeprefix("\ufeff")
+    data = bytes(body)
+    _refuse_utf16(data, "body")
+    return data.removeprefix(_BOM).decode("utf-8", "surrogateescape")
+
+
+def decode(data: bytes, field: str = "body") -> str:
+    """Decode UTF-8.
+
+    **Raises**: ``RequestError`` (400) where it is none.
+    """
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            ErrorCode.NOT_UTF8,
+            f"the {field} is not UTF-8: {error.reason} at byte {error.start}",
+            field=field,
+            value=f"0x{data[error.start]:02X} at byte {error.start}",
+            allowed=_UTF8,
+        ) from None
+
+
+def _refuse_utf16(data: bytes, field: str) -> None:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise RequestError(
             ErrorCode.NOT_UTF8,
@@ -46,7 +81,6 @@ def as_utf8(body: bytes | bytearray | memoryview | str, field: str = "body") -> 
             value="a byte order mark of UTF-16",
             allowed=_UTF8,
         )
-    return data.removeprefix(_BOM)
 
 
 def load_json(data: bytes, field: str = "body") -> Any:
@@ -63,16 +97,7 @@ def load_json(data: bytes, field: str = "body") -> Any:
 def _explain(data: bytes, field: str, error: orjson.JSONDecodeError) -> NoReturn:
     if not data.strip():
         raise RequestError(ErrorCode.NOT_JSON, f"the {field} is empty", field=field, value="", allowed=_JSON) from None
-    try:
-        data.decode()
-    except UnicodeDecodeError as unicode_error:
-        raise RequestError(
-            ErrorCode.NOT_UTF8,
-            f"the {field} is not UTF-8: {unicode_error.reason} at byte {unicode_error.start}",
-            field=field,
-            value=f"0x{data[unicode_error.start]:02X} at byte {unicode_error.start}",
-            allowed=_UTF8,
-        ) from None
+    decode(data, field)
     if "surrogate" in error.msg and (place := _place_of_lone_surrogate(data)) is not None:
         raise RequestError(
             ErrorCode.INVALID_TEXT,
@@ -132,6 +157,11 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def write_unknown(value: object) -> Any:
+    """Return a value that JSON has no word for as one that it has: bytes as base64, and all else in words."""
+    return pybase64.b64encode_as_string(value) if isinstance(value, bytes) else str(value)
 
 
 def kind(value: object) -> str:

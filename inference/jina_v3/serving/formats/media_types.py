@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from jina_v3.contract import ErrorCode
@@ -14,49 +15,61 @@ from jina_v3.errors import RequestError
 JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonlines"
 JSON_LINES_NAMES: Final = (JSON_LINES, "application/x-ndjson", "application/jsonl", "application/x-jsonlines")
+TEXT: Final = "text/plain"
+CSV: Final = "text/csv"
+PARQUET: Final = "application/x-parquet"
+PARQUET_NAMES: Final = (PARQUET, "application/vnd.apache.parquet")
+NPY: Final = "application/x-npy"
+OCTETS: Final = "application/octet-stream"
 
-OFFERED: Final = (JSON, *JSON_LINES_NAMES)
-"""What a request body may be, and what an answer may be."""
+READ: Final = (JSON, *JSON_LINES_NAMES, TEXT, CSV, *PARQUET_NAMES)
+"""What a request's body may be."""
 
-TEXTS_OFFER: Final = OFFERED
-"""The answers of requests whose texts share their parameters."""
-
-RECORDS_OFFER: Final = OFFERED
+RECORDS_OFFER: Final = (JSON, *JSON_LINES_NAMES, *PARQUET_NAMES)
 """The answers of records, each of which can fail by itself."""
+
+TEXTS_OFFER: Final = (*RECORDS_OFFER, NPY, OCTETS)
+"""The answers of requests whose texts share their parameters."""
 
 _CHARSETS: Final = frozenset({"utf-8", "utf8", "us-ascii", "ascii"})
 
 
+@dataclass(frozen=True, slots=True)
+class ContentType:
+    """What a request says of its body; ``header`` is CSV's: the first row is names."""
+
+    media_type: str
+    header: bool = False
+
+
 def family(media_type: str) -> str:
-    """Return ``JSON_LINES`` for any of its names, and any other type as it is."""
-    return JSON_LINES if media_type in JSON_LINES_NAMES else media_type
+    """Return the first name of a type that has several, and any other type as it is."""
+    for names in (JSON_LINES_NAMES, PARQUET_NAMES):
+        if media_type in names:
+            return names[0]
+    return media_type
 
 
-def read_content_type(header: str | None) -> str:
-    """Return the media type of a request; a request without the header is taken as JSON.
+def read_content_type(header: str | None) -> ContentType:
+    """Read what a body is said to be; a request without the header is taken as JSON.
 
-    **Raises**: ``RequestError`` (415) for a type or a charset that is not offered.
+    **Raises**: ``RequestError`` (415) for a type, a charset or a kind of CSV that is not offered.
     """
     media_type, parameters = _split(header or JSON)
     media_type = media_type or JSON
-    if media_type not in OFFERED:
-        raise RequestError(
-            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-            f"the content type is not offered; send {JSON} or {JSON_LINES}",
-            field="Content-Type",
-            value=header,
-            allowed=list(OFFERED),
-        )
-    charset = parameters.get("charset", "utf-8").lower()
-    if charset not in _CHARSETS:
-        raise RequestError(
-            ErrorCode.UNSUPPORTED_MEDIA_TYPE,
-            "the charset is not offered; send the body as UTF-8",
-            field="Content-Type",
-            value=header,
-            allowed=["utf-8"],
-        )
-    return media_type
+    if media_type not in READ:
+        firsts = list(dict.fromkeys(map(family, READ)))
+        raise _unsupported(f"the content type is not offered; send {', '.join(firsts)}", header, list(READ))
+    if family(media_type) != PARQUET and parameters.get("charset", "utf-8").lower() not in _CHARSETS:
+        raise _unsupported("the charset is not offered; send the body as UTF-8", header, ["utf-8"])
+    names = parameters.get("header", "absent").lower()
+    if media_type == CSV and names not in ("present", "absent"):
+        raise _unsupported("the parameter header is present or absent (RFC 4180)", header, ["present", "absent"])
+    return ContentType(media_type, media_type == CSV and names == "present")
+
+
+def _unsupported(message: str, header: str | None, allowed: list[str]) -> RequestError:
+    return RequestError(ErrorCode.UNSUPPORTED_MEDIA_TYPE, message, field="Content-Type", value=header, allowed=allowed)
 
 
 def offers(own: str, others: Sequence[str]) -> tuple[str, ...]:

@@ -70,6 +70,51 @@ class Given:
         return self.elsewhere.get(name, f"{self.prefix}{name}")
 
 
+def gather(*sources: tuple[str, Mapping[str, Any]], names: Mapping[str, str], shown: Mapping[str, Any] = {}) -> Given:
+    """Gather parameters from several places of a request, each a prefix and its fields, by other names too.
+
+    ``names`` are ours by the request's. Null counts only as ``task``, where it is a choice. ``shown`` are values as an
+    error shall show them, where the sources hold them translated.
+
+    **Raises**: ``RequestError`` (422) where two places differ.
+    """
+    values: dict[str, Any] = {}
+    places: dict[str, str] = {}
+    for prefix, fields in sources:
+        for wire_name, name in names.items():
+            value, place = fields.get(wire_name), f"{prefix}{wire_name}"
+            if value is None and not (wire_name == "task" and wire_name in fields):
+                continue
+            if name in values and value != values[name]:
+                raise contradiction(place, shown.get(wire_name, value), places[name])
+            values[name], places[name] = value, place
+    return Given(values, elsewhere=places)
+
+
+def contradiction(field: str, value: object, other: str) -> RequestError:
+    """Return the error for a field that says something else than another one."""
+    return RequestError(
+        ErrorCode.INVALID_VALUE,
+        f"{field} and {other} say the same thing and differ here",
+        field=field,
+        value=value,
+        allowed="one of the two",
+    )
+
+
+def read_object(fields: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the object that a field holds, an empty one where it is absent or null.
+
+    **Raises**: ``RequestError`` (422).
+    """
+    value = fields.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise wrong_type(name, value, "an object")
+    return value
+
+
 def read_parameters(given: Given, absent: Parameters) -> Parameters:
     """Read the parameters of a request or a record; what it does not say is as in ``absent``.
 
@@ -203,13 +248,8 @@ def _read_embedding_types(given: Given, absent: EmbeddingTypes) -> EmbeddingType
     names = [name for name in ("embedding_type", "encoding_format") if given.values.get(name) is not None]
     read = {name: _read_embedding_type(given.values[name], given.place(name)) for name in names}
     if len(set(read.values())) > 1:
-        raise RequestError(
-            ErrorCode.INVALID_VALUE,
-            f"{given.place('embedding_type')} and {given.place('encoding_format')} are two names of one thing and "
-            "differ here",
-            field=given.place("encoding_format"),
-            value=given.values["encoding_format"],
-            allowed="one of the two",
+        raise contradiction(
+            given.place("encoding_format"), given.values["encoding_format"], given.place("embedding_type")
         )
     return next(iter(read.values()), absent)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from jina_v3.contract import EncodeJob, ErrorCode, Limits
 from jina_v3.errors import RequestError
@@ -59,6 +59,7 @@ class RecordsRequest:
     layout: Layout
     offers: tuple[str, ...]
     kept: Kept | None = None
+    answers_each: ClassVar[bool] = True
     jobs: tuple[EncodeJob, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,11 +82,14 @@ class RecordsRequest:
         return Answer(rows, self.layout, max(widths, default=None), kept=self.kept)
 
     def in_parts(self, max_texts: int) -> Sequence[RecordsRequest]:
-        """Cut it into runs of records; without columns to keep, which are cut where they are read."""
+        """Cut it into runs of records."""
         groups = in_groups([max(1, len(record.texts)) for record in self.records], max_texts)
-        if len(groups) == 1 or self.kept is not None:
+        if len(groups) == 1:
             return (self,)
-        return [dataclasses.replace(self, records=self.records[group]) for group in groups]
+        return [
+            dataclasses.replace(self, records=self.records[group], kept=self.kept.cut(group) if self.kept else None)
+            for group in groups
+        ]
 
 
 def records_layout(absent: Parameters) -> Layout:

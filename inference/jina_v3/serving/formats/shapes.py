@@ -12,6 +12,7 @@ from typing import Any, Final
 from jina_v3.contract import MODEL_NAME, ErrorCode, Limits, Task
 from jina_v3.errors import RequestError
 from jina_v3.serving.exchange import Layout, Row, generate_id
+from jina_v3.serving.formats.foreign_shapes import read_cohere, read_inputs, read_text_inputs
 from jina_v3.serving.formats.json_values import kind
 from jina_v3.serving.formats.parameters import (
     FIELDS,
@@ -19,13 +20,12 @@ from jina_v3.serving.formats.parameters import (
     Parameters,
     nearest,
     read_name,
+    read_object,
     read_parameters,
     refuse_unknown_fields,
-    wrong_type,
 )
-from jina_v3.serving.formats.texts import read_documents
-from jina_v3.serving.formats.texts_request import TextsRequest
-from jina_v3.serving.formats.writers import data_frame
+from jina_v3.serving.formats.texts import Document, read_documents
+from jina_v3.serving.formats.texts_request import TextsRequest, extras
 
 
 def read_json_request(value: Any, limits: Limits) -> TextsRequest:
@@ -56,12 +56,6 @@ def read_json_request(value: Any, limits: Limits) -> TextsRequest:
     )
 
 
-def extras(row: Row) -> dict[str, Any]:
-    """Return what is said only of rows that it is true of."""
-    said: dict[str, Any] = {} if row.document is None else {"document": row.document}
-    return {**said, "truncated": True} if row.truncated else said
-
-
 # jina-sagemaker: {"data": [{"text"}], "parameters": {…}}
 
 _SAGEMAKER_FIELDS: Final = ("data", "parameters", "model", "user")
@@ -69,10 +63,7 @@ _SAGEMAKER_FIELDS: Final = ("data", "parameters", "model", "user")
 
 def _read_sagemaker(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
     refuse_unknown_fields(body, _SAGEMAKER_FIELDS)
-    fields = body.get("parameters")
-    fields = {} if fields is None else fields
-    if not isinstance(fields, dict):
-        raise wrong_type("parameters", fields, "an object")
+    fields = read_object(body, "parameters")
     given = Given(fields, "parameters.")
     refuse_unknown_fields(fields, FIELDS, given.prefix)
     parameters = read_parameters(given, Parameters(Task.TEXT_MATCHING))  # as jina-sagemaker's client has it
@@ -80,14 +71,15 @@ def _read_sagemaker(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
         read_name(body.get(name), name)
     late = parameters.late_chunking
     documents, nested = read_documents(body["data"], "data", ("text", "id"), limits, late_chunking=late)
-    layout = Layout(
-        sagemaker_item, data_frame(parameters.effective), key="id", embedding_types=parameters.embedding_types
-    )
+
+    def whole(rows: Sequence[Row], dimensions: int | None) -> dict[str, Any]:
+        return {"data": [_sagemaker_item(row) for row in rows], "parameters": parameters.effective(dimensions)}
+
+    layout = Layout(_sagemaker_item, whole=whole, key="id", embedding_types=parameters.embedding_types)
     return TextsRequest(documents, nested, parameters, given, layout)
 
 
-def sagemaker_item(row: Row) -> dict[str, Any]:
-    """Write a row as jina-sagemaker's client reads it."""
+def _sagemaker_item(row: Row) -> dict[str, Any]:
     item_id = generate_id() if row.id is None else row.id
     usage = {"id": item_id, "total_tokens": row.tokens}
     return {"id": item_id, **row.fields, "usage": usage, **extras(row)}
@@ -106,11 +98,17 @@ def _read_api(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
     read_name(body.get("user"), "user")
     late = parameters.late_chunking
     documents, nested = read_documents(body["input"], "input", ("text",), limits, late_chunking=late)
-    layout = api_layout(MODEL_NAME if model is None else model, parameters)
+    layout = _api_layout(MODEL_NAME if model is None else model, parameters)
     return TextsRequest(documents, nested, parameters, given, layout)
 
 
-def api_layout(model: str, parameters: Parameters) -> Layout:
+def read_text(text: str, parameters: Parameters) -> TextsRequest:
+    """Read a body that is one text and nothing else; its answer is the Jina API's."""
+    document = Document((text,), ("body",), (None,))
+    return TextsRequest((document,), False, parameters, Given({}), _api_layout(MODEL_NAME, parameters))
+
+
+def _api_layout(model: str, parameters: Parameters) -> Layout:
     """Return the layout of the Jina API's answers, which is OpenAI's too."""
 
     def whole(rows: Sequence[Row], _dimensions: int | None) -> dict[str, Any]:
@@ -122,11 +120,14 @@ def api_layout(model: str, parameters: Parameters) -> Layout:
 
 
 def _api_item(row: Row) -> dict[str, Any]:
-    return {"object": "embedding", "index": row.index, **row.fields, **extras(row)}
+    return {"object": "embedding", "index": row.number, **row.fields, **extras(row)}
 
 
 SHAPES: Final[Mapping[str, Callable[[Mapping[str, Any], Limits], TextsRequest]]] = {
     "data": _read_sagemaker,
     "input": _read_api,
+    "inputs": read_inputs,
+    "texts": read_cohere,
+    "text_inputs": read_text_inputs,
 }
 """By the field that shows the shape."""

@@ -1,6 +1,6 @@
 """Requests of texts that share their parameters: how they become jobs, and their results rows.
 
-What such a request looks like is the matter of ``shapes`` and ``foreign_shapes``, one function for each.
+What such a request looks like is the matter of ``shapes`` and ``foreign_shapes``.
 """
 
 from __future__ import annotations
@@ -8,17 +8,24 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 import numpy as np
 
 from jina_v3.contract import EncodeJob
 from jina_v3.errors import RequestError
 from jina_v3.serving.exchange import Answer, EmbeddingTypes, Layout, Result, Row, Vectors, checked, place_error
-from jina_v3.serving.formats.media_types import JSON, TEXTS_OFFER
+from jina_v3.serving.formats.media_types import TEXTS_OFFER
 from jina_v3.serving.formats.parameters import Given, Parameters
 from jina_v3.serving.formats.texts import Document
 from jina_v3.serving.formats.vectors import write_vectors
 from jina_v3.serving.formats.writers import in_groups
+
+
+def extras(row: Row) -> dict[str, Any]:
+    """Return what is said only of rows that it is true of."""
+    said: dict[str, Any] = {} if row.document is None else {"document": row.document}
+    return {**said, "truncated": True} if row.truncated else said
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +33,7 @@ class TextsRequest:
     """Texts that share their parameters; one that fails fails them all.
 
     ``given`` knows where in the request the parameters stand. ``nested`` says that there were several documents.
-    ``first_index`` and ``first_document`` are above 0 in later parts of a request.
+    ``first_number`` and ``first_document`` are above 0 in later parts of a request.
     """
 
     documents: tuple[Document, ...]
@@ -34,8 +41,9 @@ class TextsRequest:
     parameters: Parameters
     given: Given
     layout: Layout
-    offers: tuple[str, ...] = (JSON, *(offer for offer in TEXTS_OFFER if offer != JSON))
-    first_index: int = 0
+    offers: ClassVar[tuple[str, ...]] = TEXTS_OFFER
+    answers_each: ClassVar[bool] = False
+    first_number: int = 0
     first_document: int = 0
     jobs: tuple[EncodeJob, ...] = field(init=False)
 
@@ -64,7 +72,7 @@ class TextsRequest:
             fields = write_vectors(vectors, self.embedding_types)
             rows += [
                 Row(
-                    index=self.first_index + len(rows) + index,
+                    number=self.first_number + len(rows) + index,
                     id=document.ids[index],
                     fields=fields[index],
                     tokens=tokens,
@@ -93,6 +101,6 @@ class TextsRequest:
         return dataclasses.replace(
             self,
             documents=documents,
-            first_index=self.first_index + texts_before,
+            first_number=self.first_number + texts_before,
             first_document=self.first_document + documents_before,
         )

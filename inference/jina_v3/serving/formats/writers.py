@@ -1,4 +1,4 @@
-"""Answers as bytes, whole or part by part: one writer for each media type.
+"""Answers as bytes, whole or part by part: what a writer is, and those of JSON.
 
 A writer is opened once for a response and given its answer, or the answers of its parts in order.
 """
@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from jina_v3.serving.exchange import Answer, Layout, Row
-from jina_v3.serving.formats.media_types import JSON, JSON_LINES, family
+from jina_v3.serving.formats.json_values import write_unknown
 
 _JSON_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY
 _LINE_OPTIONS: Final = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
@@ -43,7 +43,7 @@ class JsonLinesWriter:
 
     def part(self, answer: Answer) -> bytes:
         """Write the rows' lines."""
-        return b"".join([orjson.dumps(item, option=_LINE_OPTIONS) for item in answer.items()])
+        return b"".join([orjson.dumps(item, write_unknown, _LINE_OPTIONS) for item in answer.items()])
 
     def end(self) -> bytes:
         """Write nothing more."""
@@ -69,8 +69,8 @@ class JsonWriter:
         if layout.frame is None:
             self._waiting += answer.rows
             return b""
-        items = answer.items()
-        written = orjson.dumps(items, option=_JSON_OPTIONS)[1:-1]
+        items = answer.items(framed=True)
+        written = orjson.dumps(items, write_unknown, _JSON_OPTIONS)[1:-1]
         before = layout.frame(self._dimensions)[0] if first else b"," if items and self._items else b""
         self._items += len(items)
         return before + written
@@ -83,14 +83,6 @@ class JsonWriter:
             return self._layout.frame(self._dimensions)[1]
         whole = self._layout.whole(self._waiting, self._dimensions) if self._layout.whole else []
         return orjson.dumps(whole, option=_JSON_OPTIONS)
-
-
-_WRITERS: Final[Mapping[str, Callable[[str], ResponseWriter]]] = {JSON: JsonWriter, JSON_LINES: JsonLinesWriter}
-
-
-def open_writer(media_type: str) -> ResponseWriter:
-    """Open a response in one of the media types that are offered."""
-    return _WRITERS[family(media_type)](media_type)
 
 
 def list_frame(_dimensions: int | None) -> tuple[bytes, bytes]:
