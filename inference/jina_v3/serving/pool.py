@@ -10,6 +10,7 @@ from typing import Any
 
 from jina_v3.config import Config
 from jina_v3.contract import EncodeJob
+from jina_v3.errors import RequestError
 from jina_v3.serving.batching.batcher import Batcher
 from jina_v3.serving.batching.submission import Submission
 from jina_v3.serving.context import RequestContext
@@ -20,6 +21,7 @@ from jina_v3.serving.engine.process import (
     EngineProcess,
     engine_environments,
 )
+from jina_v3.serving.exchange import Prediction
 from jina_v3.serving.faults import DeviceLostError, internal_error
 from jina_v3.serving.metrics import Metrics
 
@@ -100,6 +102,17 @@ class EnginePool:
         """
         assert self._batcher is not None
         return await self._batcher.submit(jobs, all_or_nothing=all_or_nothing)
+
+    def count(self, prediction: Prediction) -> None:
+        """Count the texts and tokens that were encoded, by task."""
+        counts: dict[str | None, list[int]] = {}
+        for job, result in zip(prediction.request.jobs, prediction.results, strict=True):
+            if not isinstance(result, RequestError):
+                count = counts.setdefault(job.task, [0, 0])
+                count[0] += len(job.texts)
+                count[1] += sum(result.token_counts)
+        for task, (texts, tokens) in counts.items():
+            self._metrics.encoded(task, texts, tokens)
 
     def cancel(self, submission: Submission) -> None:
         """Drop what nobody waits for any more."""

@@ -28,7 +28,8 @@ class Program:
     """The four handlers, each callable with its arguments and a context.
 
     With ``batches`` the server may do what ``predict_fn`` does by itself, together for many requests: it is ours.
-    ``open_response`` is there where the answers are written by our own ``output_fn``, which knows what it offers.
+    ``open_response`` is there where the answers are written by our own ``output_fn``, which knows what it offers;
+    ``read_parts`` where bodies are read by our own ``input_fn``, which can cut them.
     """
 
     model_fn: Handler
@@ -36,6 +37,7 @@ class Program:
     predict_fn: Handler
     output_fn: Handler
     open_response: Handler | None = None
+    read_parts: Handler | None = None
     batches: bool = False
 
     def is_quick(self, handler: Handler) -> bool:
@@ -61,6 +63,7 @@ def load_program(config: Config) -> Program:
     return Program(
         **handlers,
         open_response=ours.open_response if handlers["output_fn"] is ours.output_fn else None,
+        read_parts=ours.read_parts if handlers["input_fn"] is ours.input_fn else None,
         batches=handlers["predict_fn"] is ours.predict_fn,
     )
 

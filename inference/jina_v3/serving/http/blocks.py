@@ -59,10 +59,9 @@ class Cutter:
         del data[:start]
         self._searched = len(data)
 
-    def rest(self) -> Iterator[Block]:
-        """Yield what is left at the end; its last line may have no end."""
-        if self._rest:
-            yield Block(self._line, bytes(self._rest))
+    def rest(self) -> Block:
+        """Return what is left at the end, which may be nothing; its last line may have no end."""
+        return Block(self._line, bytes(self._rest))
 
 
 def cutter_for(content_type: str | None) -> Cutter | None:
@@ -76,9 +75,12 @@ def cutter_for(content_type: str | None) -> Cutter | None:
 
 
 async def cut(parts: AsyncIterator[bytes], cutter: Cutter) -> AsyncIterator[Block]:
-    """Cut a body as it comes into blocks."""
+    """Cut a body as it comes into blocks: at least one, for a body without records is answered too."""
+    cut_any = False
     async for part in parts:
         for block in cutter.feed(part):
             yield block
-    for block in cutter.rest():
-        yield block
+            cut_any = True
+    last = cutter.rest()
+    if last.data or not cut_any:
+        yield last

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 from jina_v3.config import Config
 from jina_v3.errors import RequestError
 from jina_v3.serving.batching.submission import Submission
 from jina_v3.serving.context import RequestContext
-from jina_v3.serving.exchange import Prediction, Request
-from jina_v3.serving.faults import internal_error
+from jina_v3.serving.exchange import Prediction, Request, Result
+from jina_v3.serving.faults import DeviceLostError, internal_error
 from jina_v3.serving.formats.media_types import JSON_LINES, family
 from jina_v3.serving.formats.records import RecordsRequest
 from jina_v3.serving.formats.writers import ResponseWriter
-from jina_v3.serving.http.blocks import Block, cut, cutter_for
+from jina_v3.serving.http.blocks import Block, Cutter, cut, cutter_for
 from jina_v3.serving.http.body import Body
 from jina_v3.serving.pool import EnginePool
 from jina_v3.serving.program import Program, take_result
@@ -67,13 +68,16 @@ class Invocation:
 
         **Raises**: ``RequestError``, ``DisconnectedError``, and whatever a user's handler raises; so does the iterator.
         """
-        cutter = cutter_for(self._content_type) if self._config.batch else None
-        if cutter is not None:
+        if self._config.batch and (cutter := self._cutter()) is not None:
             blocks = cut(self._body.parts(), cutter)
             return self._stream(self._ahead(blocks, self._predict_block)) if self._pool.batches else self._pass(blocks)
         body = await self._body.whole()
         if not self._pool.batches:
             return await self._pool.invoke(body, self._content_type, self._accept, self._context)
+        if self._config.batch and self._program.read_parts is not None:
+            parts = self._program.read_parts(body, self._content_type, self._context)
+            if parts is not None and not isinstance(parts, RequestError):
+                return self._stream(self._ahead(self._in_thread(parts), self._predict))
         data = await self._call(self._program.input_fn, len(body), body, self._content_type, self._context)
         opened = self._open(data)
         if isinstance(opened, RequestError):
@@ -83,6 +87,12 @@ class Invocation:
             if len(parts) > 1:
                 return self._stream(self._predict_parts(parts))
         return await self._write(await self._predict(data))
+
+    def _cutter(self) -> Cutter | None:
+        """Return what cuts a body of records into blocks as it comes, unless our ``input_fn`` has a better way."""
+        cutter = cutter_for(self._content_type)
+        better = cutter is not None and cutter.quoted and self._program.read_parts is not None and self._pool.batches
+        return None if better else cutter
 
     def _open(self, data: Any) -> ResponseWriter | RequestError | None:
         """Open the response before the model runs, so that a 406 costs nothing; None where ours does not write it."""
@@ -95,13 +105,17 @@ class Invocation:
     async def _pass(self, blocks: AsyncIterator[Block]) -> AsyncIterator[bytes]:
         """Yield what the handlers make of each block in the engines' processes."""
 
-        async def invoke(block: Block) -> bytes:
+        async def invoke(block: Block) -> tuple[bytes, RequestContext]:
             context = self._context.of_block(block.first_line)
-            body = await self._pool.invoke(block.data, self._content_type, self._accept, context)
-            self._context.set_response_content_type(0, context.content_type)
-            return body
+            return await self._pool.invoke(block.data, self._content_type, self._accept, context), context
 
-        async for body in self._ahead(blocks, invoke):
+        has_begun = False
+        async for body, context in self._ahead(blocks, invoke):
+            if has_begun and context.status >= HTTPStatus.BAD_REQUEST:
+                raise internal_error()  # its status can no longer be said
+            self._context.set_response_status(context.status)
+            self._context.set_response_content_type(0, context.content_type)
+            has_begun = True
             yield body
 
     async def _predict(self, data: Any) -> Any:
@@ -110,10 +124,9 @@ class Invocation:
             return data
         submission = await self._pool.submit(data.jobs, all_or_nothing=not isinstance(data, RecordsRequest))
         try:
-            results = await submission.wait()
+            return self._counted(data, await submission.wait(), submission)
         finally:
             self._pool.cancel(submission)
-        return self._counted(Prediction(data, tuple(results)), submission)
 
     async def _predict_parts(self, parts: Sequence[Request]) -> AsyncIterator[Any]:
         """Yield the predictions of a request's parts as their batches finish; before the first, all are checked."""
@@ -123,7 +136,7 @@ class Invocation:
             first = 0
             for part in parts:
                 results = await submission.wait(first + len(part.jobs))
-                yield self._counted(Prediction(part, tuple(results[first:])), submission)
+                yield self._counted(part, results[first:], submission)
                 first = len(results)
         finally:
             self._pool.cancel(submission)
@@ -134,8 +147,14 @@ class Invocation:
         data = await self._call(self._program.input_fn, len(block.data), block.data, self._content_type, context)
         return await self._predict(data)
 
+    async def _in_thread(self, parts: Iterator[Any]) -> AsyncIterator[Any]:
+        """Yield what takes a while to read."""
+        end = object()
+        while (part := await self._run(next, parts, end)) is not end:
+            yield part
+
     async def _ahead(
-        self, blocks: AsyncIterator[Block], work: Callable[[Block], Coroutine[Any, Any, Any]]
+        self, blocks: AsyncIterator[Any], work: Callable[[Any], Coroutine[Any, Any, Any]]
     ) -> AsyncIterator[Any]:
         """Yield what becomes of each block, in order, while those after it are worked on."""
         working: deque[asyncio.Task[Any]] = deque()
@@ -166,7 +185,7 @@ class Invocation:
                 writer = opened
                 self._context.set_response_content_type(0, writer.media_type)
             answer = prediction.request.answer(prediction.results)
-            yield await asyncio.get_running_loop().run_in_executor(self._threads, writer.part, answer)
+            yield await self._run(writer.part, answer)
         if writer is not None:
             yield writer.end()
 
@@ -180,13 +199,23 @@ class Invocation:
         """Call a handler, in a thread if it may take long."""
         if size <= _INLINE_SIZE and self._program.is_quick(handler):
             return handler(*arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, handler, *arguments)
+        return await self._run(handler, *arguments)
 
-    def _counted(self, prediction: Prediction, submission: Submission) -> Prediction:
-        """Add a prediction's texts and tokens to what the log says of the request."""
-        context = self._context
+    async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+
+    def _counted(self, request: Request, results: Sequence[Result], submission: Submission) -> Prediction:
+        """Return the prediction, and add its texts and tokens to what the log says of the request.
+
+        **Raises**: ``DeviceLostError`` where the device has failed: no record is at fault, and none may say so.
+        """
+        for result in results:
+            if isinstance(result, DeviceLostError):
+                raise result
+        prediction, context = Prediction(request, tuple(results)), self._context
         context.texts = (context.texts or 0) + prediction.texts
         context.tokens = (context.tokens or 0) + prediction.tokens
+        self._pool.count(prediction)
         if context.queue_ms is None and submission.dispatched is not None:
             context.queue_ms = round((submission.dispatched - submission.submitted) * 1000, 3)
         return prediction
