@@ -1,16 +1,21 @@
 """Whatever is sent, the handlers answer with a documented status and form, and go on serving."""
 
 import copy
+import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.asking import read_back
 from tests.support.wire import (
     DOCUMENTED_STATUSES,
     check_described,
@@ -28,6 +33,7 @@ from jina_v3.serving.context import RequestContext
 
 GOOD = b'{"data":[{"text":"the sun rises"}],"parameters":{"dimensions":4}}'
 JSON_LINES = "application/jsonlines"
+PARQUET = "application/x-parquet"
 
 FAST = settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
@@ -50,21 +56,22 @@ def _defaults(monkeypatch):
     monkeypatch.setattr(handler, "_config", lambda: config)
 
 
-def run(encoder: Encoder, body: bytes | str, content_type: str | None, accept: str | None) -> tuple[int, bytes, str]:
-    context = RequestContext("POST", "/invocations", {}, "id")
+def run(
+    encoder: Encoder, body: bytes | str, content_type: str | None, accept: str | None, attributes: str = ""
+) -> tuple[int, bytes, str]:
+    context = RequestContext("POST", "/invocations", {"x-amzn-sagemaker-custom-attributes": attributes}, "id")
     data = handler.input_fn(body, content_type, context)
     written, media_type = handler.output_fn(handler.predict_fn(data, encoder, context), accept, context)
     return context.status, written, media_type
 
 
-def check_any(encoder: Encoder, body: bytes | str, content_type: str | None, accept: str | None) -> int:
-    status, written, media_type = run(encoder, body, content_type, accept)
+def check_any(
+    encoder: Encoder, body: bytes | str, content_type: str | None, accept: str | None, attributes: str = ""
+) -> int:
+    status, written, media_type = run(encoder, body, content_type, accept, attributes)
     assert status in DOCUMENTED_STATUSES
     if status == 200:
-        values = (
-            [strict_json(written)] if media_type == "application/json" else [*map(strict_json, written.splitlines())]
-        )
-        assert all(isinstance(value, dict | list) for value in values)
+        read_back(written, media_type)
     else:
         check_error(written, status)
         assert media_type == "application/json"
@@ -78,7 +85,11 @@ def check_any(encoder: Encoder, body: bytes | str, content_type: str | None, acc
 headers = st.one_of(
     st.none(),
     st.sampled_from(
-        ["application/json", JSON_LINES, "application/x-ndjson", "*/*", "text/csv", "application/json;q=0"]
+        [
+            *("application/json", JSON_LINES, "application/x-ndjson", "*/*", "application/json;q=0"),
+            *("text/csv", "text/csv; header=present", "text/plain", PARQUET, "application/vnd.apache.parquet"),
+            *("application/x-npy", "application/octet-stream"),
+        ]
     ),
     st.text(max_size=40),
 )
@@ -89,9 +100,10 @@ scalars = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.integers(min_value=10**30, max_value=10**400), any_text
 )
 PARAMETERS = ["task", "dimensions", "late_chunking", "normalized", "truncate", "embedding_type", "encoding_format"]
-OTHER_FIELDS = ["data", "input", "inputs", "texts", "text", "id", "parameters", "model", "user"]
-STRAY_FIELDS = ["dimension", "embedding", "error", "tokens"]
-field_names = any_text | st.sampled_from(PARAMETERS + OTHER_FIELDS + STRAY_FIELDS)
+OTHER_FIELDS = ["data", "input", "inputs", "texts", "text_inputs", "text", "id", "parameters", "model", "user"]
+OTHERS_FIELDS = ["model_kwargs", "input_type", "embedding_types", "output_dimension", "normalize", "prompt_name"]
+STRAY_FIELDS = ["dimension", "embedding", "error", "tokens", "truncation_direction"]
+field_names = any_text | st.sampled_from(PARAMETERS + OTHER_FIELDS + OTHERS_FIELDS + STRAY_FIELDS)
 values = st.recursive(
     scalars, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(field_names, inner, max_size=4), max_leaves=12
 )
@@ -128,11 +140,100 @@ api_requests = st.builds(
 )
 valid_requests = sagemaker_requests | api_requests
 
+some_texts = texts | st.lists(texts, min_size=1, max_size=3)
+a_form = st.sampled_from(["float", "base64", "ubinary", "binary"])
+few_parameters = st.fixed_dictionaries(
+    {},
+    optional={
+        "dimensions": st.none() | st.integers(1, 1024),
+        "truncate": st.booleans(),
+        "embedding_type": a_form | st.lists(a_form, min_size=1, max_size=3, unique=True),
+    },
+)
+a_task = st.sampled_from([None, *(task.value for task in TASKS)])
+hugging_face_requests = st.builds(
+    lambda given, fields, beside, prompt, direction: {
+        "inputs": given,
+        **({"prompt_name": prompt, "truncation_direction": direction, **fields} if beside else {"parameters": fields}),
+    },
+    some_texts,
+    few_parameters,
+    st.booleans(),
+    a_task,
+    st.sampled_from([None, "Right", "right"]),
+)
+langchain_requests = st.builds(
+    lambda field, given, fields, task, beside: {
+        field: given,
+        **({**fields, "task": task} if beside else {"model_kwargs": {**fields, "task": task}}),
+    },
+    st.sampled_from(["inputs", "text_inputs"]),
+    some_texts,
+    few_parameters,
+    a_task,
+    st.booleans(),
+)
+cohere_requests = st.fixed_dictionaries(
+    {"texts": some_texts},
+    optional={
+        "input_type": st.sampled_from([None, "search_query", "search_document", "classification", "clustering"]),
+        "truncate": st.sampled_from(["NONE", "END", True, None]),
+        "embedding_types": st.lists(a_form, min_size=1, max_size=3, unique=True),
+        "output_dimension": st.none() | st.integers(1, 1024),
+    },
+)
+foreign_requests = hugging_face_requests | langchain_requests | cohere_requests
+
+attributes = st.one_of(
+    st.just(""),
+    st.text(max_size=30),
+    st.lists(
+        st.builds(
+            "{}={}".format,
+            st.sampled_from(["task", "dimensions", "truncate", "normalized", "embedding_type", "x"]),
+            st.sampled_from(["separation", "none", "8", "0", "true", "float", "int8", "base64", ""]),
+        ),
+        max_size=3,
+    ).map(";".join),
+)
+cells = st.none() | texts | any_text.filter(lambda text: text.isascii())
+
+
+@st.composite
+def csv_bodies(draw: st.DrawFn) -> bytes:
+    """Rows as the csv module writes them, perhaps damaged."""
+    written = io.StringIO()
+    rows = draw(st.lists(st.lists(cells, min_size=1, max_size=3), max_size=5))
+    csv.writer(written, quoting=draw(st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]))).writerows(rows)
+    body = written.getvalue().encode()
+    return _damaged(draw, body) if draw(st.booleans()) else body
+
+
+@st.composite
+def parquet_bodies(draw: st.DrawFn) -> bytes:
+    """A table as pyarrow writes it, perhaps without a column of texts, perhaps damaged."""
+    rows = draw(st.integers(0, 4))
+    columns = {
+        "text": st.none() | st.text(max_size=9),
+        "task": st.sampled_from([None, "separation", "nope"]),
+        "dimensions": st.none() | st.integers(-1, 70),
+        "embedding_type": st.sampled_from([None, "float", "int8", "x"]),
+        "id": st.none() | st.integers(0, 9),
+        "tokens": st.none() | st.floats(),
+        "tags": st.none() | st.lists(st.text(max_size=3), max_size=3),
+    }
+    names = draw(st.lists(st.sampled_from(list(columns)), unique=True, min_size=1)) + draw(st.just(["text"]))
+    table = {name: draw(st.lists(columns[name], min_size=rows, max_size=rows)) for name in names}
+    sink = io.BytesIO()
+    compression = draw(st.sampled_from(["none", "snappy", "zstd"]))
+    pq.write_table(pa.table(table), sink, row_group_size=draw(st.integers(1, 4)), compression=compression)
+    return _damaged(draw, sink.getvalue()) if draw(st.booleans()) else sink.getvalue()
+
 
 @st.composite
 def mutated_requests(draw: st.DrawFn) -> bytes:
     """A valid request with one node replaced, removed, renamed or doubled, or with its bytes damaged."""
-    request = copy.deepcopy(draw(valid_requests))  # its parts are shared between draws
+    request = copy.deepcopy(draw(valid_requests | foreign_requests))  # its parts are shared between draws
     nodes = [(None, None, request), *_nodes(request)]
     parent, key, value = draw(st.sampled_from(nodes))
     change = draw(st.sampled_from(["replace", "remove", "rename", "wrap", "repeat"]))
@@ -170,9 +271,67 @@ def _damaged(draw: st.DrawFn, body: bytes) -> bytes:
 @each_length
 def test_any_body_under_any_headers(encoder, length):
     @length
-    @given(bodies, headers, headers)
-    def check(body, content_type, accept):
-        check_any(encoder, body, content_type, accept)
+    @given(bodies, headers, headers, attributes)
+    def check(body, content_type, accept, header):
+        check_any(encoder, body, content_type, accept, header)
+
+    check()
+
+
+@each_length
+def test_any_csv_or_parquet_under_any_attributes(encoder, length):
+    accepts = st.sampled_from([None, "application/json", JSON_LINES, PARQUET, "application/x-npy"])
+
+    @length
+    @given(csv_bodies() | parquet_bodies(), st.sampled_from([None, "text/csv; header=present"]), accepts, attributes)
+    def check(body, content_type, accept, header):
+        own = PARQUET if body.startswith(b"PAR1") else "text/csv"
+        status = check_any(encoder, body, content_type or own, accept, header)
+        assert status != 500
+        assert accept != "application/x-npy" or status >= 400
+
+    check()
+
+
+@each_length
+def test_one_item_back_for_each_row_that_the_csv_module_writes(encoder, length):
+    @length
+    @given(st.lists(st.tuples(st.text(max_size=5), texts), max_size=5))
+    def check(rows):
+        rows = [[cell.replace("\r", " ") for cell in row] for row in rows]  # which the csv module does not quote
+        written = io.StringIO()
+        csv.writer(written, quoting=csv.QUOTE_ALL).writerows(rows)
+        status, body, _ = run(encoder, written.getvalue().encode(), "text/csv", None, "dimensions=4")
+        assert status == 200
+        items = strict_json(body)["data"]
+        assert [item["id"] for item, row in zip(items, rows, strict=True) if row[0]] == [
+            row[0] for row in rows if row[0]
+        ]
+        assert all("embedding" in item or item["error"]["code"] == "empty_text" for item in items)
+
+    check()
+
+
+@each_length
+def test_valid_requests_of_others_shapes_are_answered_in_every_form(encoder, length):
+    accepts = st.sampled_from([None, JSON_LINES, PARQUET, "application/x-npy", "application/octet-stream"])
+
+    @length
+    @given(foreign_requests, accepts)
+    def check(request, accept):
+        status, written, media_type = run(encoder, json.dumps(request).encode(), "application/json", accept)
+        if status != 200:
+            assert media_type == "application/json"
+            assert check_error(written, status)["field"] == "embedding_type"  # that an array has no place for
+            assert accept in ("application/x-npy", "application/octet-stream")
+            return
+        given = next(request[name] for name in ("inputs", "texts", "text_inputs") if name in request)
+        answer = read_back(written, media_type)
+        if accept is None and isinstance(answer, dict):
+            answer = next(answer[name] for name in ("vectors", "embedding", "embeddings") if name in answer)
+            answer = next(iter(answer.values())) if isinstance(answer, dict) else answer
+        if accept != "application/octet-stream":
+            assert len(answer) == (1 if isinstance(given, str) else len(given))
 
     check()
 

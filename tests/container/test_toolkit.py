@@ -1,6 +1,7 @@
 """The handlers under AWS's own toolkit, from an unpacked archive that our packaging made."""
 
 import base64
+import io
 import json
 import os
 import subprocess
@@ -11,11 +12,15 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.support.wire import check_error, from_base64, from_float, strict_json
 
 from jina_v3_infra.artifact import write_artifact
 
+PARQUET = "application/x-parquet"
 DRIVER = Path(__file__).with_name("toolkit_driver.py")
 GOOD = {"data": [{"text": "the sun rises", "id": "x"}], "parameters": {"dimensions": 8}}
 
@@ -105,6 +110,33 @@ def test_each_shape(toolkit):
     assert bad["error"]["code"] == "not_json"
 
 
+def test_shapes_of_others(toolkit):
+    texts = ["the sun rises", "port"]
+    (first, _) = strict_json(toolkit.ask({"inputs": texts, "dimensions": 8}).body)
+    assert len(first) == 8
+    vectors = strict_json(toolkit.ask({"inputs": texts, "task": None, "dimensions": 8}).body)["vectors"]
+    floats = strict_json(toolkit.ask({"texts": texts, "task": None, "dimensions": 8}).body)["embeddings"]
+    assert from_float(vectors[0]).tolist() == from_float(floats[0]).tolist() == from_float(first).tolist()
+    array = toolkit.ask({"inputs": texts, "dimensions": 8}, accept="application/x-npy")
+    assert array.content_type == "application/x-npy"
+    assert np.load(io.BytesIO(array.body))[0].tolist() == from_float(first).tolist()
+
+
+def test_text_csv_and_parquet(toolkit):
+    (plain,) = strict_json(toolkit.ask("the sun rises", "text/plain").body)["data"]
+    rows = strict_json(toolkit.ask('a,the sun rises\nb,""\n', "text/csv").body)["data"]  # the toolkit makes it a str
+    assert [row["id"] for row in rows] == ["a", "b"]
+    assert rows[0]["embedding"] == plain["embedding"]
+    assert rows[1]["error"]["code"] == "empty_text"
+    body = io.BytesIO()
+    pq.write_table(pa.table({"text": ["the sun rises"], "city": ["Ulm"]}), body)
+    for accept in (PARQUET, "application/jsonlines"):
+        answer = toolkit.ask(body.getvalue(), PARQUET, accept)
+        assert (answer.status, answer.content_type) == (200, accept)
+        (row,) = pq.read_table(io.BytesIO(answer.body)).to_pylist() if accept == PARQUET else [strict_json(answer.body)]
+        assert (row["city"], from_float(row["embedding"]).tolist()) == ("Ulm", from_float(plain["embedding"]).tolist())
+
+
 @pytest.mark.parametrize("content_type", ["application/json; charset=utf-8", None])
 def test_bodies_that_the_toolkit_passes_as_bytes(toolkit, content_type):
     answer = toolkit.ask(GOOD, content_type, "*/*")
@@ -127,8 +159,13 @@ BAD = [
     ({"input": "sun " * 9000}, "application/json", None, "text_too_long"),
     ({"input": ["a"] * 2049}, "application/json", None, "too_many_texts"),
     (rb'{"input":"\ud800"}', "application/json", None, "invalid_text"),
-    ("a,b", "text/csv", None, "unsupported_media_type"),
-    (GOOD, "application/json", "application/x-npy", "not_acceptable"),
+    ("a,b", "text/html", None, "unsupported_media_type"),
+    ("id,content\na,b", "text/csv; header=present", None, "missing_field"),
+    (b"PAR1", PARQUET, None, "not_parquet"),
+    (b"\xff", "text/plain", None, "not_utf8"),
+    (GOOD, "application/json", "image/png", "not_acceptable"),
+    ('{"text":"a"}', "application/jsonlines", "application/x-npy", "not_acceptable"),
+    ({"input": "a", "embedding_type": "int8"}, "application/json", "application/x-npy", "invalid_value"),
 ]
 
 

@@ -9,7 +9,7 @@ from tests.support.wire import check_described
 from jina_v3.config import Config
 from jina_v3.contract import Limits, Task
 from jina_v3.errors import RequestError
-from jina_v3.serving.codecs import read_request
+from jina_v3.serving.codecs import read_parts, read_request
 
 CONFIG = Config(limits=Limits(max_texts=5), default_dimensions=2)
 HEADER = "text/csv; header=present"
@@ -91,7 +91,7 @@ def test_a_bad_row_is_an_error_of_its_own():
 def test_the_first_row_that_can_be_decides():
     items = answer(b"a,b,c\nx\ny,z\n")["data"]
     assert ["error" in item for item in items] == [True, False, True]
-    assert items[2]["error"]["allowed"] == "1 columns, as the first row has"
+    assert items[2]["error"]["allowed"] == "1 column, as the first row has"
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,15 @@ def test_what_fails_as_a_whole(body, content_type, code, field):
 def test_lines_are_counted_from_the_first_that_a_block_has():
     request = read_request(b"a\n\nb", "text/csv", CONFIG, first_line=10)
     assert [record.line for record in request.records] == [10, 12]
+
+
+def test_parts_know_the_names_and_the_width_of_the_first_row():
+    named = read_parts(b"city,text\nUlm,x\n\nBonn,y\nJena,z", HEADER, CONFIG, rows_per_part=2)
+    assert [[(record.line, record.metadata["city"]) for record in part.records] for part in named] == [
+        [(2, "Ulm"), (4, "Bonn")],
+        [(5, "Jena")],
+    ]
+    plain = read_parts(b"a,x\nb\nc,y", "text/csv", CONFIG, rows_per_part=1)
+    assert [part.records[0].error is None for part in plain] == [True, False, True]
+    assert [len(part.records) for part in read_parts(b"", "text/csv", CONFIG)] == [0]
+    assert read_parts(b"{}", "application/jsonlines", CONFIG) is None

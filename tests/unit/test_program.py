@@ -32,12 +32,18 @@ def test_theirs_with_and_without_a_context_and_ours_for_the_rest(code, tmp_path)
     assert program.input_fn(b"", "x", "context") == "beside"
     assert program.predict_fn("data", "model", "context") == "context"
     assert program.output_fn is handler.output_fn
-    assert program.check_accept is handler.check_accept
+    assert program.open_response is handler.open_response
+    assert program.read_parts is None  # theirs reads the bodies
+    assert not program.batches  # theirs predicts
+    assert program.is_quick(program.output_fn)
+    assert not program.is_quick(program.input_fn)
 
 
 def test_accept_is_theirs_to_judge_where_they_write_the_answers(code, tmp_path):
     (code / "inference.py").write_text("def output_fn(prediction, accept): return 'a,b', 'text/csv'")
-    assert load_program(Config(base_folder=tmp_path)).check_accept is None
+    program = load_program(Config(base_folder=tmp_path))
+    assert program.open_response is None
+    assert program.batches
 
 
 def test_a_named_program_that_is_not_there(tmp_path):

@@ -115,7 +115,7 @@ def _read_json(body: Body, reading: _Reading) -> Request:
 def _read_json_lines(body: Body, reading: _Reading) -> Request:
     config = reading.config
     return read_json_lines(
-        as_utf8(body),
+        as_utf8(body) if reading.first_line == 1 else _as_bytes(body),  # only a body's beginning can have a mark
         reading.content_type.media_type,
         config.limits,
         reading.absent(),

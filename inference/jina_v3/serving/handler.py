@@ -102,8 +102,10 @@ def open_response(
     None for what is no request of ours: a handler of the user's may have made it. For our server, which writes long
     answers part by part; not one of SageMaker's.
     """
-    if isinstance(input_data, RequestError) or not isinstance(input_data, TextsRequest | RecordsRequest):
-        return input_data if isinstance(input_data, RequestError) else None
+    if isinstance(input_data, RequestError):
+        return input_data
+    if not isinstance(input_data, TextsRequest | RecordsRequest):
+        return None
     try:
         return codecs.open_response(input_data, accept, _attributes(context))
     except RequestError as error:

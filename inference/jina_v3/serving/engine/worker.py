@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jina_v3.config import Config
+from jina_v3.errors import RequestError
 from jina_v3.serving.engine.messages import (
     Encode,
     Encoded,
@@ -26,6 +27,7 @@ from jina_v3.serving.engine.messages import (
     to_frame,
 )
 from jina_v3.serving.faults import DeviceLostError, is_device_lost, report_fault
+from jina_v3.serving.handler import output_fn
 from jina_v3.serving.logs import describe_exception, describe_failed_start
 from jina_v3.serving.program import Program, load_program, take_result
 from jina_v3.tokens.sequences import NO_TASK, TokenSequence, lay_out
@@ -120,10 +122,11 @@ def _invoke(program: Program, model: Any, message: Invoke) -> Invoked | Failed:
     context = message.context
     try:
         data = program.input_fn(message.body, message.content_type, context)
-        prediction = program.predict_fn(data, model, context)
+        prediction = data if isinstance(data, RequestError) else program.predict_fn(data, model, context)
         if isinstance(prediction, DeviceLostError):
             return Failed(message.number, lost=True)
-        result = program.output_fn(prediction, message.accept, context)
+        write = output_fn if isinstance(prediction, RequestError) else program.output_fn  # errors have one form
+        result = write(prediction, message.accept, context)
     except Exception as error:  # noqa: BLE001  a handler of the user's may raise anything
         fault = report_fault(error, context.request_id)
         return Failed(message.number, isinstance(fault, DeviceLostError))

@@ -178,14 +178,18 @@ def _check_unicode(cell: str, field: str) -> None:
 
 
 def _wrong_width(width: int, expected: int | None) -> RequestError:
-    allowed = f"{expected} columns, as the first row has" if expected else "id,text or text"
+    allowed = f"{_count(expected)}, as the first row has" if expected else "id,text or text"
     return RequestError(
         ErrorCode.NOT_CSV,
-        f"the row has {width} columns; it must have {allowed}. Put a text that holds commas in quotation marks",
+        f"the row has {_count(width)}; it must have {allowed}. Put a text that holds commas in quotation marks",
         field="row",
         value=width,
         allowed=allowed,
     )
+
+
+def _count(columns: int) -> str:
+    return "1 column" if columns == 1 else f"{columns} columns"
 
 
 def _not_csv(words: str) -> RequestError:

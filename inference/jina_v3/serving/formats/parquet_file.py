@@ -2,7 +2,7 @@
 
 A file can claim or unfold to far more than its bytes, so what it holds is bounded before it is read: rows and sizes by
 its metadata, and strings, which are read as dictionaries first, by their lengths. pyarrow is imported when the first
-such body comes; it takes a tenth of a second and some 50 MB.
+such body comes; it takes up to a tenth of a second and some 30 MB.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from jina_v3.serving.context import RequestContext
 from jina_v3.serving.exchange import Prediction, Request, Result
 from jina_v3.serving.faults import DeviceLostError, internal_error
 from jina_v3.serving.formats.media_types import JSON_LINES, family
-from jina_v3.serving.formats.records import RecordsRequest
 from jina_v3.serving.formats.writers import ResponseWriter
 from jina_v3.serving.http.blocks import Block, Cutter, cut, cutter_for
 from jina_v3.serving.http.body import Body
@@ -122,7 +121,7 @@ class Invocation:
         """Do what ``predict_fn`` does, together with other requests."""
         if isinstance(data, RequestError):
             return data
-        submission = await self._pool.submit(data.jobs, all_or_nothing=not isinstance(data, RecordsRequest))
+        submission = await self._pool.submit(data.jobs, all_or_nothing=not data.answers_each)
         try:
             return self._counted(data, await submission.wait(), submission)
         finally:
@@ -131,7 +130,7 @@ class Invocation:
     async def _predict_parts(self, parts: Sequence[Request]) -> AsyncIterator[Any]:
         """Yield the predictions of a request's parts as their batches finish; before the first, all are checked."""
         jobs = [job for part in parts for job in part.jobs]
-        submission = await self._pool.submit(jobs, all_or_nothing=not isinstance(parts[0], RecordsRequest))
+        submission = await self._pool.submit(jobs, all_or_nothing=not parts[0].answers_each)
         try:
             first = 0
             for part in parts:
@@ -190,7 +189,12 @@ class Invocation:
             yield writer.end()
 
     async def _write(self, prediction: Any) -> bytes:
-        """Pass a prediction through ``output_fn``."""
+        """Pass a prediction through ``output_fn``; an error has one form, whoever writes the answers.
+
+        **Raises**: ``RequestError``.
+        """
+        if isinstance(prediction, RequestError):
+            raise prediction
         size = prediction.texts * _VALUES if isinstance(prediction, Prediction) else 0
         result = await self._call(self._program.output_fn, size, prediction, self._accept, self._context)
         return take_result(result, self._context)
