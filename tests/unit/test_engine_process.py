@@ -35,7 +35,8 @@ def test_one_engine_for_each_visible_gpu():
     assert devices(THREE, None, "cuda:1") == ["2,GPU-abc, 5"]  # that one alone, by the encoder's own choice
     assert devices(THREE, None, "cpu") == ["2,GPU-abc, 5"]
     assert devices({"CUDA_VISIBLE_DEVICES": ""}, None, None) == [""]
-    assert engine_environments({**THREE, "A": "b"}, None, None)[1]["A"] == "b"
+    second = engine_environments({**THREE, "A": "b", "JINA_V3_DEVICE": "auto"}, None, None)[1]
+    assert second == {"CUDA_VISIBLE_DEVICES": "GPU-abc", "A": "b", "JINA_V3_DEVICE": "cuda"}
 
 
 def test_engines_on_the_cpu_share_the_cores(monkeypatch):
