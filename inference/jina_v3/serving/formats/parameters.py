@@ -24,7 +24,7 @@ FIELDS: Final = (
 )
 """The names of the parameters; ``encoding_format`` is OpenAI's name of ``embedding_type``."""
 
-_MAX_NAME_CHARACTERS: Final = 256
+MAX_NAME_CHARACTERS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +144,13 @@ def read_name(value: Any, field: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise wrong_type(field, value, "a string")
-    if len(value) > _MAX_NAME_CHARACTERS:
+    if len(value) > MAX_NAME_CHARACTERS:
         raise RequestError(
             ErrorCode.INVALID_VALUE,
-            f"{field} has {len(value)} characters; at most {_MAX_NAME_CHARACTERS} are allowed",
+            f"{field} has {len(value)} characters; at most {MAX_NAME_CHARACTERS} are allowed",
             field=field,
             value=value,
-            allowed=f"at most {_MAX_NAME_CHARACTERS} characters",
+            allowed=f"at most {MAX_NAME_CHARACTERS} characters",
         )
     return value
 
