@@ -138,6 +138,7 @@ def _listen(config: Config) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
+        listener.listen(_BACKLOG)  # the log's ``listening`` is then true
     except OSError as error:
         listener.close()
         raise OSError(f"{config.host}:{config.port} cannot be bound: {error.strerror}") from error
