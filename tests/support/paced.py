@@ -63,7 +63,7 @@ class PacedServer(ServeProcess):
         """Let no batch end until ``pace`` is set again."""
         self._write_pace("hold")
 
-    @property
+    @functools.cached_property
     def port(self) -> int:
         return int(self.wait_for_log("listening")["port"])
 
