@@ -95,7 +95,7 @@ def _too_late() -> RequestError:
         await asyncio.Event().wait()
 
     async def work() -> None:
-        with Interruption(never, _CONFIG.request_timeout_s) as interruption:
+        with Interruption(never, _CONFIG.request_timeout_s, set()) as interruption:
             interruption._time_is_up()
             await never()
 

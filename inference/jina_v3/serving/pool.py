@@ -124,7 +124,7 @@ class EnginePool:
 
         **Raises**: ``RequestError`` (500), ``DeviceLostError``.
         """
-        engine = await self._idle.get()
+        engine = await self._next_idle()
         running = asyncio.ensure_future(engine.invoke(body, content_type, accept, context))
         running.add_done_callback(lambda _: self._idle.put_nowait(engine))  # also if nobody waits for it any more
         try:
@@ -137,8 +137,16 @@ class EnginePool:
             setattr(context, name, getattr(invoked.context, name))
         return invoked.body
 
-    def _count_alive(self) -> int:
-        return sum(not engine.is_lost for engine in self._engines)
+    async def _next_idle(self) -> EngineProcess:
+        """Wait for an engine that is idle and alive.
+
+        **Raises**: ``DeviceLostError`` where none is left.
+        """
+        while (engine := await self._idle.get()).is_lost:
+            if all(one.is_lost for one in self._engines):
+                self._idle.put_nowait(engine)  # for whoever else waits
+                raise DeviceLostError
+        return engine
 
     def _lost(self, _engine: EngineProcess) -> None:
         if self._batcher is not None:

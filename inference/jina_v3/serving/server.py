@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import signal
 import socket
@@ -24,7 +25,7 @@ from jina_v3.config import Config, ConfigError
 from jina_v3.serving.engine.process import NotLoadedError
 from jina_v3.serving.http.application import Application
 from jina_v3.serving.http.invocation import Service
-from jina_v3.serving.http.protocol import Protocol
+from jina_v3.serving.http.protocol import Protocol, State
 from jina_v3.serving.logs import describe_failed_start, set_up_logs
 from jina_v3.serving.pool import EnginePool
 from jina_v3.serving.program import load_program
@@ -35,6 +36,9 @@ _BACKLOG = 4096
 
 _KEEP_ALIVE_S = 75
 """Longer than the 60 s that SageMaker waits for an answer, so that we never close a connection that it is using."""
+
+_FAREWELL_S = 1
+"""For the answers to requests that have run out of time when the server ends."""
 
 
 class Server(uvicorn.Server):
@@ -54,9 +58,10 @@ class Server(uvicorn.Server):
                 server_header=False,
                 backlog=_BACKLOG,
                 timeout_keep_alive=_KEEP_ALIVE_S,
-                timeout_graceful_shutdown=max(1, round(config.shutdown_timeout_s)),
+                timeout_graceful_shutdown=math.ceil(config.shutdown_timeout_s) + _FAREWELL_S,
             )
         )
+        self.server_state: State = State()
         self.application = application
         self.failed = False
         self._pool = EnginePool(config, application.metrics)
@@ -69,6 +74,8 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, finish what is in flight, end the engines."""
+        self.server_state.is_ending = True
+        asyncio.get_running_loop().call_later(self.application.config.shutdown_timeout_s, self.application.give_up)
         await super().shutdown(sockets)
         if self._starting is not None:
             self._starting.cancel()
@@ -77,9 +84,9 @@ class Server(uvicorn.Server):
     async def _start(self) -> None:
         config = self.application.config
         try:
-            loading = asyncio.to_thread(load_program, config)
-            program, described = await asyncio.gather(loading, self._pool.start(os.environ))
             threads = ThreadPoolExecutor(2, "codec")
+            loading = asyncio.get_running_loop().run_in_executor(threads, load_program, config)
+            program, described = await asyncio.gather(loading, self._pool.start(os.environ))
             self.application.service = Service(config, program, self._pool, threads)
             _log.info("ready", extra={"fields": described})
         except NotLoadedError as error:
@@ -131,6 +138,7 @@ def _listen(config: Config) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
+        listener.listen(_BACKLOG)  # the log's ``listening`` is then true
     except OSError as error:
         listener.close()
         raise OSError(f"{config.host}:{config.port} cannot be bound: {error.strerror}") from error

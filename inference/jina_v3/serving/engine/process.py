@@ -31,7 +31,7 @@ from jina_v3.tokens.sequences import TokenBatch
 _log = logging.getLogger("jina_v3.engine")
 
 _READ_AHEAD_BYTES: Final = 4 * 2**20
-_END_S: Final = 5.0
+_END_S: Final = 2.0
 
 
 class EngineLostError(Exception):
@@ -131,7 +131,7 @@ class EngineProcess:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 await asyncio.to_thread(self._process.wait, _END_S)
             self._process.kill()
-            await asyncio.to_thread(self._process.wait)
+            await self._status()
 
     def kill(self) -> None:
         """Kill the process, whatever it does."""
@@ -183,15 +183,19 @@ class EngineProcess:
                 call.set_exception(EngineLostError())
         if not self._ending:
             self.kill()
+            self._lost(self)
             _log.critical(
                 "an engine is gone; /ping is 503 from now on",
                 extra={"fields": {"engine": self.number, "ended": await self._status()}},
             )
-            self._lost(self)
 
     async def _status(self) -> str:
+        """Wait until the process has ended, and say how; a device that hangs can hold it even when it is killed."""
         assert self._process is not None
-        status = await asyncio.to_thread(self._process.wait)
+        try:
+            status = await asyncio.to_thread(self._process.wait, _END_S)
+        except subprocess.TimeoutExpired:
+            return "not yet"
         return f"signal {-status}" if status < 0 else f"exit status {status}"
 
 

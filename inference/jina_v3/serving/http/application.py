@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -21,6 +20,7 @@ from jina_v3.serving.http.asgi import Message, Receive, Send
 from jina_v3.serving.http.body import Body, Held
 from jina_v3.serving.http.interruption import DisconnectedError, Interruption
 from jina_v3.serving.http.invocation import Invocation, Service
+from jina_v3.serving.http.reply import Reply
 from jina_v3.serving.metrics import CONTENT_TYPE, Metrics
 
 _log = logging.getLogger("jina_v3.access")
@@ -47,6 +47,7 @@ class Application:
     metrics: Metrics = field(default_factory=Metrics)
     service: Service | None = None
     _held: Held = field(init=False)
+    _running: set[Interruption] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
         self._held = Held(_BODIES_IN_MEMORY * self.config.limits.max_body_bytes)
@@ -57,20 +58,28 @@ class Application:
             return
         started = time.perf_counter()
         context = RequestContext.from_scope(scope)
+        reply = Reply(context, send)
         try:
             if context.path == "/invocations" and context.method == "POST":
-                sent = await self._invoke(context, receive, send)
+                await self._invoke(context, receive, reply)
             else:
-                sent = await _send(send, context, self._look(context))
-        except RequestError as error:
-            sent = await _send(send, context, self._fail(context, error))
+                await reply.whole(self._look(context))
         except DisconnectedError:
-            context.status, sent = _CLIENT_GONE, 0
-        except _CutOffError:
-            sent = 0  # uvicorn closes the connection, so that nobody takes half an answer for a whole one
+            context.status = _CLIENT_GONE
         except Exception as error:  # noqa: BLE001  a handler of the user's may raise anything
-            sent = await _send(send, context, self._fail(context, report_fault(error, context.request_id)))
-        self._log(context, sent, time.perf_counter() - started)
+            known = error if isinstance(error, RequestError) else report_fault(error, context.request_id)
+            if reply.begun:
+                self._cut_off(reply, context, known)
+            else:
+                await reply.whole(self._fail(context, known))
+        self._log(context, reply.sent_bytes, time.perf_counter() - started)
+
+    def give_up(self) -> None:
+        """End the requests that are still running, for the server must end."""
+        for interruption in tuple(self._running):
+            interruption.end(
+                RequestError(ErrorCode.NOT_READY, "this server ends; send the request again, to the one that follows")
+            )
 
     def _look(self, context: RequestContext) -> bytes:
         """Answer what needs no model."""
@@ -102,20 +111,20 @@ class Application:
             raise DeviceLostError
         return b'{"status":"ready"}'
 
-    async def _invoke(self, context: RequestContext, receive: Receive, send: Send) -> int:
+    async def _invoke(self, context: RequestContext, receive: Receive, reply: Reply) -> None:
         service = self._ready()
         length = context.get_request_header(0, "content-length") or ""
         service.pool.refuse_if_full(int(length) if length.isascii() and length.isdigit() and len(length) < 12 else 0)
-        with Interruption(receive, self.config.request_timeout_s) as interruption:
+        with Interruption(receive, self.config.request_timeout_s, self._running) as interruption:
             body = Body(context, receive, self.config, self._held, interruption.watch)
             with contextlib.closing(body):
                 answer = await Invocation(service, context, body).answer()
                 if not isinstance(answer, bytes):
-                    sent = await _send_stream(send, context, answer)
+                    await reply.stream(answer)
         if isinstance(answer, bytes):
-            return await _send(send, context, answer)
-        await send({"type": "http.response.body", "body": b""})
-        return sent
+            await reply.whole(answer)
+        else:
+            await reply.end()
 
     def _ready(self) -> Service:
         if self.service is None:
@@ -137,6 +146,11 @@ class Application:
         context.set_response_content_type(0, "application/json")
         return write_error(error, context.request_id)
 
+    def _cut_off(self, reply: Reply, context: RequestContext, error: RequestError) -> None:
+        """Say in the log why a response ends before its end; uvicorn then closes the connection, and all can tell."""
+        fields = {"request_id": context.request_id, "response_bytes": reply.sent_bytes, "code": error.code.wire_name}
+        _log.error("a response was cut off", extra={"fields": fields})
+
     def _log(self, context: RequestContext, response_bytes: int, seconds: float) -> None:
         if context.path == "/invocations":
             self.metrics.request_ended(context.status, seconds, context.request_bytes, response_bytes)
@@ -156,36 +170,3 @@ class Application:
         }
         with contextlib.suppress(OSError):  # standard output may be gone
             _log.info("request", extra={"fields": fields})
-
-
-class _CutOffError(Exception):
-    """A response that has begun cannot be finished."""
-
-
-async def _send(send: Send, context: RequestContext, body: bytes) -> int:
-    await send({"type": "http.response.start", "status": context.status, "headers": context.head(len(body))})
-    await send({"type": "http.response.body", "body": body})
-    return len(body)
-
-
-async def _send_stream(send: Send, context: RequestContext, parts: AsyncIterator[bytes]) -> int:
-    """Send all parts but the end of the response; what goes wrong before the first is an error like any other."""
-    part = await anext(parts, b"")
-    await send({"type": "http.response.start", "status": context.status, "headers": context.head(None)})
-    sent = 0
-    try:
-        while True:
-            if part:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
-                sent += len(part)
-            part = await anext(parts)
-    except StopAsyncIteration:
-        return sent
-    except Exception as error:  # noqa: BLE001  too late for a status; a handler of the user's may raise anything
-        fields = {"request_id": context.request_id, "response_bytes": sent}
-        if isinstance(error, RequestError):
-            fields["code"] = error.code.wire_name
-        else:
-            report_fault(error, context.request_id)
-        _log.error("a response was cut off", extra={"fields": fields})
-        raise _CutOffError from None

@@ -58,6 +58,7 @@ class Body:
         self._limit = config.limits.max_body_bytes
         self._inflater = _inflater(context)
         self._sent_bytes = 0
+        self._more = True  # is still to come
         self._held_bytes = 0
 
     async def whole(self) -> bytes:
@@ -127,13 +128,12 @@ class Body:
             raise _not_gzip("it ends before its end")
 
     async def _sent(self) -> AsyncIterator[bytes]:
-        more = True
-        while more:
+        while self._more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise DisconnectedError
             part: bytes = message.get("body", b"")
-            more = message.get("more_body", False)
+            self._more = message.get("more_body", False)
             self._sent_bytes += len(part)
             yield part
 

@@ -1,4 +1,4 @@
-"""The two ways in which a request ends before its answer: its time is up, or its client has gone."""
+"""The ways in which a request ends before its answer: its time is up, its client has gone, or the server must end."""
 
 from __future__ import annotations
 
@@ -18,14 +18,18 @@ class DisconnectedError(Exception):
 class Interruption:
     """A block of a request's task that ends early, wherever it waits, when its time is up or its client has gone.
 
+    ``running`` holds those whose blocks have not ended; whoever has it may ``end`` them too.
+
     **Units**: seconds.
 
-    **Raises**: at the end of the block, ``DisconnectedError``, or ``RequestError`` (503, deadline_exceeded).
+    **Raises**: at the end of the block, ``DisconnectedError``, ``RequestError`` (503, deadline_exceeded), or the error
+    that it was ended with.
     """
 
-    def __init__(self, receive: Receive, timeout_s: float) -> None:
+    def __init__(self, receive: Receive, timeout_s: float, running: set[Interruption]) -> None:
         self._receive = receive
         self._timeout_s = timeout_s
+        self._running = running
         self._reason: Exception | None = None
         self._watching: asyncio.Task[None] | None = None
 
@@ -34,6 +38,7 @@ class Interruption:
         assert task is not None
         self._task = task
         self._timer = asyncio.get_running_loop().call_later(self._timeout_s, self._time_is_up)
+        self._running.add(self)
         return self
 
     def watch(self) -> None:
@@ -41,6 +46,7 @@ class Interruption:
         self._watching = asyncio.create_task(self._watch())
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._running.discard(self)
         self._timer.cancel()
         if self._watching is not None:
             self._watching.cancel()
@@ -52,10 +58,10 @@ class Interruption:
         with contextlib.suppress(asyncio.CancelledError):
             while (await self._receive())["type"] != "http.disconnect":
                 pass
-            self._end(DisconnectedError())
+            self.end(DisconnectedError())
 
     def _time_is_up(self) -> None:
-        self._end(
+        self.end(
             RequestError(
                 ErrorCode.DEADLINE_EXCEEDED,
                 f"the request was not finished within {self._timeout_s:g} s; send fewer texts a request, or use an "
@@ -66,7 +72,8 @@ class Interruption:
             )
         )
 
-    def _end(self, reason: Exception) -> None:
+    def end(self, reason: Exception) -> None:
+        """End the block with that error, unless it is ending already."""
         if self._reason is None:
             self._reason = reason
             self._task.cancel()

@@ -7,6 +7,7 @@ import logging
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 _log = logging.getLogger("jina_v3.server")
 
@@ -16,17 +17,30 @@ _HEAD_S: Final = 10.0
 _LINGER_S: Final = 0.25
 """How long an idle connection stays when the server ends: a request may be on its way."""
 
+_UNREAD_S: Final = 60.0
+"""How long a client may leave what it was sent untaken, once more waits than a connection buffers."""
+
+
+class State(ServerState):
+    """What uvicorn's connections share, and whether the server is ending."""
+
+    is_ending = False
+
 
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
+    server_state: State
     _head_timer: asyncio.TimerHandle | None = None
+    _unread_timer: asyncio.TimerHandle | None = None
     _is_ending = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
         """Give the client some time for its first head; uvicorn would wait for it for ever."""
         super().connection_made(transport)
         self._await_head()
+        if self.server_state.is_ending:  # it was accepted just before the port was closed
+            self.shutdown()
 
     def data_received(self, data: bytes) -> None:
         """Give a head that does not come at once the same time on a connection that was idle."""
@@ -42,9 +56,21 @@ class Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Forget the timers."""
         self._stop_head_timer()
+        self._stop_unread_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Count the time in which the client takes nothing; a connection being closed would wait for it for ever."""
+        super().pause_writing()
+        self._stop_unread_timer()
+        self._unread_timer = self.loop.call_later(_UNREAD_S, self._is_unread)
+
+    def resume_writing(self) -> None:
+        """Go on: the client takes what it is sent."""
+        self._stop_unread_timer()
+        super().resume_writing()
 
     def on_response_complete(self) -> None:
         """Do as uvicorn does; the next head has uvicorn's own time to begin."""
@@ -81,6 +107,19 @@ class Protocol(HttpToolsProtocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
+    def _is_unread(self) -> None:
+        self._unread_timer = None
+        if self.cycle is not None and self.cycle.more_body:  # it is still sending, and will read when it has done so
+            self._unread_timer = self.loop.call_later(_UNREAD_S, self._is_unread)
+            return
+        _log.info("a response was not taken", extra={"fields": {"seconds": _UNREAD_S}})
+        self.transport.abort()
 
     def _head_is_late(self) -> None:
         self._head_timer = None

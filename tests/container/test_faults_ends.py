@@ -1,0 +1,121 @@
+"""How the server ends: signals under load, while it loads, while its device hangs; and what becomes of its engines."""
+
+import asyncio
+import json
+import os
+import signal
+
+import psutil
+import pytest
+from tests.support.load import Connection, Load, message
+from tests.support.paced import PacedServer, are_gone, scenario, until
+from tests.support.wire import check_error
+
+BODY = json.dumps({"input": ["the sun rises"] * 4, "dimensions": 8}).encode()
+LONG = json.dumps({"input": ["the sun rises over a quiet harbour"] * 1000, "dimensions": 8}).encode()
+
+
+def check_load(server: PacedServer, load: Load) -> None:
+    """Every request that the server took was answered in full, well or in the documented way."""
+    taken = {line["request_id"] for line in server.logged("request")}
+    lost = {number: head for number, head in load.cut_off.items() if f"load-{number}" in taken or head}
+    assert not lost
+    for answer in load.answers.values():
+        assert answer.status in (200, 503)
+        if answer.status == 503:
+            check_error(answer.body, 503)
+        else:
+            assert len(json.loads(answer.body)["data"]) == 4
+
+
+@pytest.mark.parametrize(
+    "signals", [[signal.SIGTERM, signal.SIGTERM], [signal.SIGINT]], ids=["SIGTERM twice", "SIGINT"]
+)
+@scenario
+async def test_a_signal_under_load_ends_the_server_when_it_has_answered_what_it_took(tiny_model, tmp_path, signals):
+    with PacedServer(tmp_path, tiny_model, pace=0.03) as server:
+        server.wait_until_ready()
+        children = server.front.children(recursive=True)
+        assert children
+        staying, coming = Load(server.port, [BODY]), Load(server.port, [BODY])
+        streaming = await Connection.open(server.port)
+        await streaming.send(message(LONG, Accept="application/jsonlines"))
+        clients = asyncio.gather(staying.run(30), coming.run(15, fresh=True))
+        await until(lambda: len(staying.answers) > 150 and len(coming.answers) > 50)
+        for number in signals:
+            os.kill(server.pid, number)
+            await asyncio.sleep(0.1)
+        answer = await streaming.answer()
+        await clients
+        assert await asyncio.to_thread(server.wait) == 0
+        assert answer.body.count(b"\n") == 1000
+        assert (staying.refused, coming.refused) == (30, 15)
+        check_load(server, staying)
+        check_load(server, coming)
+        assert not staying.cut_off
+        assert len(coming.cut_off) <= 2  # the kernel had shaken hands with them, and the server never saw them
+        assert are_gone(children)
+    assert not server.logged("Exception in ASGI application\n")
+    assert server.stderr == b""
+
+
+@scenario
+async def test_what_is_not_finished_in_time_after_sigterm_is_answered_with_503(tiny_model, tmp_path):
+    with PacedServer(tmp_path, tiny_model, {"JINA_V3_SHUTDOWN_TIMEOUT_S": "1"}) as server:
+        server.wait_until_ready()
+        children = server.front.children(recursive=True)
+        server.hold()
+        load = Load(server.port, [BODY])
+        clients = asyncio.create_task(load.run(12))
+        await until(lambda: server.connections() == 12)
+        stream = await Connection.open(server.port)
+        server.terminate()
+        await clients
+        assert await asyncio.to_thread(server.wait, 15) == 0
+        stream.close()
+    assert {answer.status for answer in load.answers.values()} == {503}
+    assert len(load.answers) == 12
+    check_load(server, load)
+    assert are_gone(children)
+
+
+STUCK = """
+import time
+{}
+def model_fn(model_dir):
+    time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("at_import", [False, True], ids=["in model_fn", "at import"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+@scenario
+async def test_a_signal_while_the_model_loads(tiny_model, tmp_path, number, at_import):
+    program = STUCK.format("time.sleep(3600)" if at_import else "")
+    with PacedServer(tmp_path, tiny_model, program=program) as server:
+        assert await server.ping() == 503
+        await until(server.engines)
+        children = server.engines()
+        os.kill(server.pid, number)
+        assert await asyncio.to_thread(server.wait, 15) == (0 if number == signal.SIGTERM else -number)
+        await until(lambda: are_gone(children), 10)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+@scenario
+async def test_engines_do_not_outlive_a_server_that_was_killed(tiny_model, tmp_path, busy):
+    with PacedServer(tmp_path, tiny_model) as server:
+        server.wait_until_ready()
+        engines = server.engines()
+        assert [type(one) for one in engines] == [psutil.Process]
+        if busy:
+            server.hold()
+            connection = await Connection.open(server.port)
+            await connection.send(message(BODY))
+            await until(lambda: _is_busy(server))
+        os.kill(server.pid, signal.SIGKILL)
+        await until(lambda: are_gone(engines), 10)
+
+
+async def _is_busy(server: PacedServer) -> bool:
+    return (await server.metrics())["in_flight_tokens"] > 0

@@ -1,0 +1,163 @@
+"""Requests that compete for the device: many at once, more than it can take, long ones beside short, too late ones."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.load import Answer, Connection, CutOffError, Load, message
+from tests.support.paced import PacedServer, scenario, until
+from tests.support.wire import check_error
+
+BODY = json.dumps({"input": "the sun rises", "dimensions": 8}).encode()
+MAX_QUEUE_S = 1
+DEADLINE_S = 1.0
+
+
+@pytest.fixture(scope="module")
+def server(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PacedServer]:
+    with PacedServer(tmp_path_factory.mktemp("base"), tiny_model) as process:
+        yield process.wait_until_ready()
+        assert process.stderr == b""
+
+
+def vectors(answer: Answer) -> np.ndarray:
+    assert answer.status == 200, answer.body
+    return np.array([item["embedding"] for item in json.loads(answer.body)["data"]], np.float32)
+
+
+async def in_flight(server: PacedServer) -> float:
+    return (await server.metrics())["in_flight_tokens"]
+
+
+@scenario
+async def test_requests_that_wait_together_share_batches_and_each_gets_its_own_vectors(server):
+    words = "the sun rises over a quiet harbour and boats return with fish while children walk".split()  # noqa: SIM905
+    tasks = [None, "retrieval.query", "text-matching", "separation"]
+    texts = [" ".join(words[number // 16 :][: 1 + number % 10]) for number in range(64)]
+    bodies = [json.dumps({"input": text, "task": tasks[number % 4]}) for number, text in enumerate(texts)]
+    alone = [vectors(await server.ask(body.encode())) for body in bodies]
+    before = await server.metrics()
+    server.hold()
+    first = asyncio.create_task(server.ask(BODY))
+    await until(lambda: _is_busy(server))
+    load = Load(server.port, [body.encode() for body in bodies])
+    clients = asyncio.create_task(load.run(64, 64))
+
+    async def all_have_come() -> bool:
+        metrics = await server.metrics()
+        dispatched = metrics["queue_seconds_count"] - before["queue_seconds_count"]
+        return metrics["queue_requests"] + dispatched == 65  # a second full batch waits at the engine's door
+
+    await until(all_have_come)
+    server.pace(0)
+    await clients
+    assert vectors(await first).shape == (1, 8)
+    after = await server.metrics()
+    for number, expected in enumerate(alone):
+        np.testing.assert_allclose(vectors(load.answers[number]), expected, atol=2e-6)
+    assert after["batches_total"] - before["batches_total"] <= 5
+    assert after["queue_requests"] == after["in_flight_tokens"] == 0
+
+
+@scenario
+async def test_short_requests_overtake_one_of_100_000_tokens_and_it_finishes_too(server):
+    server.pace(0.02)
+    text = "the sun rises over a quiet harbour and boats return with fish " * 2
+    long = json.dumps({"input": [text] * 2048, "dimensions": 8}).encode()
+    first = asyncio.create_task(server.ask(long))
+    await until(lambda: _is_busy(server))
+    load = Load(server.port, [BODY])
+    clients = asyncio.create_task(load.run(4))
+    await asyncio.wait([first])
+    finished_before = len(load.answers)
+    load.stop()
+    await clients
+    answer = first.result()
+    assert vectors(answer).shape == (2048, 8)
+    tokens = json.loads(answer.body)["usage"]["total_tokens"]
+    assert tokens > 100_000
+    batches = tokens / 2048
+    assert finished_before > batches / 2  # each waits for a batch or two, not for all
+    assert {answer.status for answer in load.answers.values()} == {200}
+
+
+async def _is_busy(server: PacedServer) -> bool:
+    return await in_flight(server) > 0
+
+
+@scenario
+async def test_more_than_the_device_can_take_is_refused_at_once_and_the_rest_served(tiny_model, tmp_path):
+    text = "the sun rises over a quiet harbour and boats return with fish while children walk to school"
+    body = json.dumps({"input": [text] * 8, "dimensions": 8}).encode()
+    with PacedServer(tmp_path, tiny_model, {"JINA_V3_MAX_QUEUE_S": str(MAX_QUEUE_S)}, pace=0.1) as server:
+        server.wait_until_ready()
+        await Load(server.port, [body]).run(4, 40)  # lets it learn its speed
+        metrics = await server.metrics()
+        tokens = json.loads((await server.ask(body)).body)["usage"]["total_tokens"]
+        room = metrics["tokens_per_second"] * MAX_QUEUE_S / tokens
+        before_mb, refused = server.rss_mb(), metrics["refused_total"]
+
+        clients = int(10 * room)
+        assert 40 < clients < 600
+        load = Load(server.port, [body])
+        await load.run(clients, 4 * clients)
+        assert not load.cut_off
+        assert len(load.answers) == 4 * clients
+        statuses = [answer.status for answer in load.answers.values()]
+        assert set(statuses) == {200, 429}
+        assert statuses.count(200) >= room / 2
+        for answer in load.answers.values():
+            if answer.status == 429:
+                error = check_error(answer.body, 429)
+                assert error["code"] == "overloaded"
+                assert 1 <= int(answer.headers["retry-after"]) <= 60
+            else:
+                assert vectors(answer).shape == (8, 8)
+        waits = [line["queue_ms"] for line in server.logged("request", status=200)]
+        assert max(waits) < 1000 * (MAX_QUEUE_S + 2)
+        assert (await server.metrics())["refused_total"] - refused == statuses.count(429)
+        assert server.rss_mb() - before_mb < 60
+
+        metrics = await server.metrics()
+        assert metrics["queue_requests"] == metrics["queue_tokens"] == metrics["in_flight_tokens"] == 0
+        load = Load(server.port, [body])
+        await load.run(4, 40)  # as before
+        assert {answer.status for answer in load.answers.values()} == {200}
+
+
+@scenario
+async def test_what_is_too_late_is_answered_with_503_and_dropped(tiny_model, tmp_path):
+    many = json.dumps({"input": ["the sun rises over a quiet harbour"] * 2000, "dimensions": 8}).encode()
+    with PacedServer(tmp_path, tiny_model, {"JINA_V3_REQUEST_TIMEOUT_S": str(DEADLINE_S)}) as server:
+        server.wait_until_ready().hold()
+        load = Load(server.port, [BODY, many])
+        await load.run(16, 16)
+        assert not load.cut_off
+        for answer in load.answers.values():
+            assert check_error(answer.body, answer.status)["code"] == "deadline_exceeded"
+        metrics = await server.metrics()
+        assert metrics["queue_requests"] == metrics["queue_tokens"] == 0
+        server.pace(0)
+        connection = await Connection.open(server.port)
+        assert vectors(await connection.ask(message(BODY))).shape == (1, 8)
+
+        server.pace(0.1)  # a stream that has begun can only be cut off
+        await connection.send(message(many, Accept="application/jsonlines"))
+        status, headers = await connection.head()
+        assert status == 200
+        parts = connection.parts(headers)
+        lines = await anext(parts)
+        with pytest.raises(CutOffError):  # noqa: PT012
+            async for part in parts:
+                lines += part
+        assert 0 < lines.count(b"\n") < 2000
+        await until(lambda: server.logged("a response was cut off", code="deadline_exceeded"))
+        assert (await server.metrics())["queue_tokens"] == 0
+        server.pace(0)
+        assert vectors(await server.ask(BODY)).shape == (1, 8)
+        await until(lambda: server.logged("request", response_bytes=len(lines)))
+        assert server.stderr == b""
+    assert not server.logged("Exception in ASGI application\n")

@@ -1,0 +1,137 @@
+"""``serve`` over an engine whose pace a test sets, and a look inside at its processes and numbers."""
+
+import asyncio
+import functools
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+from tests.support.load import Answer, ask, close_all, message
+from tests.support.serving import ServeProcess
+
+SCENARIO_S = 240
+
+PACED = """
+import time
+from pathlib import Path
+from jina_v3.serving.handler import model_fn as load
+
+def model_fn(model_dir):
+    encoder = load(model_dir)
+    pool, pace = encoder.pool, Path(model_dir).with_name("pace")
+
+    def paced(batch):
+        while (seconds := pace.read_text()) == "hold":
+            time.sleep(0.005)
+        time.sleep(float(seconds))
+        return pool(batch)
+
+    encoder.pool = paced
+    return encoder
+"""
+"""Our encoder, which the server batches for, with a pause before each batch, or until the test lets it go on."""
+
+
+class PacedServer(ServeProcess):
+    """``serve`` whose engines take ``pace`` seconds longer for each batch."""
+
+    def __init__(
+        self,
+        folder: Path,
+        model: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        pace: float = 0,
+        program: str = PACED,
+    ) -> None:
+        code = folder / "model" / "code"
+        code.mkdir(parents=True)
+        for file in model.iterdir():
+            (folder / "model" / file.name).symlink_to(file)
+        (code / "inference.py").write_text(program)
+        self._pace = folder / "pace"
+        self.pace(pace)
+        super().__init__(folder, environment)
+
+    def pace(self, seconds: float) -> None:
+        """Let each batch take so much longer from now on."""
+        self._write_pace(str(seconds))
+
+    def hold(self) -> None:
+        """Let no batch end until ``pace`` is set again."""
+        self._write_pace("hold")
+
+    @functools.cached_property
+    def port(self) -> int:
+        return int(self.wait_for_log("listening")["port"])
+
+    @property
+    def front(self) -> psutil.Process:
+        return psutil.Process(self.pid)
+
+    def engines(self) -> list[psutil.Process]:
+        return [child for child in self.front.children() if "jina_v3.serving.engine" in child.cmdline()]
+
+    def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
+        wanted = {"event": event, **fields}.items()
+        return [line for line in self.logs if all(line.get(name) == value for name, value in wanted)]
+
+    def connections(self) -> int:
+        """How many connections of clients the server has."""
+        return sum(one.status == psutil.CONN_ESTABLISHED for one in self.front.net_connections("tcp"))
+
+    def rss_mb(self) -> float:
+        """Memory of the server and its engines."""
+        return sum(process.memory_info().rss for process in [self.front, *self.engines()]) / 2**20
+
+    async def ask(self, body: bytes, **headers: str) -> Answer:
+        return await ask(self.port, message(body, **headers))
+
+    async def ping(self) -> int:
+        return (await ask(self.port, message(method="GET", path="/ping"))).status
+
+    async def metrics(self) -> dict[str, float]:
+        """Each sample by its name, with its labels if it has any, without the prefix."""
+        answer = await ask(self.port, message(method="GET", path="/metrics"))
+        lines = [line for line in answer.body.decode().splitlines() if not line.startswith("#")]
+        return {name.removeprefix("jina_v3_"): float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    def _write_pace(self, text: str) -> None:
+        new = self._pace.with_suffix(".new")
+        new.write_text(text)
+        new.rename(self._pace)
+
+
+def are_gone(processes: list[psutil.Process]) -> bool:
+    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+
+
+async def until(what: Callable[[], Any], timeout_s: float = 60) -> None:
+    """Wait until it is true; ``what`` may be a coroutine function."""
+    async with asyncio.timeout(timeout_s):
+        while True:
+            true = what()
+            if inspect.isawaitable(true):
+                true = await true
+            if true:
+                return
+            await asyncio.sleep(0.02)
+
+
+def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Run an asynchronous test in an event loop of its own, for a bounded time."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **named: Any) -> None:
+        async def bounded() -> None:
+            try:
+                async with asyncio.timeout(SCENARIO_S):
+                    await test(*arguments, **named)
+            finally:
+                await close_all()
+
+        asyncio.run(bounded())
+
+    return run
