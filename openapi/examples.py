@@ -232,7 +232,7 @@ REFUSED: Final = dict(
         _refused(ErrorCode.NOT_FOUND, "", method="GET", path="/invocation"),
         _refused(ErrorCode.METHOD_NOT_ALLOWED, "", method="GET", path="/invocations"),
         _refused(ErrorCode.NOT_ACCEPTABLE, {"input": "a"}, accept="image/png"),
-        _refused(ErrorCode.BODY_TOO_LARGE, b" " * (Limits().max_body_bytes + 2**20)),
+        _refused(ErrorCode.BODY_TOO_LARGE, b" " * (Limits().max_body_bytes + 1)),
         _refused(ErrorCode.TOO_MANY_TEXTS, {"input": ["a"] * (Limits().max_texts + 1)}),
         _refused(ErrorCode.UNSUPPORTED_MEDIA_TYPE, b"\x89PNG", "image/png"),
         _refused(ErrorCode.UNKNOWN_SHAPE, {"inptus": ["a"]}),

@@ -85,7 +85,7 @@ class _Shape:
 
     def schemas(self) -> dict[str, Schema]:
         """Return the shape's schema, and that of several documents in one request."""
-        late = {"required": ["late_chunking"], "properties": {"late_chunking": {"const": True}}}
+        late = {"type": "object", "required": ["late_chunking"], "properties": {"late_chunking": {"const": True}}}
         places = [late if not name else {"required": [name], "properties": {name: late}} for name in self.settings]
         about = f"{self.about} With `late_chunking`: several documents, each a list of its chunks."
         return {
@@ -143,16 +143,19 @@ JSON_REQUESTS: Final[dict[str, Schema]] = {
 }
 """Each excludes the others."""
 
+
+def _record(field: str, *not_there: str) -> list[Schema]:
+    """Return what a record is whose text, or chunks of a text, stand in a field."""
+    without = {"not": {"anyOf": [{"required": [name]} for name in not_there]}} if not_there else {}
+    chunks = {field: list_of(ref("Text")), "late_chunking": {"const": True}}
+    return [
+        {"required": [field], "properties": {field: ref("Text")}, **without},
+        {"required": list(chunks), "properties": chunks, **without},
+    ]
+
+
 RECORD: Final[Schema] = {
-    **record_of(
-        {
-            "text": {"anyOf": [ref("Text"), list_of(ref("Text"))]},
-            "input": {"anyOf": [ref("Text"), list_of(ref("Text"))]},
-            "id": {"anyOf": [ref("Id"), {"type": "null"}]},
-            **_pick(PARAMETERS, FIELDS),
-        },
-        others=True,
-    ),
-    "anyOf": [{"required": ["text"]}, {"required": ["input"]}],
-    "description": "One line. A list of texts are a document's chunks, with `late_chunking`. Other fields come back.",
+    **record_of({"id": {"anyOf": [ref("Id"), {"type": "null"}]}, **_pick(PARAMETERS, FIELDS)}, others=True),
+    "anyOf": [*_record("text"), *_record("input", "text")],
+    "description": "One line. `input` is read where there is no `text`. Other fields are the caller's and come back.",
 }

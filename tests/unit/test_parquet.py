@@ -263,7 +263,12 @@ def test_a_footer_that_contradicts_itself_does_not_end_the_process():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"write_page_index": True}, {"write_statistics": False}, {"data_page_version": "2.0", "use_dictionary": False}],
+    [
+        {},
+        {"write_page_index": True},
+        {"write_statistics": False},
+        {"data_page_version": "2.0", "use_dictionary": False},
+    ],
 )
 def test_the_footer_is_read_as_pyarrow_reads_it(options):
     table = TABLE.replace_schema_metadata({"about": "x" * 1000}).append_column("flag", pa.array([True] * 4))
