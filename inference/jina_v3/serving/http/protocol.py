@@ -56,7 +56,8 @@ class Protocol(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timers."""
+        """Forget the timers; uvicorn would keep what a client has reset until its own timer ends."""
+        self._unset_keepalive_if_required()
         self._stop_head_timer()
         self._stop_unread_timer()
         super().connection_lost(exc)
