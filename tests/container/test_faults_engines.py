@@ -85,6 +85,7 @@ def predict_fn(data, model):
 """
 
 
+@pytest.mark.slow
 @scenario
 async def test_without_batches_a_dead_engine_is_given_no_requests(tiny_model, tmp_path):
     with PacedServer(tmp_path, tiny_model, {"JINA_V3_ENGINES": "2"}, program=OWN) as server:
