@@ -19,7 +19,7 @@ LONG = json.dumps({"input": ["the sun rises over a quiet harbour"] * 1000, "dime
 def check_load(server: PacedServer, load: Load) -> None:
     """Every request that the server took was answered in full, well or in the documented way."""
     taken = {line["request_id"] for line in server.logged("request")}
-    lost = {number: head for number, head in load.cut_off.items() if f"load-{number}" in taken or head}
+    lost = {number: head for number, head in load.cut_off.items() if f"{load.name}-{number}" in taken or head}
     assert not lost
     for answer in load.answers.values():
         assert answer.status in (200, 503)
@@ -49,7 +49,7 @@ async def test_a_signal_under_load_ends_the_server_when_it_has_answered_what_it_
         server.wait_until_ready()
         children = server.front.children(recursive=True)
         assert children
-        staying, coming = Load(server.port, [BODY]), Load(server.port, [BODY])
+        staying, coming = Load(server.port, [BODY], "staying"), Load(server.port, [BODY], "coming")
         staying_open = [await Connection.open(server.port) for _ in range(5)]
         for connection in staying_open:
             await connection.ask(message(BODY))
@@ -71,7 +71,7 @@ async def test_a_signal_under_load_ends_the_server_when_it_has_answered_what_it_
         check_load(server, staying)
         check_load(server, coming)
         assert not staying.cut_off
-        assert len(coming.cut_off) <= 2  # the kernel had shaken hands with them, and the server never saw them
+        assert len(coming.cut_off) <= 1  # the kernel may shake hands while the port is being closed
         assert are_gone(children)
     assert not server.logged("Exception in ASGI application\n")
     assert server.stderr == b""

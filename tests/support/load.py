@@ -7,7 +7,6 @@ import socket
 import struct
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 HOST = "127.0.0.1"
 TIMEOUT_S = 120.0
@@ -176,11 +175,11 @@ async def ask(port: int, data: bytes) -> Answer:
 
 @dataclass
 class Load:
-    """Clients in closed loops. ``answers`` are by the number of the request, which its id has, too (``load-7``)."""
+    """Clients in closed loops. ``answers`` are by the number of the request, whose id is ``name-number``."""
 
     port: int
     bodies: Sequence[bytes]
-    headers: dict[str, str] = field(default_factory=dict)
+    name: str = "load"
     answers: dict[int, Answer] = field(default_factory=dict)
     cut_off: dict[int, bytes] = field(default_factory=dict)
     """Of a request that was sent and not answered, what came."""
@@ -220,9 +219,8 @@ class Load:
 
     async def _send(self, connection: Connection, number: int) -> Answer | None:
         body = self.bodies[number % len(self.bodies)]
-        headers: dict[str, Any] = {"X-Amzn-RequestId": f"load-{number}", **self.headers}
         try:
-            self.answers[number] = await connection.ask(message(body, **headers))
+            self.answers[number] = await connection.ask(message(body, X_Amzn_RequestId=f"{self.name}-{number}"))
         except CutOffError as error:
             self.cut_off[number] = error.received
             return None

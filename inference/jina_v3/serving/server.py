@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 from typing import Any, NoReturn
@@ -74,12 +74,19 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, finish what is in flight, end the engines."""
+        loop = asyncio.get_running_loop()
         self.server_state.is_ending = True
-        asyncio.get_running_loop().call_later(self.application.config.shutdown_timeout_s, self.application.give_up)
+        loop.call_later(self.application.config.shutdown_timeout_s, self.application.give_up)
+        waiting = [connection for listener in sockets or () for connection in _accept_all(listener)]
+        welcoming = [loop.create_task(loop.connect_accepted_socket(self._protocol, one)) for one in waiting]
         await super().shutdown(sockets)
+        await asyncio.gather(*welcoming, return_exceptions=True)  # long done; a client may have gone meanwhile
         if self._starting is not None:
             self._starting.cancel()
         await self._pool.end()
+
+    def _protocol(self) -> Protocol:
+        return Protocol(self.config, self.server_state, self.lifespan.state)
 
     async def _start(self) -> None:
         config = self.application.config
@@ -141,10 +148,20 @@ def _listen(config: Config) -> socket.socket:
     try:
         listener.bind((config.host, config.port))
         listener.listen(_BACKLOG)  # the log's ``listening`` is then true
+        listener.setblocking(False)
     except OSError as error:
         listener.close()
         raise OSError(f"{config.host}:{config.port} cannot be bound: {error.strerror}") from error
     return listener
+
+
+def _accept_all(listener: socket.socket) -> Iterator[socket.socket]:
+    """Take in those that the kernel has shaken hands with already: it would reset them when the port is closed."""
+    with contextlib.suppress(OSError):
+        while True:
+            connection, _ = listener.accept()
+            connection.setblocking(False)
+            yield connection
 
 
 def _leave(_number: int, _frame: FrameType | None) -> Any:
