@@ -28,6 +28,11 @@ ROOT = Path(__file__).parents[2]
 LIMIT_S = 240
 
 
+def _heed_interrupts() -> None:
+    """Undo what a shell does to its background jobs, and a job to its children: Ctrl-C would be ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def demo(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
     """Start the demo and make sure that it and its server are gone at the end of the test, whatever happens."""
@@ -39,6 +44,7 @@ def demo(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
+        preexec_fn=_heed_interrupts,
     )
     try:
         yield process
