@@ -82,6 +82,9 @@ PEERS_PIP := .venv-peers-endpoint/bin/pip install --quiet --constraint benchmark
 	-$(PEERS_PIP) --no-deps hf-serve
 	@touch $@
 
+openapi: setup ## write docs/openapi.json anew, from the contract and the code's tables
+	$(BIN)/python -m openapi
+
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)
 	$(BIN)/python -m evaluation.verify $(if $(MODEL),'$(MODEL)')
 
@@ -106,4 +109,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo check format test test-slow test-gpu bench bench-gpu bench-endpoint verify image lock-image clean
+.PHONY: help setup demo check format test test-slow test-gpu bench bench-gpu bench-endpoint openapi verify image lock-image clean

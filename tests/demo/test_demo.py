@@ -72,7 +72,7 @@ def test_everything_as_a_user_sees_it() -> None:
         screen = read_until(process, "stays until Ctrl-C")
         servers = psutil.Process(process.pid).children(recursive=True)
         # no port is looked for beforehand, which another process could take meanwhile
-        assert [server.environ()["SAGEMAKER_BIND_TO_PORT"] for server in servers] == ["0"]
+        assert {server.environ()["SAGEMAKER_BIND_TO_PORT"] for server in servers} == {"0"}
         check_screen(screen)
         port = int(re.search(r"Ready at http://127\.0\.0\.1:(\d+)", screen)[1])  # type: ignore[index]
         check_still_serving(port)

@@ -43,6 +43,7 @@ MAY_HAVE_NO_VALUE = {
     "not_json": "the body may be a text",
     "unknown_shape": "so may a body that is a string",
     "wrong_type": "null, or a string where texts stand",
+    "invalid_value": "null, where another field of the same meaning says something",
     "missing_field": "nothing is there",
     "body_timeout": "nothing is there yet",
 }

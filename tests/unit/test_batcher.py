@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import json
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,11 @@ from jina_v3.tokens.results import Embeddings
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return Encoder.from_folder(write_original(tmp_path_factory.mktemp("tiny"), TINY))
+    """A model of 40 tokens, so that windows are short."""
+    folder = write_original(tmp_path_factory.mktemp("short"), TINY)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 42}))
+    return Encoder.from_folder(folder)
 
 
 @pytest.fixture
@@ -69,9 +74,9 @@ MIXED = [
     EncodeJob(("boats return", "with fish", "while children walk to school"), Task.SEPARATION, late_chunking=True),
     EncodeJob(("the sun",), None, 64, normalized=False),
     EncodeJob((" ",)),
-    EncodeJob(("of " * 9000,), Task.TEXT_MATCHING, truncate=True),
-    EncodeJob(tuple(f"chunk {index} " + "sun " * 700 for index in range(25)), late_chunking=True),  # three windows
-    EncodeJob(("of " * 9000,), Task.TEXT_MATCHING),
+    EncodeJob(("of " * 60,), Task.TEXT_MATCHING, truncate=True),
+    EncodeJob(tuple(f"chunk {index} of fish" for index in range(15)), late_chunking=True),  # several windows
+    EncodeJob(("of " * 60,), Task.TEXT_MATCHING),
 ]
 
 

@@ -125,6 +125,8 @@ REFUSALS = [
     ({"inputs": "a", "parameters": {"dimensions": 0}}, "invalid_dimensions", "parameters.dimensions", 0),
     ({"inputs": "a", "truncation_direction": "Left"}, "invalid_value", "truncation_direction", "Left"),
     ({"inputs": "a", "dimensions": 2, "parameters": {"dimensions": 3}}, "invalid_value", "dimensions", 2),
+    ({"inputs": "a", "dimensions": 2.0, "parameters": {"dimensions": 2}}, "invalid_value", "dimensions", 2.0),
+    ({"inputs": "a", "truncate": False, "model_kwargs": {"truncate": 0}}, "invalid_value", "truncate", False),
     ({"inputs": "a", "normalize": True, "normalized": False}, "invalid_value", "normalize", True),
     ({"inputs": "a", "embedding_type": "int8"}, "invalid_value", "embedding_type", "int8"),
     ({"inputs": "a", "task": "query"}, "unknown_task", "task", "query"),

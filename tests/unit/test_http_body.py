@@ -145,7 +145,7 @@ def test_all_bodies_together_have_a_bound():
 
 def interrupt(timeout_s: float, *pieces: bytes | None, work: float) -> str:
     async def run():
-        with Interruption(receiver(*pieces), timeout_s) as interruption:
+        with Interruption(receiver(*pieces), timeout_s, set()) as interruption:
             interruption.watch()
             await asyncio.sleep(work)
         await asyncio.sleep(0)  # a cancellation that is left over would come here
@@ -179,7 +179,7 @@ def test_a_cancellation_from_outside_goes_through():
             await task
 
     async def forever():
-        with Interruption(receiver(), 5):
+        with Interruption(receiver(), 5, set()):
             await asyncio.sleep(3600)
 
     asyncio.run(run())

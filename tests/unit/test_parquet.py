@@ -1,5 +1,6 @@
 import datetime
 import io
+import struct
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ from jina_v3.config import Config
 from jina_v3.contract import EncodeJob, Limits, Task
 from jina_v3.errors import RequestError
 from jina_v3.serving import codecs
+from jina_v3.serving.formats.parquet_footer import read_footer
 
 PARQUET = "application/x-parquet"
 CONFIG = Config(limits=Limits(max_texts=50))
@@ -133,6 +135,15 @@ def test_a_text_that_is_no_utf8_fails_its_row_alone():
     assert out[1]["error"]["code"] == "not_utf8"
 
 
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string())])
+def test_a_text_that_is_no_utf8_is_null_in_the_answer_which_others_can_read(kind):
+    texts = pa.array([b"a", b"\xff", b"b"]).view(pa.string()).cast(kind)
+    out = ask(parquet(pa.table({"text": texts, "id": [1, 2, 3]})), PARQUET, None, CONFIG)
+    assert out.column_names[:2] == ["text", "id"]
+    assert out["text"].to_pylist() == ["a", None, "b"]
+    assert [error and error["code"] for error in out["error"].to_pylist()] == [None, "not_utf8", None]
+
+
 def test_values_that_json_has_no_word_for():
     table = pa.table(
         {
@@ -239,3 +250,42 @@ def test_pyarrow_is_imported_when_it_is_needed_and_may_be_absent():
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["unsupported_media_type", "not_acceptable"]
+
+
+def test_a_footer_that_contradicts_itself_does_not_end_the_process():
+    body = parquet(pa.table({"text": ["a"]}))
+    histograms = b"\x19\x06\x19\x26"  # of the size statistics: none of repetition, two of definition
+    assert body.count(histograms) == 1
+    with pytest.raises(RequestError) as caught:
+        ask(body.replace(histograms, b"\x19\x26\x19\x26"), PARQUET)
+    assert caught.value.code.wire_name == "not_parquet"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"write_page_index": True},
+        {"write_statistics": False},
+        {"data_page_version": "2.0", "use_dictionary": False},
+    ],
+)
+def test_the_footer_is_read_as_pyarrow_reads_it(options):
+    table = TABLE.replace_schema_metadata({"about": "x" * 1000}).append_column("flag", pa.array([True] * 4))
+    body = parquet(table, row_group_size=3, **options)
+    metadata = pq.ParquetFile(pa.BufferReader(body)).metadata
+    groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+    chunks = [[group.column(column) for column in range(group.num_columns)] for group in groups]
+    assert read_footer(body) == [[(chunk.num_values, chunk.total_uncompressed_size) for chunk in row] for row in chunks]
+
+
+def test_a_footer_that_is_none_is_an_error():
+    body = parquet(TABLE)
+    (size,) = struct.unpack("<I", body[-8:-4])
+    for cut in (0, 1, size // 2, size - 1):
+        footer = body[-8 - size : -8][:cut]
+        with pytest.raises(ValueError, match="footer"):
+            read_footer(footer + struct.pack("<I", len(footer)) + b"PAR1")
+    nested = b"\x1c" * 100_000
+    with pytest.raises(ValueError, match="deep"):
+        read_footer(nested + struct.pack("<I", len(nested)) + b"PAR1")

@@ -52,6 +52,7 @@ def model_fn(model_dir: str, context: Any = None) -> Encoder:  # noqa: ARG001  A
         find_model_folder(model_dir, config),
         device=config.device,
         dtype=config.dtype,
+        max_batch_tokens=config.max_batch_tokens,
         max_tokens=config.limits.max_tokens_per_text,
     )
 

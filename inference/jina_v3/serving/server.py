@@ -110,8 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Serve until SIGTERM; the exit status is 0 then, and 1 if the port or the model was not to be had."""
     parser = argparse.ArgumentParser(
         prog="serve",
-        description="Serve jina-embeddings-v3 as a SageMaker container does: GET /ping, POST /invocations.",
-        epilog="Settings come from the environment; docs/contract.md and jina_v3/config.py list them.",
+        description="Serve jina-embeddings-v3 as a SageMaker container does: GET /ping, POST /invocations, "
+        "GET /execution-parameters, GET /metrics.",
+        epilog="Settings come from the environment; docs/contract.md and jina_v3/config.py list them. "
+        "docs/server.md says how it behaves.",
     )
     parser.add_argument("command", nargs="?", choices=["serve"], help="what SageMaker's containers are started with")
     parser.parse_args(arguments)
@@ -145,7 +147,7 @@ def _listen(config: Config) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((config.host, config.port))
-        listener.listen(_BACKLOG)
+        listener.listen(_BACKLOG)  # the log's ``listening`` is then true
         listener.setblocking(False)
     except OSError as error:
         listener.close()

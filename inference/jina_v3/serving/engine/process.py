@@ -204,12 +204,15 @@ def engine_environments(
 ) -> list[dict[str, str]]:
     """Return the environment of each engine process: one for every GPU that is visible, each seeing only its own.
 
-    On the CPU there is one, unless ``engines`` says otherwise; several share the cores.
+    Where there are GPUs, CUDA is asked for by name: with a driver that torch cannot use the start fails and says so,
+    instead of an endpoint that works, slowly, on the CPU. On the CPU there is one engine, unless ``engines`` says
+    otherwise; several share the cores.
     """
     gpus = [] if device == "cpu" or (device or "").startswith("cuda:") else _visible_gpus(environment)
     count = engines or max(1, len(gpus))
     if gpus:
-        return [{**environment, "CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)]} for index in range(count)]
+        own = ({"CUDA_VISIBLE_DEVICES": gpus[index % len(gpus)], "JINA_V3_DEVICE": "cuda"} for index in range(count))
+        return [{**environment, **one} for one in own]
     if count == 1 or "OMP_NUM_THREADS" in environment:
         return [dict(environment) for _ in range(count)]
     threads = max(1, len(os.sched_getaffinity(0)) // count)

@@ -89,3 +89,6 @@ _READERS: Final = {
     "truncate": _read_flag,
     "embedding_type": _read_word,
 }
+
+NAMES: Final = tuple(_READERS)
+"""The parameters that the header can say."""

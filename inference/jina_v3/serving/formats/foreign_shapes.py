@@ -56,8 +56,8 @@ def _scales(rows: Sequence[Row]) -> dict[str, Any]:
 
 _TEI_NAMES: Final = {"normalize": "normalized", "truncate": "truncate", "prompt_name": "task"}
 _HUGGING_FACE_NAMES: Final = {**_OURS, **_TEI_NAMES}
-_HUGGING_FACE_PARAMETERS: Final = (*_HUGGING_FACE_NAMES, "truncation_direction")
-_HUGGING_FACE_FIELDS: Final = ("inputs", "parameters", *_HUGGING_FACE_PARAMETERS, "model", "user")
+HUGGING_FACE_PARAMETERS: Final = (*_HUGGING_FACE_NAMES, "truncation_direction")
+HUGGING_FACE_FIELDS: Final = ("inputs", "parameters", *HUGGING_FACE_PARAMETERS, "model", "user")
 
 
 def read_inputs(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
@@ -65,8 +65,8 @@ def read_inputs(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
     if "model_kwargs" in body or "task" in body:
         return _read_langchain(body, "inputs", "vectors", limits)
     fields = read_object(body, "parameters")
-    refuse_unknown_fields(body, _HUGGING_FACE_FIELDS)
-    refuse_unknown_fields(fields, _HUGGING_FACE_PARAMETERS, "parameters.")
+    refuse_unknown_fields(body, HUGGING_FACE_FIELDS)
+    refuse_unknown_fields(fields, HUGGING_FACE_PARAMETERS, "parameters.")
     for prefix, place in (("", body), ("parameters.", fields)):
         _check_direction(place.get("truncation_direction"), f"{prefix}truncation_direction")
     given = gather(("parameters.", fields), ("", body), names=_HUGGING_FACE_NAMES)
@@ -100,7 +100,7 @@ def _names(embedding_types: EmbeddingTypes) -> tuple[str, ...]:
 
 # LangChain: {"inputs" or "text_inputs": […], **model_kwargs}, or with model_kwargs as an object
 
-_LANGCHAIN_OTHERS: Final = ("model_kwargs", *FIELDS, "model", "user")
+LANGCHAIN_OTHERS: Final = ("model_kwargs", *FIELDS, "model", "user")
 
 
 def read_text_inputs(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
@@ -109,7 +109,7 @@ def read_text_inputs(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
 
 
 def _read_langchain(body: Mapping[str, Any], texts_field: str, answer_field: str, limits: Limits) -> TextsRequest:
-    refuse_unknown_fields(body, (texts_field, *_LANGCHAIN_OTHERS))
+    refuse_unknown_fields(body, (texts_field, *LANGCHAIN_OTHERS))
     fields = read_object(body, "model_kwargs")
     refuse_unknown_fields(fields, FIELDS, "model_kwargs.")
     given = gather(("model_kwargs.", fields), ("", body), names=_OURS)
@@ -124,30 +124,30 @@ def _read_langchain(body: Mapping[str, Any], texts_field: str, answer_field: str
 
 # Cohere: {"texts": […], "input_type": …, "embedding_types": […], "truncate": "NONE" | "END", "output_dimension": …}
 
-_TASK_BY_INPUT_TYPE: Final = {
+TASK_BY_INPUT_TYPE: Final = {
     "search_query": Task.RETRIEVAL_QUERY,
     "search_document": Task.RETRIEVAL_PASSAGE,
     "classification": Task.CLASSIFICATION,
     "clustering": Task.SEPARATION,
 }
-_TRUNCATE: Final = {"NONE": False, "END": True}
+TRUNCATE: Final = {"NONE": False, "END": True}
 _COHERE_NAMES: Final = {
     **_OURS,
     "input_type": "task",
     "embedding_types": "embedding_type",
     "output_dimension": "dimensions",
 }
-_COHERE_FIELDS: Final = ("texts", *_COHERE_NAMES, "model", "user")
+COHERE_FIELDS: Final = ("texts", *_COHERE_NAMES, "model", "user")
 
 
 def read_cohere(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
     """Read ``texts``, in the words of Cohere's API or ours."""
-    refuse_unknown_fields(body, _COHERE_FIELDS)
+    refuse_unknown_fields(body, COHERE_FIELDS)
     translated = dict(body)
     if body.get("input_type") is not None:
-        translated["input_type"] = _choose("input_type", body["input_type"], _TASK_BY_INPUT_TYPE)
+        translated["input_type"] = _choose("input_type", body["input_type"], TASK_BY_INPUT_TYPE)
     if isinstance(body.get("truncate"), str):
-        translated["truncate"] = _choose("truncate", body["truncate"], _TRUNCATE)
+        translated["truncate"] = _choose("truncate", body["truncate"], TRUNCATE)
     types = body.get("embedding_types")
     if types is not None and not isinstance(types, list):
         raise wrong_type("embedding_types", types, "a list of forms")

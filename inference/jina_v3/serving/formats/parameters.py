@@ -24,7 +24,7 @@ FIELDS: Final = (
 )
 """The names of the parameters; ``encoding_format`` is OpenAI's name of ``embedding_type``."""
 
-_MAX_NAME_CHARACTERS: Final = 256
+MAX_NAME_CHARACTERS: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,16 @@ def gather(*sources: tuple[str, Mapping[str, Any]], names: Mapping[str, str], sh
             value, place = fields.get(wire_name), f"{prefix}{wire_name}"
             if value is None and not (wire_name == "task" and wire_name in fields):
                 continue
-            if name in values and value != values[name]:
+            if name in values and not _is_same(value, values[name]):
                 raise contradiction(place, shown.get(wire_name, value), places[name])
             values[name], places[name] = value, place
     return Given(values, elsewhere=places)
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    """Compare two values of JSON, where 0 is not false and 2.0 no whole number."""
+    is_number = isinstance(value, int | float)
+    return bool(value == other) and (type(value) is type(other) or not is_number)
 
 
 def contradiction(field: str, value: object, other: str) -> RequestError:
@@ -144,13 +150,13 @@ def read_name(value: Any, field: str) -> str | None:
         return None
     if not isinstance(value, str):
         raise wrong_type(field, value, "a string")
-    if len(value) > _MAX_NAME_CHARACTERS:
+    if len(value) > MAX_NAME_CHARACTERS:
         raise RequestError(
             ErrorCode.INVALID_VALUE,
-            f"{field} has {len(value)} characters; at most {_MAX_NAME_CHARACTERS} are allowed",
+            f"{field} has {len(value)} characters; at most {MAX_NAME_CHARACTERS} are allowed",
             field=field,
             value=value,
-            allowed=f"at most {_MAX_NAME_CHARACTERS} characters",
+            allowed=f"at most {MAX_NAME_CHARACTERS} characters",
         )
     return value
 

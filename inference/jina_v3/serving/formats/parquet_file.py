@@ -14,6 +14,7 @@ from typing import Any, Final
 from jina_v3.contract import ErrorCode, Limits
 from jina_v3.errors import RequestError, shorten
 from jina_v3.serving.formats.media_types import RECORDS_OFFER
+from jina_v3.serving.formats.parquet_footer import ColumnChunk, read_footer
 
 _EXPANSION: Final = 8
 """How many times the largest body a file may take up when it is decoded."""
@@ -59,7 +60,7 @@ class ParquetBody:
         plain = self._open(body, None)
         self._schema = self._try(lambda: plain.schema_arrow)
         self._check_schema()
-        self._check_size(plain.metadata)
+        self._check_size(self._try(lambda: read_footer(body)), plain.schema)
         self.rows = int(plain.metadata.num_rows)
         strings = [column.name for column in self._schema if _is_flat_string(pa.types, column.type)]
         self._file = self._open(body, strings)
@@ -135,14 +136,16 @@ class ParquetBody:
                     f"at most {_MAX_DEPTH} levels",
                 )
 
-    def _check_size(self, metadata: Any) -> None:
-        size = 0
-        for group in range(metadata.num_row_groups):
-            row_group = metadata.row_group(group)
-            for index in range(row_group.num_columns):
-                chunk = row_group.column(index)
-                width = _WIDTHS.get(chunk.physical_type, metadata.schema.column(index).length)
-                size += max(chunk.total_uncompressed_size, chunk.num_values * max(1, width))
+    def _check_size(self, groups: Sequence[Sequence[ColumnChunk]], schema: Any) -> None:
+        columns = [schema.column(index) for index in range(len(schema))]
+        widths = [_WIDTHS.get(column.physical_type, column.length) for column in columns]
+        if any(len(chunks) != len(widths) for chunks in groups):
+            raise _not_parquet("the Parquet file is damaged: its row groups have other columns", "a file")
+        size = sum(
+            max(chunk.uncompressed_bytes, chunk.values * max(1, width))
+            for chunks in groups
+            for chunk, width in zip(chunks, widths, strict=True)
+        )
         if size > self._most_bytes:
             raise _too_large(size, self._most_bytes)
 

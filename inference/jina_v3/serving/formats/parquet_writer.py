@@ -84,7 +84,7 @@ def _write_rows(pa: Any, answer: Answer) -> Any:
     layout = answer.layout
     rows = [_fit(row, layout.embedding_types) for row in answer.rows]
     good = [row if row.error is None else None for row in rows]
-    columns = _write_kept(answer.kept) if answer.kept is not None else _write_names(pa, rows, layout)
+    columns = _write_kept(pa, answer.kept, rows) if answer.kept is not None else _write_names(pa, rows, layout)
     vectors = [row.fields["embedding"] if row else None for row in good]
     columns["embedding"] = _write_vectors(pa, vectors, layout.embedding_types)
     if "int8" in ((layout.embedding_types,) if isinstance(layout.embedding_types, str) else layout.embedding_types):
@@ -110,9 +110,15 @@ def _fit(row: Row, embedding_types: EmbeddingTypes) -> Row:
     return Row(row.number, row.id, metadata=row.metadata, error={"code": "invalid_value", "message": message})
 
 
-def _write_kept(kept: Kept) -> dict[str, Any]:
+def _write_kept(pa: Any, kept: Kept, rows: Sequence[Row]) -> dict[str, Any]:
+    """Return the columns that came; a text that is not UTF-8 is null, or no reader would take the file."""
     names = [name for name in kept.columns.schema.names if name not in ANSWER_FIELDS]
-    return {name: kept.columns.column(name) for name in names}
+    columns = {name: kept.columns.column(name) for name in names}
+    bad = {index for index, row in enumerate(rows) if row.error and row.error["code"] == ErrorCode.NOT_UTF8.wire_name}
+    if bad:
+        there = [None if index in bad else index for index in range(len(rows))]
+        columns["text"] = columns["text"].take(pa.array(there, pa.int64()))
+    return columns
 
 
 def _write_names(pa: Any, rows: Sequence[Row], layout: Layout) -> dict[str, Any]:

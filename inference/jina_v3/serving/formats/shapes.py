@@ -58,11 +58,11 @@ def read_json_request(value: Any, limits: Limits) -> TextsRequest:
 
 # jina-sagemaker: {"data": [{"text"}], "parameters": {…}}
 
-_SAGEMAKER_FIELDS: Final = ("data", "parameters", "model", "user")
+SAGEMAKER_FIELDS: Final = ("data", "parameters", "model", "user")
 
 
 def _read_sagemaker(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
-    refuse_unknown_fields(body, _SAGEMAKER_FIELDS)
+    refuse_unknown_fields(body, SAGEMAKER_FIELDS)
     fields = read_object(body, "parameters")
     given = Given(fields, "parameters.")
     refuse_unknown_fields(fields, FIELDS, given.prefix)
@@ -87,11 +87,11 @@ def _sagemaker_item(row: Row) -> dict[str, Any]:
 
 # Jina API: {"input": …, "task", "dimensions", …}; with "encoding_format" and "user" it is OpenAI's as well
 
-_API_FIELDS: Final = ("input", "model", "user", *FIELDS)
+API_FIELDS: Final = ("input", "model", "user", *FIELDS)
 
 
 def _read_api(body: Mapping[str, Any], limits: Limits) -> TextsRequest:
-    refuse_unknown_fields(body, _API_FIELDS)
+    refuse_unknown_fields(body, API_FIELDS)
     given = Given(body)
     parameters = read_parameters(given, Parameters())
     model = read_name(body.get("model"), "model")

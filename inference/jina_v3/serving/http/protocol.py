@@ -116,6 +116,9 @@ class Protocol(HttpToolsProtocol):
 
     def _is_unread(self) -> None:
         self._unread_timer = None
+        if self.cycle is not None and self.cycle.more_body:  # it is still sending, and will read when it has done so
+            self._unread_timer = self.loop.call_later(_UNREAD_S, self._is_unread)
+            return
         _log.info("a response was not taken", extra={"fields": {"seconds": _UNREAD_S}})
         self.transport.abort()
 
