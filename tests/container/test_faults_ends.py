@@ -78,6 +78,23 @@ async def test_a_signal_under_load_ends_the_server_when_it_has_answered_what_it_
 
 
 @scenario
+async def test_connections_that_have_been_opened_before_a_signal_and_not_yet_seen_are_served(tiny_model, tmp_path):
+    with PacedServer(tmp_path, tiny_model) as server:
+        front = server.wait_until_ready().front
+        await server.ask(BODY)
+        front.suspend()
+        connections = [await Connection.open(server.port) for _ in range(30)]  # the kernel opens them
+        for connection in connections[10:]:
+            await connection.send(message(BODY))
+        server.terminate()
+        front.resume()
+        for connection in connections[10:]:
+            answer = await connection.answer()
+            assert (answer.status, len(json.loads(answer.body)["data"])) == (200, 4)
+        assert await asyncio.to_thread(server.wait, 12) == 0
+
+
+@scenario
 async def test_what_is_not_finished_in_time_after_sigterm_is_answered_with_503(tiny_model, tmp_path):
     with PacedServer(tmp_path, tiny_model, {"JINA_V3_SHUTDOWN_TIMEOUT_S": "1"}) as server:
         server.wait_until_ready()
