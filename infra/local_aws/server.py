@@ -11,6 +11,7 @@ import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from local_aws.images import Images
 from local_aws.settings import ACCESS_KEY, SECRET_KEY, Settings
 
 if TYPE_CHECKING:
@@ -28,13 +29,11 @@ class LocalAws:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._planes: list[Plane] = []
+        self.images = Images()
         self._closers: list[Callable[[], None]] = []
-        application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
-        for plane in self._planes:
-            application = plane(application)
+        self._application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(
-            settings.host, settings.port, application, threaded=True, request_handler=MotoRequestHandler
+            settings.host, settings.port, self._dispatch, threaded=True, request_handler=MotoRequestHandler
         )
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws", daemon=True)
 
@@ -65,6 +64,17 @@ class LocalAws:
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=SECRET_KEY,
         )
+
+    def add_plane(self, plane: Plane) -> None:
+        """Put a plane before everything that is there."""
+        self._application = plane(self._application)
+
+    def on_stop(self, close: Callable[[], None]) -> None:
+        """Have something ended by ``stop``, the last one first."""
+        self._closers.append(close)
+
+    def _dispatch(self, environ: Any, start_response: Any) -> Any:
+        return self._application(environ, start_response)
 
     def start(self) -> Self:
         """Begin to answer."""
