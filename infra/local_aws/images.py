@@ -1,7 +1,7 @@
 """The images that this AWS can run: for each URI a folder that holds what the image would be built from.
 
-There is no container engine here. An image is its sources, as a build left them, run by this machine's Python; what that
-does not prove (the base, the packages, the driver) is in docs/local-aws.md.
+There is no container engine here. An image is its sources, as a build left them, run by this machine's Python; what
+that does not prove (the base, the packages, the driver) is in docs/local-aws.md.
 """
 
 from __future__ import annotations
