@@ -14,7 +14,7 @@ from pathlib import Path
 
 from demo.standin import StandInConfig
 
-from benchmarks import cases, include, report
+from benchmarks import cases, report
 from benchmarks.agreement import WrongVectorsError
 from benchmarks.cases import Measurement, Models
 from benchmarks.checkpoint import write_pair
@@ -118,13 +118,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         status = 1
     title = "Measured on CPU" + (" (smoke run: tiny model, no meaning)" if options.smoke else "")
     partial = options.smoke or options.only or options.dtype or options.rounds or status
-    folder = options.out or (options.cache / "partial" if partial else include.HERE / "results")
+    folder = report.results_folder(options.out, options.cache, partial=bool(partial))
     text = report.markdown(title, facts, measurements)
     path = report.write_report(folder, "cpu", text, report.raw_csv(facts, measurements))
-    if folder == include.HERE / "results":
-        include.main()
-    print(text)
-    print(f"written to {path} and its .csv", file=sys.stderr)
+    report.show_report(path, text)
     return status
 
 

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from demo.standin import StandInConfig
 
-from benchmarks import include
 from benchmarks.agreement import WrongVectorsError
 from benchmarks.checkpoint import write_pair
 from benchmarks.endpoint import measure, programs, records, report
@@ -30,7 +29,7 @@ from benchmarks.endpoint.servers import ServerFailedError
 from benchmarks.endpoint.session import Session
 from benchmarks.endpoint.workloads import DOCUMENTS, QUERIES, make_workloads
 from benchmarks.machine import describe_machine
-from benchmarks.report import write_report
+from benchmarks.report import results_folder, show_report, write_report
 from benchmarks.workload import Lengths, Lexicon
 
 CLIENTS = (1, 8, 64)
@@ -98,7 +97,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         title = f"Endpoint, measured on {'CPU' if options.device == 'cpu' else options.device}"
     partial = options.smoke or options.only or options.rounds or options.server_only or options.layers or status
-    folder = options.out or (options.cache / "partial" if partial else include.HERE / "results")
+    folder = results_folder(options.out, options.cache, partial=bool(partial))
     stem = "endpoint" if options.device == "cpu" else f"endpoint-{options.device.partition(':')[0]}"
     raw = records.raw_csv(facts, found)
     (folder / f"{stem}.svg").unlink(missing_ok=True)
@@ -107,10 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if _draw(path.with_suffix(".csv")):
         text += f"\n![Latency against requests a second]({stem}.svg)\n"
         path.write_text(text)
-    if folder == include.HERE / "results":
-        include.main()
-    print(text)
-    print(f"written to {path} and its .csv", file=sys.stderr)
+    show_report(path, text)
     return status
 
 

@@ -17,13 +17,13 @@ from pathlib import Path
 import torch
 from demo.standin import StandInConfig
 
-from benchmarks import gpu_report, include
+from benchmarks import gpu_report
 from benchmarks.agreement import WrongVectorsError
 from benchmarks.checkpoint import write_pair
 from benchmarks.gpu_cases import Bench
 from benchmarks.gpu_checks import check_vectors
 from benchmarks.machine import describe_machine
-from benchmarks.report import write_report
+from benchmarks.report import results_folder, show_report, write_report
 from benchmarks.timing import show_progress
 from benchmarks.variants import SentenceTransformers, is_installed, load_ours
 from benchmarks.workload import Lengths, Lexicon
@@ -82,8 +82,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("bench-gpu needs a CUDA device and torch finds none; nothing was measured", file=sys.stderr)
         return 2
     plan, facts = SMOKE if options.smoke else FULL, describe_machine()
-    default = options.cache / "partial" if options.smoke else include.HERE / "results"
-    folder = Path(options.out or os.environ.get("OUT") or default)
+    out = options.out or os.environ.get("OUT")
+    folder = results_folder(Path(out) if out else None, options.cache, partial=options.smoke)
     lexicon = Lexicon(plan.config.vocab)
     name = f"gpu-{plan.config.layers}x{plan.config.hidden}"
     pair = write_pair(options.cache / name, plan.config, lexicon)
@@ -110,11 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         result = measure(bench, plan, facts | describe_device(options.device, dtype))
         result.checks.extend(checks)
         text = gpu_report.markdown(result)
-        write_report(folder, f"gpu-{dtype}", text, gpu_report.raw_csv(result))
-        print(text)
-    if folder == include.HERE / "results":
-        include.main()
-    print(f"written to {folder}", file=sys.stderr)
+        show_report(write_report(folder, f"gpu-{dtype}", text, gpu_report.raw_csv(result)), text)
     return 0
 
 

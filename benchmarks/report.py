@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import cases
+from benchmarks import cases, include
 from benchmarks.cases import Measurement
 
 NOT_MEASURED = "not measured"
@@ -153,6 +154,19 @@ def raw_csv(facts: Mapping[str, str], measurements: Sequence[Measurement]) -> st
                 if seconds is not None
             )
     return out.getvalue()
+
+
+def results_folder(out: Path | None, cache: Path, *, partial: bool) -> Path:
+    """Return where a run's results go: the folder asked for, or the committed one if the run was a whole one."""
+    return out or (cache / "partial" if partial else include.HERE / "results")
+
+
+def show_report(path: Path, text: str) -> None:
+    """Print a report that has been written, and put it into the README if it is among the committed ones."""
+    if path.parent == include.HERE / "results":
+        include.main()
+    print(text)
+    print(f"written to {path} and its .csv", file=sys.stderr)
 
 
 def write_report(folder: Path, stem: str, text: str, raw: str) -> Path:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from demo.standin import StandInConfig, write_standin
+from tests.support.loopback_only import stay_on_loopback
 
 _SENTENCES = (
     "the sun rises over a quiet harbour and boats return with fish while children walk to school",
@@ -14,6 +15,11 @@ _SENTENCES = (
     "الشمس تشرق فوق الميناء",
     "सूरज बंदरगाह पर उगता है",
 )
+
+
+def pytest_configure() -> None:
+    """Guard the whole run before anything is collected."""
+    stay_on_loopback()
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,54 @@
+"""The guard that every test runs under: nothing leaves this machine."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import boto3
+import pytest
+from botocore.config import Config
+from tests.support.loopback_only import OutsideError
+
+_ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
+_CALL = """
+import boto3, botocore.exceptions
+from botocore.config import Config
+try:
+    boto3.client("sts", "us-east-1", config=Config(retries={"total_max_attempts": 1})).get_caller_identity()
+except botocore.exceptions.ProxyConnectionError as error:
+    print("not reached")
+"""
+
+
+@pytest.mark.parametrize("host", ["sts.us-east-1.amazonaws.com", "jinaai.example"])
+def test_no_name_outside_is_looked_up(host: str) -> None:
+    with pytest.raises(OutsideError, match=host):
+        socket.create_connection((host, 443), timeout=5)
+
+
+def test_no_address_outside_is_connected_to() -> None:
+    with socket.socket() as outside, pytest.raises(OutsideError, match=r"192\.0\.2\.1"):
+        outside.connect(("192.0.2.1", 443))
+
+
+def test_loopback_works() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(("localhost", server.getsockname()[1]), timeout=5).close()
+
+
+def test_boto3_reaches_no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):  # the hook alone must do
+        monkeypatch.delenv(name)
+    with pytest.raises(OutsideError):
+        boto3.client("sts", "us-east-1", config=_ONCE).get_caller_identity()
+
+
+def test_nor_does_a_program_that_a_test_starts() -> None:
+    out = subprocess.run([sys.executable, "-c", _CALL], capture_output=True, text=True, timeout=60, check=True)
+    assert out.stdout.strip() == "not reached"
+
+
+def test_credentials_are_fake() -> None:
+    assert boto3.session.Session().get_credentials().get_frozen_credentials()[:2] == ("testing", "testing")
+    assert "AWS_PROFILE" not in os.environ
