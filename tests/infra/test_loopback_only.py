@@ -8,6 +8,7 @@ import sys
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import HTTPClientError
 from tests.support.loopback_only import OutsideError
 
 _ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
@@ -40,7 +41,7 @@ def test_loopback_works() -> None:
 def test_boto3_reaches_no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"):  # the hook alone must do
         monkeypatch.delenv(name)
-    with pytest.raises(OutsideError):
+    with pytest.raises(HTTPClientError, match="tests stay on loopback"):
         boto3.client("sts", "us-east-1", config=_ONCE).get_caller_identity()
 
 
