@@ -29,8 +29,8 @@ $(VENV)/.stamp: pyproject.toml constraints.txt infra/package-lock.json
 		ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: setup ## serve a model on a loopback port, embed texts in many languages, print rankings (MODEL=folder or hub id)
-	$(BIN)/python -m demo $(if $(MODEL),--model '$(MODEL)')
+demo: setup ## deploy a model to an AWS on this machine, embed texts in many languages (MODEL=folder or hub id, KEEP=1)
+	$(BIN)/python -m demo $(if $(MODEL),--model '$(MODEL)') $(if $(KEEP),--keep)
 
 check: setup ## lint (Python and the Dockerfile), types, import directions
 	$(BIN)/ruff check .

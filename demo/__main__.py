@@ -1,4 +1,4 @@
-"""`python -m demo`: serve a model as the container does, embed texts in twelve languages, show the rankings."""
+"""`python -m demo`: deploy a model to an AWS on this machine, embed texts in twelve languages, show the rankings."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from demo import report
+from demo import calls, report
+from demo.account import Account, DeployError, local_account
 from demo.checkpoint import STANDIN_CONFIG, standin_folder
 from demo.corpus import Corpus, load_corpus
+from demo.endpoint import CallError, Endpoint
 from demo.ranking import Ranking, rank
-from demo.server import Server, ServerError, serving
 from jina_v3.contract import Task
-from jina_v3_infra.artifact import ArtifactError
-from jina_v3_infra.hub import LICENCE_NOTICE, HubError, fetch_model
+from jina_v3_infra.artifact import ArtifactError, list_model
+from jina_v3_infra.config import DeploymentError
+from jina_v3_infra.hub import LICENCE_NOTICE, HubError, resolve_model
 
 DIMENSIONS = (1024, 256, 32)
-_PROGRESS_EVERY_S = 10.0
 _STANDIN_NOTICE = (
     "This is a stand-in, and it is untrained: the model's architecture with "
     f"{STANDIN_CONFIG.layers} layers instead of 24 and random weights, scaled so that rarer shared words count. "
@@ -41,16 +42,16 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
     parser.add_argument("--model", help="a model folder, or a hub id such as jinaai/jina-embeddings-v3")
-    parser.add_argument("--keep", action="store_true", help="leave the server running at the end, until Ctrl-C")
+    parser.add_argument("--keep", action="store_true", help="leave everything running at the end, until Ctrl-C")
     options = parser.parse_args(arguments)
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)  # so that the server is stopped however the demo ends
+        signal.signal(number, _leave)  # so that everything is taken down however the demo ends
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # many scripts, perhaps a narrow terminal
     console = report.make_console()
     try:
         _run(console, options.model, keep=options.keep)
-    except (HubError, ArtifactError, ServerError) as error:
+    except (HubError, ArtifactError, DeployError, CallError, DeploymentError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -60,42 +61,49 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(console: Console, model: str | None, *, keep: bool) -> None:
-    """Show everything, with the server up for just as long."""
+    """Deploy, show everything, and take it down again."""
     corpus = load_corpus()
-    folder = _find_model(console, corpus, model)
-    progress = _Progress(console)
-    console.print(f"Starting the server over {folder.name} …")
-    with serving(folder, progress.waiting) as server:
-        console.print(f"Ready at {server.url} (GET /ping, POST /invocations)\n")
-        _show_rankings(console, corpus, server)
-        _show_late_chunking(console, corpus, server, untrained=model is None)
-        console.rule("Speed, over HTTP, one request at a time", align="left")
-        report.show_throughput(console, server.replies)
+    source = _find_model(console, corpus, model)
+    with local_account(source) as account:
+        console.rule(f"An AWS on this machine, at {account.aws.url}", align="left")
+        account.deploy()
+        endpoint = Endpoint(account.deployment.endpoint_name, account.client("sagemaker-runtime"))
+        console.print()
+        _show_rankings(console, corpus, endpoint)
+        _show_late_chunking(console, corpus, endpoint, untrained=model is None)
+        console.rule("Speed, through boto3 and the local AWS, one call at a time", align="left")
+        report.show_throughput(console, endpoint.replies)
         if keep:
-            _wait_for_interrupt(console, server)
-    console.print("The server is stopped.")
+            _wait_for_interrupt(console, account)
+        console.rule("Everything down", align="left")
+        account.destroy()
+    console.print("The local AWS is stopped.")
 
 
-def _find_model(console: Console, corpus: Corpus, model: str | None) -> Path:
+def _find_model(console: Console, corpus: Corpus, model: str | None) -> str:
+    """Return what the deployment's ``model.source`` shall be."""
     if model is None:
         report.show_notice(console, "stand-in", _STANDIN_NOTICE)
-        return standin_folder(corpus)
-    folder = fetch_model(model)
+        return str(standin_folder(corpus))
+    if Path(model).exists():
+        list_model(Path(model))  # a folder that is no model is refused before anything is started
+        return str(Path(model).resolve())
+    resolve_model(model, None)
     report.show_notice(console, "licence", [LICENCE_NOTICE])
-    return folder
+    return model
 
 
-def _show_rankings(console: Console, corpus: Corpus, server: Server) -> None:
+def _show_rankings(console: Console, corpus: Corpus, endpoint: Endpoint) -> None:
     """Rank the passages for every query, at every dimension."""
     rankings: dict[int, list[Ranking]] = {}
     for dimensions in DIMENSIONS:
-        passages = server.embed(
+        passages = endpoint.embed(
             f"passages, {dimensions} dimensions",
             [passage.text for passage in corpus.passages],
             task=Task.RETRIEVAL_PASSAGE,
             dimensions=dimensions,
         )
-        queries = server.embed(
+        queries = endpoint.embed(
             f"queries, {dimensions} dimensions",
             [query.text for query in corpus.queries],
             task=Task.RETRIEVAL_QUERY,
@@ -113,15 +121,15 @@ def _show_rankings(console: Console, corpus: Corpus, server: Server) -> None:
     report.show_dimensions(console, corpus.queries, corpus.passages, dict(rankings))
 
 
-def _show_late_chunking(console: Console, corpus: Corpus, server: Server, *, untrained: bool) -> None:
+def _show_late_chunking(console: Console, corpus: Corpus, endpoint: Endpoint, *, untrained: bool) -> None:
     """Rank the chunks of the long document, embedded one by one and as one."""
     document = corpus.document
-    queries = server.embed(
+    queries = endpoint.embed(
         "questions about the document", [query.text for query in document.queries], task=Task.RETRIEVAL_QUERY
     )
     rankings = []
     for late in (False, True):
-        chunks = server.embed(
+        chunks = endpoint.embed(
             "document, late chunking" if late else "document, chunk by chunk",
             document.chunks,
             task=Task.RETRIEVAL_PASSAGE,
@@ -139,30 +147,14 @@ def _show_late_chunking(console: Console, corpus: Corpus, server: Server, *, unt
     report.show_late_chunking(console, document, *rankings)
 
 
-def _wait_for_interrupt(console: Console, server: Server) -> None:
-    """Leave the server to its user until Ctrl-C."""
-    body = '{"data": [{"text": "hello"}], "parameters": {"task": "text-matching", "dimensions": 32}}'
-    console.print("The server stays until Ctrl-C. Try:")
-    console.print(
-        f"curl -H 'Content-Type: application/json' -d '{body}' {server.url}/invocations", soft_wrap=True, markup=False
-    )
+def _wait_for_interrupt(console: Console, account: Account) -> None:
+    """Leave everything to the user until Ctrl-C."""
+    console.rule("Yours until Ctrl-C: in another shell", align="left")
+    console.print("\n".join(calls.lines(account)), soft_wrap=True, markup=False)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
         console.print()
-
-
-class _Progress:
-    """A line now and then while the server loads."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._next_s = _PROGRESS_EVERY_S
-
-    def waiting(self, seconds: float) -> None:
-        if seconds >= self._next_s:
-            self._next_s = seconds + _PROGRESS_EVERY_S
-            self._console.print(f"  still loading after {seconds:.0f} s")
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

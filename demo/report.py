@@ -12,7 +12,7 @@ from rich.table import Table
 
 from demo.corpus import LANGUAGES, Document, Text
 from demo.ranking import Ranking, overlap
-from demo.server import Reply
+from demo.endpoint import Reply
 
 TOP = 3
 _MAX_WIDTH = 100  # longer lines are harder to read, not more telling

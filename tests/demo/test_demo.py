@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
@@ -14,18 +13,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import boto3
 import psutil
 import pytest
 from demo.corpus import LANGUAGES, load_corpus
-from demo.server import ServerError, lay_out, listening_port, serving
 from demo.standin import StandInConfig, write_standin
 from rich.cells import cell_len
 from tests.support.loopback_hub import LoopbackHub
 
-from jina_v3_infra.artifact import ArtifactError
-
 ROOT = Path(__file__).parents[2]
-LIMIT_S = 240
+LIMIT_S = 280
 
 
 def _heed_interrupts() -> None:
@@ -35,7 +32,7 @@ def _heed_interrupts() -> None:
 
 @contextmanager
 def demo(*arguments: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """Start the demo and make sure that it and its server are gone at the end of the test, whatever happens."""
+    """Start the demo and make sure that it and all it started are gone at the end of the test, whatever happens."""
     process = subprocess.Popen(
         [sys.executable, "-m", "demo", *arguments],
         cwd=ROOT,
@@ -67,31 +64,31 @@ def read_until(process: subprocess.Popen[str], text: str) -> str:
     pytest.fail(f"{text!r} never came; the demo showed:\n{''.join(lines)}")
 
 
-def assert_stopped(servers: list[psutil.Process]) -> None:
-    assert servers, "there was no server"
-    _gone, alive = psutil.wait_procs(servers, timeout=5)
+def assert_stopped(children: list[psutil.Process]) -> None:
+    assert children, "nothing was started"
+    _gone, alive = psutil.wait_procs(children, timeout=10)
     assert not alive, f"left behind: {alive}"
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_everything_as_a_user_sees_it() -> None:
     with demo("--keep") as process:
-        screen = read_until(process, "stays until Ctrl-C")
-        servers = psutil.Process(process.pid).children(recursive=True)
-        # no port is looked for beforehand, which another process could take meanwhile
-        assert {server.environ()["SAGEMAKER_BIND_TO_PORT"] for server in servers} == {"0"}
+        screen = read_until(process, "curl ")
+        children = psutil.Process(process.pid).children(recursive=True)
         check_screen(screen)
-        port = int(re.search(r"Ready at http://127\.0\.0\.1:(\d+)", screen)[1])  # type: ignore[index]
-        check_still_serving(port)
+        check_still_serving(dict(re.findall(r"^ *export (AWS_\w+)=(\S+)$", screen, re.MULTILINE)))
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0, rest
-        assert rest.rstrip().endswith("The server is stopped.")
-        assert_stopped(servers)
+        assert rest.rstrip().endswith("The local AWS is stopped.")
+        assert_stopped(children)
 
 
 def check_screen(screen: str) -> None:
-    assert all(cell_len(line) <= 80 for line in screen.splitlines())
     assert "\x1b" not in screen  # no terminal, no colours
+    ranked = screen[screen.index("Queries against") : screen.index("tokens a second over all requests")]
+    assert all(cell_len(line) <= 80 for line in ranked.splitlines())
     words = " ".join(screen.replace("│", " ").split())
     assert "it is untrained" in words
     assert "random weights, scaled so that rarer shared words count" in words
@@ -112,30 +109,38 @@ def check_screen(screen: str) -> None:
     assert int(speed[1].replace(",", "")) > 0
 
 
-def check_still_serving(port: int) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+def check_still_serving(environment: dict[str, str]) -> None:
+    """Call as the screen says, with nothing but what it says to export."""
+    assert set(environment) >= {"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"}
+    runtime = boto3.client(
+        "sagemaker-runtime",
+        region_name=environment["AWS_REGION"],
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
     body = {"data": [{"text": "hello"}], "parameters": {"task": "text-matching", "dimensions": 32}}
-    connection.request("POST", "/invocations", json.dumps(body), {"Content-Type": "application/json"})
-    answer = json.loads(connection.getresponse().read())
-    connection.close()
-    assert len(answer["data"][0]["embedding"]) == 32
+    answer = runtime.invoke_endpoint(EndpointName="jina-v3-dev", ContentType="application/json", Body=json.dumps(body))
+    assert len(json.loads(answer["Body"].read())["data"][0]["embedding"]) == 32
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_an_interrupted_demo_stops_its_server(number: signal.Signals, status: int) -> None:
+def test_an_interrupted_demo_takes_everything_down(number: signal.Signals, status: int) -> None:
     with demo() as process:
-        read_until(process, "Starting the server")
+        read_until(process, "An AWS on this machine")
         deadline = time.monotonic() + 60
-        while not (servers := psutil.Process(process.pid).children()):
+        while not (children := psutil.Process(process.pid).children(recursive=True)):
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.send_signal(number)
         screen, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == status, screen
         assert "Traceback" not in screen
-        assert_stopped(servers)
+        assert_stopped(children)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_model_from_the_hub(tmp_path: Path) -> None:
     config = StandInConfig(layers=1, intermediate=64, vocab=2000)
     folder = write_standin(tmp_path / "model", load_corpus().training_texts(), config)
@@ -160,31 +165,8 @@ def test_a_model_that_cannot_be_is_one_line() -> None:
     assert len(screen.splitlines()) == 1
 
 
-def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path, tiny_model: Path) -> None:
-    for path in tiny_model.iterdir():
-        (tmp_path / path.name).write_bytes(path.read_bytes()[:1000])
-    refusal = r"ended with status 1; its log ends:\n(.|\n)*could not be loaded"
-    with pytest.raises(ServerError, match=refusal), serving(tmp_path, lambda _seconds: None):
-        pytest.fail("it started")
-
-
-def test_the_port_is_the_one_that_the_log_names(tmp_path: Path) -> None:
-    log = tmp_path / "server.log"
-    log.write_text('a warning of Python\'s\n{"event": "other"}\n')
-    assert listening_port(log) is None
-    with log.open("a") as writing:
-        writing.write('{"event": "listening", "port": 43')
-        writing.flush()
-        assert listening_port(log) is None
-        writing.write("210}\n")
-    assert listening_port(log) == 43210
-
-
-def test_the_model_folder_is_the_container_s(tmp_path: Path, tiny_model: Path) -> None:
-    lay_out(tmp_path / "model", tiny_model)
-    assert (tmp_path / "model" / "model.safetensors").is_symlink()
-    assert (tmp_path / "model" / "config.json").read_bytes() == (tiny_model / "config.json").read_bytes()
-    assert (tmp_path / "model" / "code" / "inference.py").is_file()
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ArtifactError, match=r"needs config\.json"):
-        lay_out(tmp_path / "other", tmp_path / "empty")
+def test_a_folder_that_is_no_model_is_one_line(tmp_path: Path) -> None:
+    with demo("--model", str(tmp_path)) as process:
+        screen, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 1
+    assert re.fullmatch(r"error: .* is no model folder: it needs config\.json and \*\.safetensors\n", screen)

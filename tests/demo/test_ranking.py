@@ -3,8 +3,8 @@ import io
 import numpy as np
 from demo import report
 from demo.corpus import ChunkQuery, Document, Text
+from demo.endpoint import Reply
 from demo.ranking import Ranking, overlap, rank
-from demo.server import Reply
 from rich.cells import cell_len
 from rich.console import Console
 

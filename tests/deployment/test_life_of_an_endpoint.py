@@ -1,0 +1,192 @@
+"""The whole life of a deployment, by the command that users run and the real CDK, on the local AWS.
+
+deploy → calls by boto3 → a new machine and then a new model, while a client goes on calling → destroy, nothing left.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import numpy as np
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from demo.standin import StandInConfig, write_standin
+
+from jina_v3.contract import Task
+from jina_v3.encoder import Encoder
+from local_aws.server import LocalAws
+from local_aws.settings import ACCESS_KEY, SECRET_KEY, Settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+REGION = "us-east-1"
+TEXTS = ["the sun rises over the harbour", "Boote kehren heim", "le port calme"]
+CONFIG = """
+name = "life"
+region = "us-east-1"
+tags = {{ team = "search" }}
+
+[model]
+source = "{model}"
+
+[[endpoint.variants]]
+instance_type = "ml.g6.xlarge"
+scaling = {{ min = 1, max = 3 }}
+
+[endpoint.environment]
+JINA_V3_MAX_TEXTS = "64"
+"""
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    with LocalAws(Settings(state_folder=tmp_path_factory.mktemp("aws"))) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("models")
+    config = StandInConfig(layers=2, hidden=64, heads=4, intermediate=128, vocab=400)
+    first = write_standin(folder / "first", TEXTS * 20, config)
+    second = write_standin(folder / "second", [*TEXTS, "another text altogether"] * 20, config)
+    return [first, second]
+
+
+class Caller:
+    """A client that calls without a pause, counts, and keeps the first error."""
+
+    def __init__(self, runtime: Any) -> None:
+        self.runtime = runtime
+        self.answered = 0
+        self.errors: list[Exception] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._call)
+
+    def __enter__(self) -> "Caller":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _call(self) -> None:
+        while not self._stop.is_set():
+            try:
+                embed(self.runtime)
+                self.answered += 1
+            except Exception as error:  # noqa: BLE001  # whatever it is, it must not happen
+                self.errors.append(error)
+            time.sleep(0.02)
+
+
+def command(aws: LocalAws, folder: Path, *arguments: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-m", "jina_v3_infra.deploy", *arguments, "--config", str(folder / "life.toml")],
+        env=os.environ | aws.environment(REGION) | {"COLUMNS": "100"},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stderr
+    return ran.stdout
+
+
+def embed(runtime: Any) -> np.ndarray:
+    body = {"data": [{"text": text} for text in TEXTS], "parameters": {"task": "text-matching", "dimensions": 32}}
+    answer = runtime.invoke_endpoint(EndpointName="life", ContentType="application/json", Body=json.dumps(body))
+    return np.array([item["embedding"] for item in json.loads(answer["Body"].read())["data"]], np.float32)
+
+
+def expected(model: Path) -> np.ndarray:
+    return np.asarray(Encoder.from_folder(model, device="cpu").encode(TEXTS, task=Task.TEXT_MATCHING, dimensions=32))
+
+
+def runtime_client(aws: LocalAws) -> Any:
+    """A client that tries once only: a call that fails shall be seen, not made again."""
+    return boto3.client(
+        "sagemaker-runtime",
+        region_name=REGION,
+        endpoint_url=aws.url,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=70),
+    )
+
+
+def deploy(aws: LocalAws, folder: Path, config: str) -> str:
+    (folder / "life.toml").write_text(config)
+    return command(aws, folder, "deploy", "--yes")
+
+
+def machines(aws: LocalAws) -> list[str]:
+    sagemaker = aws.client("sagemaker", REGION)
+    config = sagemaker.describe_endpoint(EndpointName="life")["EndpointConfigName"]
+    variants = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    return [variant["InstanceType"] for variant in variants]
+
+
+def test_deploy_call_update_destroy(aws: LocalAws, models: list[Path], tmp_path: Path) -> None:
+    first = CONFIG.format(model=models[0])
+    screen = deploy(aws, tmp_path, first)
+    assert "invoke_endpoint" in screen  # how to call it
+    runtime = runtime_client(aws)
+    assert np.abs(embed(runtime) - expected(models[0])).max() < 1e-5
+    assert machines(aws) == ["ml.g6.xlarge"]
+    created = aws.client("sagemaker", REGION).describe_endpoint(EndpointName="life")["LastModifiedTime"]
+
+    again = deploy(aws, tmp_path, first)  # nothing to do, and nothing is done
+    assert "no changes" in again.lower()
+    assert aws.client("sagemaker", REGION).describe_endpoint(EndpointName="life")["LastModifiedTime"] == created
+
+    with Caller(runtime) as caller:
+        deploy(aws, tmp_path, first.replace("ml.g6.xlarge", "ml.g5.xlarge"))
+        assert machines(aws) == ["ml.g5.xlarge"]
+        assert np.abs(embed(runtime) - expected(models[0])).max() < 1e-5
+        deploy(aws, tmp_path, CONFIG.format(model=models[1]).replace("ml.g6.xlarge", "ml.g5.xlarge"))
+        assert np.abs(embed(runtime) - expected(models[1])).max() < 1e-5
+    assert not caller.errors, caller.errors[0]
+    assert caller.answered > 50
+
+    screen = command(aws, tmp_path, "destroy", "--yes")
+    with pytest.raises(ClientError, match="not found"):
+        embed(runtime)
+    assert_nothing_left(aws)
+
+
+def assert_nothing_left(aws: LocalAws) -> None:
+    """Ask each service what it still has, beside what the CDK's bootstrap put there."""
+    sagemaker = aws.client("sagemaker", REGION)
+    assert sagemaker.list_endpoints()["Endpoints"] == []
+    assert sagemaker.list_endpoint_configs()["EndpointConfigs"] == []
+    assert sagemaker.list_models()["Models"] == []
+    stacks = [stack["StackName"] for stack in aws.client("cloudformation", REGION).describe_stacks()["Stacks"]]
+    assert stacks == ["CDKToolkit"]
+    buckets = [bucket["Name"] for bucket in aws.client("s3", REGION).list_buckets()["Buckets"]]
+    assert [name for name in buckets if not name.startswith("cdk-")] == []
+    repositories = aws.client("ecr", REGION).describe_repositories()["repositories"]
+    assert [one["repositoryName"] for one in repositories if not one["repositoryName"].startswith("cdk-")] == []
+    assert aws.client("codebuild", REGION).list_projects()["projects"] == []
+    scaling = aws.client("application-autoscaling", REGION)
+    assert scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"] == []
+    assert scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"] == []
+    assert aws.client("cloudwatch", REGION).describe_alarms()["MetricAlarms"] == []
+    assert aws.client("logs", REGION).describe_log_groups()["logGroups"] == []
+    roles = [role["RoleName"] for role in aws.client("iam", REGION).list_roles()["Roles"]]
+    assert [name for name in roles if not name.startswith("cdk-")] == []
+    keys = aws.client("kms", REGION)
+    states = [keys.describe_key(KeyId=key["KeyId"])["KeyMetadata"]["KeyState"] for key in keys.list_keys()["Keys"]]
+    assert set(states) <= {"PendingDeletion"}
+    assert keys.list_aliases()["Aliases"] == [] or all(
+        alias["AliasName"].startswith("alias/aws/") for alias in keys.list_aliases()["Aliases"]
+    )
