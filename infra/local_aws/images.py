@@ -6,6 +6,7 @@ that does not prove (the base, the packages, the driver) is in docs/local-aws.md
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 
@@ -13,11 +14,11 @@ class Images:
     """Image URIs (``registry/repository:tag``) and their folders."""
 
     def __init__(self) -> None:
-        self._folders: dict[str, Path] = {}
+        self._folders: dict[str, tuple[Path, Callable[[], bool]]] = {}
 
-    def register(self, uri: str, folder: Path) -> None:
-        """Say that an image of this name exists."""
-        self._folders[uri] = folder
+    def register(self, uri: str, folder: Path, exists: Callable[[], bool] = lambda: True) -> None:
+        """Say that an image of this name exists, as long as ``exists`` (its registry) says so."""
+        self._folders[uri] = folder, exists
 
     def remove(self, uri: str) -> None:
         """Forget an image."""
@@ -25,4 +26,5 @@ class Images:
 
     def find(self, uri: str) -> Path | None:
         """Return the folder of an image, ``None`` where there is no such image."""
-        return self._folders.get(uri)
+        folder, exists = self._folders.get(uri, (None, lambda: False))
+        return folder if exists() else None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
+import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import boto3
+from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 from local_aws.images import Images
-from local_aws.settings import ACCESS_KEY, SECRET_KEY, Settings
+from local_aws.moto_repairs import forget_everything, repair_moto
+from local_aws.settings import ACCESS_KEY, SECRET_KEY, LocalAwsError, Settings
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -20,22 +24,34 @@ if TYPE_CHECKING:
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
 
+_PARTS: Final = ("local_aws.preflight", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
+"""The modules whose ``install`` adds a part of this AWS; each may be left out of a distribution."""
+
 
 class LocalAws:
     """One AWS, from ``start`` (or ``with``) to ``stop``.
 
-    There can be one in a process at a time: moto's backends are the process's.
+    There can be one in a process at a time: moto's backends are the process's, and are emptied by ``stop``.
+
+    **Raises**: ``LocalAwsError`` for a port that is taken, or a version of moto that it was not tested with.
     """
 
     def __init__(self, settings: Settings) -> None:
+        repair_moto()
         self.settings = settings
         self.images = Images()
         self._closers: list[Callable[[], None]] = []
+        self._session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients_lock = threading.Lock()
         self._application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
+        _check_port(settings)
         self._server = make_server(
             settings.host, settings.port, self._dispatch, threaded=True, request_handler=MotoRequestHandler
         )
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws", daemon=True)
+        for name in _PARTS:
+            _install(name, self)
 
     @property
     def url(self) -> str:
@@ -56,14 +72,16 @@ class LocalAws:
         }
 
     def client(self, service: str, region: str) -> Any:
-        """Return a boto3 client of this AWS."""
-        return boto3.client(
-            service,
-            region_name=region,
-            endpoint_url=self.url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=SECRET_KEY,
-        )
+        """Return a boto3 client of this AWS, the same one each time; it may be used from many threads."""
+        with self._clients_lock:  # a session makes clients for one thread at a time
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._session.client(
+                    service,
+                    region_name=region,
+                    endpoint_url=self.url,
+                    config=Config(max_pool_connections=32, proxies={}, retries={"total_max_attempts": 1}),
+                )
+            return self._clients[service, region]
 
     def add_plane(self, plane: Plane) -> None:
         """Put a plane before everything that is there."""
@@ -87,6 +105,7 @@ class LocalAws:
             close()
         self._server.shutdown()
         self._server.server_close()
+        forget_everything()
 
     def __enter__(self) -> Self:
         return self.start()
@@ -95,3 +114,29 @@ class LocalAws:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _install(name: str, aws: LocalAws) -> None:
+    try:
+        part = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:  # a part that is there but lacks something is no part left out
+            raise
+    else:
+        part.install(aws)
+
+
+def _check_port(settings: Settings) -> None:
+    """Refuse a port that is taken: werkzeug would end the process instead.
+
+    **Raises**: ``LocalAwsError``.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise LocalAwsError(
+                f"port {settings.port} of {settings.host} cannot be had ({error.strerror}); "
+                "give another with --port, or 0 for any that is free"
+            ) from None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,8 @@ class Settings:
 
     ``state_folder`` keeps unpacked images, downloaded models and the containers' logs. ``waiting`` scales times that
     are only waited for (a canary's baking, the termination wait): 0.01 makes five minutes three seconds; it never
-    shortens work that is really done.
+    shortens work that is really done. ``quota`` is how many instances of each type the account may have, ``quotas``
+    says otherwise by a quota's name (``ml.g6.xlarge for endpoint usage``).
 
     **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
     **Raises**: ``LocalAwsError`` for a host that is not loopback.
@@ -33,6 +35,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 0
     waiting: float = 0.01
+    quota: float = 4.0
+    quotas: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.host != "localhost" and not ipaddress.ip_address(self.host).is_loopback:

@@ -1,0 +1,326 @@
+"""One build: its phases, its log, and what ``docker build`` and ``docker push`` would leave behind.
+
+It knows nothing of the API; where it stands is in ``describe``.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import io
+import json
+import logging
+import re
+import threading
+import time
+import urllib.parse
+import uuid
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from local_aws.settings import ACCOUNT
+
+if TYPE_CHECKING:
+    from local_aws.server import LocalAws
+
+_LOG: Final = logging.getLogger(__name__)
+_QUEUED_S: Final = 10.0  # each is scaled by the settings' ``waiting``
+_PROVISIONING_S: Final = 20.0
+_BUILDING_S: Final = 60.0
+_IMAGE: Final = re.compile(rf"({ACCOUNT}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com)/([^:@]+):([\w][\w.-]{{0,127}})")
+_MANIFEST_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+class _BuildFailed(Exception):
+    """The build cannot go on; the message is the last line of its log."""
+
+
+class _BuildStopped(Exception):
+    """The build was asked to end."""
+
+
+class Build:
+    """A build of a project, from ``run`` on a thread of its own."""
+
+    def __init__(
+        self,
+        aws: LocalAws,
+        region: str,
+        project: dict[str, Any],
+        identifier: str,
+        number: int,
+        overrides: dict[str, Any],
+        stopping: threading.Event,
+    ) -> None:
+        self.project = project
+        self._aws = aws
+        self._region = region
+        self._stopping = stopping
+        self._cancelled = threading.Event()
+        self._lock = threading.Lock()
+        self._written = 0  # the time of the log's last line, ms
+        self._variables = {
+            one["name"]: one["value"]
+            for one in (
+                *project["environment"].get("environmentVariables", ()),
+                *overrides.get("environmentVariablesOverride", ()),
+            )
+        }
+        self.description = self._describe_start(identifier, number, overrides)
+
+    def _describe_start(self, identifier: str, number: int, overrides: dict[str, Any]) -> dict[str, Any]:
+        project, region = self.project, self._region
+        source = dict(project["source"])
+        source |= {"type": overrides.get("sourceTypeOverride", source["type"])}
+        if "sourceLocationOverride" in overrides:
+            source["location"] = overrides["sourceLocationOverride"]
+        variables = [{"name": name, "value": value, "type": "PLAINTEXT"} for name, value in self._variables.items()]
+        watch = project.get("logsConfig", {}).get("cloudWatchLogs", {"status": "ENABLED"})
+        group = watch.get("groupName", f"/aws/codebuild/{project['name']}")
+        stream = "/".join(filter(None, (watch.get("streamName"), identifier.partition(":")[2])))
+        place = f"{urllib.parse.quote(group, safe='')};stream={urllib.parse.quote(stream, safe='')}"
+        return {
+            "id": identifier,
+            "arn": f"arn:aws:codebuild:{region}:{ACCOUNT}:build/{identifier}",
+            "buildNumber": number,
+            "startTime": datetime.now(UTC),
+            "currentPhase": "SUBMITTED",
+            "buildStatus": "IN_PROGRESS",
+            "buildComplete": False,
+            "projectName": project["name"],
+            "phases": [],
+            "source": source,
+            "artifacts": {"location": ""},
+            "cache": project["cache"],
+            "environment": {**project["environment"], "environmentVariables": variables},
+            "serviceRole": project["serviceRole"],
+            "timeoutInMinutes": overrides.get("timeoutInMinutesOverride", project["timeoutInMinutes"]),
+            "queuedTimeoutInMinutes": project["queuedTimeoutInMinutes"],
+            "encryptionKey": project["encryptionKey"],
+            "initiator": "local-aws",
+            "logs": {
+                "groupName": group,
+                "streamName": stream,
+                "deepLink": f"https://console.aws.amazon.com/cloudwatch/home?region={region}#logEvent:group={place}",
+                "cloudWatchLogsArn": f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}:log-stream:{stream}",
+                "cloudWatchLogs": watch,
+            },
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """Return where the build stands."""
+        with self._lock:
+            return copy.deepcopy(self.description)
+
+    def cancel(self) -> None:
+        """Have the build end."""
+        self._cancelled.set()
+
+    def run(self) -> None:
+        """Go through the phases, to the end or to the first that fails."""
+        status = "SUCCEEDED"
+        try:
+            self._go_through()
+        except _BuildStopped:
+            status = "STOPPED"
+        except _BuildFailed as error:
+            status = "FAILED"
+            self._end_phase("FAILED", str(error))
+        except Exception:
+            _LOG.exception("build %s failed inside the local AWS", self.description["id"])
+            status = "FAULT"
+        with self._lock:
+            ended = datetime.now(UTC)
+            self.description["phases"].append({"phaseType": "COMPLETED", "startTime": ended})
+            self.description |= {
+                "currentPhase": "COMPLETED",
+                "buildStatus": status,
+                "buildComplete": True,
+                "endTime": ended,
+            }
+
+    def _go_through(self) -> None:
+        self._phase("SUBMITTED")
+        self._phase("QUEUED")
+        self._wait(_QUEUED_S)
+        self._phase("PROVISIONING")
+        self._wait(_PROVISIONING_S)
+        self._open_log()
+        self._phase("DOWNLOAD_SOURCE")
+        folder = self._download()
+        self._phase("PRE_BUILD")
+        uri, region, repository, tag = self._image()
+        self._phase("BUILD")
+        manifest = self._build(folder, uri)
+        self._phase("POST_BUILD")
+        self._push(folder, uri, region, repository, tag, manifest)
+        self._phase("FINALIZING")
+        self._end_phase("SUCCEEDED")
+
+    def _phase(self, name: str) -> None:
+        self._end_phase("SUCCEEDED")
+        with self._lock:
+            self.description["currentPhase"] = name
+            self.description["phases"].append({"phaseType": name, "startTime": datetime.now(UTC)})
+
+    def _end_phase(self, status: str, message: str = "") -> None:
+        phases = self.description["phases"]
+        if not phases:
+            return
+        name, ended = phases[-1]["phaseType"], datetime.now(UTC)
+        if name not in {"SUBMITTED", "QUEUED", "PROVISIONING"}:  # the log begins with the container
+            self._write(f"[Container] Phase complete: {name} State: {status}")
+            code = (
+                ""
+                if status == "SUCCEEDED"
+                else "CLIENT_ERROR"
+                if name == "DOWNLOAD_SOURCE"
+                else "COMMAND_EXECUTION_ERROR"
+            )
+            self._write(f"[Container] Phase context status code: {code} Message: {message}")
+        with self._lock:
+            phases[-1] |= {
+                "phaseStatus": status,
+                "endTime": ended,
+                "durationInSeconds": round((ended - phases[-1]["startTime"]).total_seconds()),
+                "contexts": [{"statusCode": "" if status == "SUCCEEDED" else "CLIENT_ERROR", "message": message}],
+            }
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds * self._aws.settings.waiting
+        while time.monotonic() < deadline:
+            if self._cancelled.wait(min(0.05, max(0.0, deadline - time.monotonic()))) or self._stopping.is_set():
+                raise _BuildStopped
+
+    # --- the log
+
+    def _open_log(self) -> None:
+        logs, place = self._aws.client("logs", self._region), self.description["logs"]
+        for create in (
+            lambda: logs.create_log_group(logGroupName=place["groupName"]),
+            lambda: logs.create_log_stream(logGroupName=place["groupName"], logStreamName=place["streamName"]),
+        ):
+            try:
+                create()
+            except logs.exceptions.ResourceAlreadyExistsException:
+                continue
+        self._write("[Container] Waiting for agent ping")
+
+    def _write(self, line: str) -> None:
+        self._written = max(int(time.time() * 1000), self._written + 1)  # so that the order is the order of writing
+        place = self.description["logs"]
+        self._aws.client("logs", self._region).put_log_events(
+            logGroupName=place["groupName"],
+            logStreamName=place["streamName"],
+            logEvents=[{"timestamp": self._written, "message": line + "\n"}],
+        )
+
+    # --- what the commands would do
+
+    def _download(self) -> Path:
+        source = self.description["source"]
+        if source["type"] != "S3":
+            raise _BuildFailed(
+                f"the local AWS builds from S3 only, not from {source['type']}; start it with S3's overrides"
+            )
+        location = source["location"].removeprefix("arn:aws:s3:::")
+        bucket, _, key = location.partition("/")
+        try:
+            body = self._aws.client("s3", self._region).get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            reason = error.response["Error"].get("Message", error.response["Error"]["Code"])
+            raise _BuildFailed(f"{reason} for primary source: {location}") from None
+        folder = self._aws.settings.state_folder / "builds" / uuid.uuid4().hex
+        folder.mkdir(parents=True)
+        try:
+            with zipfile.ZipFile(io.BytesIO(body)) as archive:
+                archive.extractall(folder)
+        except zipfile.BadZipFile as error:
+            raise _BuildFailed(f"error while extracting the source {location}: {error}") from None
+        self._write(f"[Container] Downloaded {len(body)} bytes from {location}")
+        return folder
+
+    def _image(self) -> tuple[str, str, str, str]:
+        uri = self._variables.get("IMAGE_URI", "")
+        match = _IMAGE.fullmatch(uri)
+        if match is None:
+            raise _BuildFailed(
+                f"IMAGE_URI is {uri!r}; it must be {ACCOUNT}.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>"
+            )
+        self._write(f"[Container] Login Succeeded: {match[1]}")
+        return uri, match[2], match[3], match[4]
+
+    def _build(self, folder: Path, uri: str) -> dict[str, Any]:
+        """Follow the Dockerfile in the log, and name the image by what it would be built from."""
+        given = {name: value for name, value in self._variables.items() if name != "IMAGE_URI" and value}
+        arguments = "".join(f"--build-arg {name}={value} " for name, value in sorted(given.items()))
+        self._write(f"[Container] Running command docker build --platform linux/amd64 {arguments}--tag {uri} .")
+        dockerfile = folder / "Dockerfile"
+        if not dockerfile.is_file():
+            raise _BuildFailed("ERROR: failed to read dockerfile: open Dockerfile: no such file or directory")
+        steps = [line for line in dockerfile.read_text().splitlines() if re.match(r"[A-Z]+ ", line)]
+        for number, line in enumerate(steps, 1):
+            self._write(f"#{number} [{number}/{len(steps)}] {line}")
+        self._wait(_BUILDING_S)
+        digest, size = _digest(folder, given)
+        self._write(f"#{len(steps) + 1} exporting to image sha256:{digest}")
+        return {
+            "schemaVersion": 2,
+            "mediaType": _MANIFEST_TYPE,
+            "config": {
+                "mediaType": "application/vnd.docker.container.image.v1+json",
+                "size": 1024,
+                "digest": f"sha256:{hashlib.sha256(digest.encode()).hexdigest()}",
+            },
+            "layers": [
+                {
+                    "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
+                    "size": size,
+                    "digest": f"sha256:{digest}",
+                }
+            ],
+        }
+
+    def _push(self, folder: Path, uri: str, region: str, repository: str, tag: str, manifest: dict[str, Any]) -> None:
+        self._write(f"[Container] Running command docker push {uri}")
+        ecr = self._aws.client("ecr", region)
+        request = {
+            "repositoryName": repository,
+            "imageTag": tag,
+            "imageManifest": json.dumps(manifest),
+            "imageManifestMediaType": _MANIFEST_TYPE,
+        }
+        try:
+            ecr.put_image(**request)
+        except ClientError as error:
+            detail = error.response["Error"]
+            if detail["Code"] == "ImageTagAlreadyExistsException" or "immutable" in detail.get("Message", ""):
+                raise _BuildFailed(
+                    f"tag invalid: The image tag '{tag}' already exists in the '{repository}' repository and cannot "
+                    "be overwritten because the repository is immutable."
+                ) from None
+            raise _BuildFailed(detail.get("Message", detail["Code"])) from None
+        self._write(f"{tag}: digest: sha256:{hashlib.sha256(request['imageManifest'].encode()).hexdigest()}")
+
+        def exists() -> bool:
+            try:
+                ecr.describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
+            except ClientError:
+                return False
+            return True
+
+        self._aws.images.register(uri, folder, exists)
+
+
+def _digest(folder: Path, arguments: dict[str, str]) -> tuple[str, int]:
+    """Return a digest over the sources and the arguments, and the sources' size."""
+    whole, size = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()), 0
+    for path in sorted(item for item in folder.rglob("*") if item.is_file()):
+        content = path.read_bytes()
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
+        size += len(content)
+    return whole.hexdigest(), size

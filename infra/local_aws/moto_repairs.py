@@ -1,0 +1,83 @@
+"""What this AWS changes in moto's services, and the version of moto that it was tried with.
+
+Each repair says what moto does otherwise. They are put in once for the process, and are harmless twice.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+from enum import Enum
+from typing import Any, Final
+
+from local_aws import shapes
+from local_aws.settings import LocalAwsError
+
+TESTED: Final = "5.2.5"
+
+
+def repair_moto() -> None:
+    """Put the repairs in.
+
+    **Raises**: ``LocalAwsError`` where another version of moto is installed than they are for.
+    """
+    check_version(importlib.metadata.version("moto"))
+    know_aws_policies()
+    leave_bucket_policies_alone()
+    scale_inference_components()
+    keep_quiet()
+
+
+def check_version(installed: str) -> None:
+    """Refuse another minor version: its internals may have moved.
+
+    **Raises**: ``LocalAwsError``.
+    """
+    if installed.split(".")[:2] != TESTED.split(".")[:2]:
+        raise LocalAwsError(
+            f"moto {installed} is installed, but the local AWS was tested with moto {TESTED} and reaches into it; "
+            f"install moto=={TESTED}, or run tests/local_aws against {installed} and change local_aws.moto_repairs.TESTED"
+        )
+
+
+def know_aws_policies() -> None:
+    """Have IAM know AWS's own policies (arn:aws:iam::aws:policy/…), which moto leaves out and then cannot attach."""
+    from moto.core.config import default_user_config
+
+    default_user_config["iam"] = {"load_aws_managed_policies": True}
+
+
+def leave_bucket_policies_alone() -> None:
+    """Keep bucket policies without acting on them: moto denies what a Deny names and never looks at its condition.
+
+    "Deny everything that is not TLS" would then deny everything.
+    """
+    from moto.iam.access_control import PermissionResult
+    from moto.s3.models import FakeBucket
+
+    def get_permission(_bucket: Any, _action: str, _resource: str) -> Any:
+        return PermissionResult.NEUTRAL
+
+    FakeBucket.get_permission = get_permission
+
+
+def scale_inference_components() -> None:
+    """Let Application Auto Scaling take every dimension that AWS does: moto's list lacks inference components."""
+    from moto.applicationautoscaling import models, responses
+
+    known = shapes.input_shape("application-autoscaling", "RegisterScalableTarget").members["ScalableDimension"].enum
+    dimensions = Enum("ScalableDimensionValueSet", {value: value for value in known})  # type: ignore[misc]  # from data
+    models.ScalableDimensionValueSet = responses.ScalableDimensionValueSet = dimensions
+
+
+def keep_quiet() -> None:
+    """Have werkzeug and moto log warnings only; a request that fails is the client's to report."""
+    for name in ("werkzeug", "moto"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def forget_everything() -> None:
+    """Empty moto's backends, so that the next local AWS of the process begins with nothing."""
+    from moto.moto_api._internal.models import moto_api_backend
+
+    moto_api_backend.reset()

@@ -1,0 +1,115 @@
+"""Services that this AWS answers by functions: botocore's model of the service is the whole protocol.
+
+A request is parsed and checked by its shape before the function sees it, and the answer is written by the output's
+shape. It knows nothing of what the functions do.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from moto.core.exceptions import ServiceException
+from moto.core.model import OperationModel
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.request import determine_request_protocol
+from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
+from werkzeug.wrappers import Request, Response
+
+from local_aws import shapes
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIApplication
+
+    from local_aws.server import LocalAws
+
+_LOG: Final = logging.getLogger(__name__)
+
+Operation = Callable[[str, dict[str, Any]], Mapping[str, Any]]
+"""Answers one request: the region and the parsed parameters to the members of the output."""
+
+
+class ServiceError(ServiceException):  # type: ignore[misc]  # moto has no type information
+    """An error as the service's API reports it: its code and its message."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """A service: boto3's name of it, the name it is signed for, its operations, its error for a wrong request."""
+
+    name: str
+    signing_name: str
+    operations: Mapping[str, Operation]
+    invalid: str = "ValidationException"
+
+
+def add_service(aws: LocalAws, service: Service) -> None:
+    """Have this AWS answer a service."""
+
+    def plane(next_application: WSGIApplication) -> WSGIApplication:
+        def answer(environ: Any, start_response: Any) -> Any:
+            scope = _signed_scope(environ.get("HTTP_AUTHORIZATION", ""))
+            if scope is None or scope[1] != service.signing_name:
+                return next_application(environ, start_response)
+            return _respond(service, scope[0], Request(environ))(environ, start_response)
+
+        return answer
+
+    aws.add_plane(plane)
+
+
+def _signed_scope(authorization: str) -> tuple[str, str] | None:
+    """Return region and service that a request is signed for."""
+    _, _, credential = authorization.partition("Credential=")
+    parts = credential.split(",")[0].split("/")
+    return (parts[2], parts[3]) if len(parts) == 5 else None  # key, date, region, service, aws4_request
+
+
+def _respond(service: Service, region: str, request: Request) -> Response:
+    model = get_service_model(service.name)
+    protocol = determine_request_protocol(model, request.content_type)
+    name = request.values.get("Action") or request.headers.get("X-Amz-Target", "").rpartition(".")[2]
+    operation = OperationModel({}, model)
+    result: Any
+    try:
+        if name not in model.operation_names:
+            raise ServiceError("InvalidAction", f"{service.name} has no operation {name!r}")
+        operation = model.operation_model(name)
+        result = _perform(service, region, name, _parse(operation, protocol, request))
+    except ServiceError as error:
+        result = error
+    except Exception:
+        _LOG.exception("%s %s failed inside the local AWS", service.name, name)
+        result = ServiceError("InternalFailure", f"{name} failed inside the local AWS; its log has the traceback")
+    written = get_serializer_class(service.name, protocol)(operation_model=operation).serialize(result)
+    return Response(written["body"], written["status_code"], written["headers"])
+
+
+def _parse(operation: Any, protocol: str, request: Request) -> dict[str, Any]:
+    parsed: dict[str, Any] = PROTOCOL_PARSERS[protocol](operation).parse(
+        {
+            "method": request.method,
+            "values": request.values,
+            "headers": request.headers,
+            "body": request.get_data(),
+            "url_path": request.path,
+            "url_params": {},
+        }
+    )
+    return parsed
+
+
+def _perform(service: Service, region: str, name: str, parameters: dict[str, Any]) -> Mapping[str, Any]:
+    if name not in service.operations:
+        raise ServiceError("InvalidAction", f"the local AWS does not model {service.name}'s {name}")
+    shape = shapes.input_shape(service.name, name)
+    wrong = [] if shape is None else list(shapes.problems(shape, parameters))
+    if wrong:
+        raise ServiceError(service.invalid, "; ".join(wrong))
+    return service.operations[name](region, parameters)
