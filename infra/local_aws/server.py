@@ -11,6 +11,8 @@ import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from local_aws import sagemaker
+from local_aws.faults import Faults
 from local_aws.images import Images
 from local_aws.settings import ACCESS_KEY, SECRET_KEY, Settings
 
@@ -30,12 +32,14 @@ class LocalAws:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.images = Images()
+        self.faults = Faults()
         self._closers: list[Callable[[], None]] = []
         self._application: WSGIApplication = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(
             settings.host, settings.port, self._dispatch, threaded=True, request_handler=MotoRequestHandler
         )
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws", daemon=True)
+        sagemaker.install(self)
 
     @property
     def url(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,9 @@ class Settings:
 
     ``state_folder`` keeps unpacked images, downloaded models and the containers' logs. ``waiting`` scales times that
     are only waited for (a canary's baking, the termination wait): 0.01 makes five minutes three seconds; it never
-    shortens work that is really done.
+    shortens work that is really done. ``container_environment`` wins over what is deployed: what a container must do
+    otherwise here, such as to listen on loopback only. ``model_timeout_s`` is what a container has for one answer;
+    ``seed`` decides what is left to chance (variants by weight, sampled captures).
 
     **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
     **Raises**: ``LocalAwsError`` for a host that is not loopback.
@@ -33,6 +36,9 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 0
     waiting: float = 0.01
+    container_environment: Mapping[str, str] = field(default_factory=lambda: {"JINA_V3_BIND_HOST": "127.0.0.1"})
+    model_timeout_s: float = 60.0
+    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.host != "localhost" and not ipaddress.ip_address(self.host).is_loopback:
