@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import socket
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from local_aws import cloudformation, codebuild, preflight, sagemaker
+from local_aws.faults import Faults
 from local_aws.images import Images
 from local_aws.moto_repairs import forget_everything, repair_moto
 from local_aws.settings import ACCESS_KEY, SECRET_KEY, LocalAwsError, Settings
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
-
-_PARTS: Final = ("local_aws.preflight", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
-"""The modules whose ``install`` adds a part of this AWS; each may be left out of a distribution."""
 
 
 class LocalAws:
@@ -40,6 +38,7 @@ class LocalAws:
         repair_moto()
         self.settings = settings
         self.images = Images()
+        self.faults = Faults()
         self._closers: list[Callable[[], None]] = []
         self._session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
         self._clients: dict[tuple[str, str], Any] = {}
@@ -50,8 +49,8 @@ class LocalAws:
             settings.host, settings.port, self._dispatch, threaded=True, request_handler=MotoRequestHandler
         )
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws", daemon=True)
-        for name in _PARTS:
-            _install(name, self)
+        for part in (preflight, codebuild, cloudformation, sagemaker):
+            part.install(self)
 
     @property
     def url(self) -> str:
@@ -114,16 +113,6 @@ class LocalAws:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _install(name: str, aws: LocalAws) -> None:
-    try:
-        part = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:  # a part that is there but lacks something is no part left out
-            raise
-    else:
-        part.install(aws)
 
 
 def _check_port(settings: Settings) -> None:

@@ -1,0 +1,98 @@
+"""What all parts of the local SageMaker share: settings, other services, regions, and how to wait and to start work."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from local_aws.faults import Faults
+from local_aws.images import Images
+from local_aws.sagemaker.store import Store
+from local_aws.settings import ACCOUNT, Settings
+
+if TYPE_CHECKING:
+    from local_aws.sagemaker.container import Container
+    from local_aws.server import LocalAws
+
+_LOG: Final = logging.getLogger(__name__)
+
+
+class Hosting:
+    """The local SageMaker of one AWS."""
+
+    def __init__(self, aws: LocalAws) -> None:
+        self.settings: Settings = aws.settings
+        self.images: Images = aws.images
+        self.faults: Faults = aws.faults
+        self.ending = threading.Event()
+        self.containers: weakref.WeakSet[Container] = weakref.WeakSet()
+        self._make_client = aws.client
+        self._clients: dict[tuple[str, str], Any] = {}
+        self._stores: dict[str, Store] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str, region: str) -> Any:
+        """Return a boto3 client of this AWS; making one is slow and not safe in threads, using one is both not."""
+        with self._lock:
+            if (service, region) not in self._clients:
+                self._clients[service, region] = self._make_client(service, region)
+            return self._clients[service, region]
+
+    def store(self, region: str) -> Store:
+        """Return what a region remembers."""
+        with self._lock:
+            return self._stores.setdefault(region, Store(region))
+
+    def stores(self) -> list[Store]:
+        """Return every region that was used."""
+        with self._lock:
+            return list(self._stores.values())
+
+    def close(self) -> None:
+        """End every container, those that are starting too."""
+        self.ending.set()
+        stoppers = [threading.Thread(target=container.stop) for container in list(self.containers)]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
+
+    def folder(self, region: str, endpoint: str) -> Path:
+        """Return where an endpoint's models and logs lie."""
+        return self.settings.state_folder / "endpoints" / region / endpoint
+
+    def pause(self, seconds: float) -> bool:
+        """Wait as long as the real service would, scaled by ``waiting``; say whether all is to end meanwhile."""
+        return self.ending.wait(seconds * self.settings.waiting)
+
+    def guard(self, name: str, work: Callable[[], None]) -> Callable[[], None]:
+        """Return work whose exceptions are logged, for a thread on which nobody would see them."""
+
+        def run() -> None:
+            try:
+                work()
+            except Exception:  # noqa: BLE001  # see above
+                if not self.ending.is_set():
+                    _LOG.exception("%s failed inside the local AWS", name)
+
+        return run
+
+    def spawn(self, name: str, work: Callable[[], None]) -> threading.Thread:
+        """Do work on a thread of its own; what it raises is logged."""
+        thread = threading.Thread(target=self.guard(name, work), name=name, daemon=True)
+        thread.start()
+        return thread
+
+
+def log_group(endpoint: str) -> str:
+    """Return where the containers of an endpoint log."""
+    return f"/aws/sagemaker/Endpoints/{endpoint}"
+
+
+def log_group_arn(region: str, endpoint: str) -> str:
+    """Return the ARN that errors of a container name."""
+    return f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{log_group(endpoint)}"

@@ -1,0 +1,145 @@
+"""From a configuration to running containers: a machine, the image, the model's data, the process."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+from local_aws.faults import Call
+from local_aws.sagemaker.container import Container, NotHealthyError, Program
+from local_aws.sagemaker.endpoint_configs import instance_pools
+from local_aws.sagemaker.errors import ApiError
+from local_aws.sagemaker.hosting import Hosting, log_group
+from local_aws.sagemaker.journal import Journal
+from local_aws.sagemaker.model_data import ModelDataError, fetch_model, remove_model, remove_models
+from local_aws.sagemaker.models import container_of
+from local_aws.sagemaker.store import Store
+from local_aws.sagemaker.traffic import Fleet, Variant
+
+_STARTUP_LIMIT_S: Final = 480
+_NO_CAPACITY: Final = (
+    "Unable to provision requested ML compute capacity due to InsufficientInstanceCapacity error. Please retry using a "
+    "different ML instance type or after some time."
+)
+
+
+class LaunchError(Exception):
+    """A variant did not start; the message is the endpoint's ``FailureReason``."""
+
+
+def launch_fleet(
+    hosting: Hosting,
+    store: Store,
+    endpoint: str,
+    folder: Path,
+    config: Mapping[str, Any],
+    retained: Mapping[str, Mapping[str, Any]],
+) -> Fleet:
+    """Start every variant of a configuration, side by side; ``retained`` has what some keep of an earlier one.
+
+    **Raises**: ``LaunchError`` with the first variant's reason; nothing runs then.
+    """
+    definitions = [{**variant, **retained.get(variant["VariantName"], {})} for variant in config["ProductionVariants"]]
+    with ThreadPoolExecutor(len(definitions)) as starters:
+        starting = [
+            starters.submit(launch_variant, hosting, store, endpoint, folder, definition) for definition in definitions
+        ]
+    failures = [error for future in starting if (error := future.exception()) is not None]
+    variants = [future.result() for future in starting if future.exception() is None]
+    fleet = Fleet(variants={variant.name: variant for variant in variants}, folder=folder, config=dict(config))
+    if failures:
+        fleet.stop()
+        remove_models(folder)
+        raise failures[0]
+    return fleet
+
+
+def launch_variant(
+    hosting: Hosting, store: Store, endpoint: str, folder: Path, definition: Mapping[str, Any]
+) -> Variant:
+    """Start one production variant.
+
+    **Raises**: ``LaunchError``.
+    """
+    name = definition["VariantName"]
+    pool = _provision(hosting, store.region, endpoint, definition)
+    variant = Variant(
+        name=name,
+        instance_type=pool["InstanceType"],
+        instances=definition["InitialInstanceCount"],
+        weight=definition.get("InitialVariantWeight", 1.0),
+    )
+    model_name = pool.get("ModelNameOverride", definition.get("ModelName"))
+    if model_name is not None:
+        try:
+            container = container_of(store.model(model_name).definition)
+        except ApiError as error:
+            raise LaunchError(error.message) from error
+        variant.image = container["Image"]
+        limit_s = definition.get("ContainerStartupHealthCheckTimeoutInSeconds", _STARTUP_LIMIT_S)
+        variant.container = launch_container(hosting, store.region, endpoint, folder / name, name, container, limit_s)
+    return variant
+
+
+def _provision(hosting: Hosting, region: str, endpoint: str, definition: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the first machine that can be had."""
+    for pool in instance_pools(dict(definition)):
+        call = Call(
+            operation="CreateEndpoint",
+            region=region,
+            endpoint=endpoint,
+            variant=definition["VariantName"],
+            instance_type=pool["InstanceType"],
+        )
+        if hosting.faults.take("capacity_missing", call) is None:
+            return pool
+    raise LaunchError(_NO_CAPACITY)
+
+
+def launch_container(
+    hosting: Hosting,
+    region: str,
+    endpoint: str,
+    folder: Path,
+    name: str,
+    definition: Mapping[str, Any],
+    startup_limit_s: float,
+) -> Container:
+    """Fetch what a container needs into a folder and start it; ``name`` is its variant's or component's.
+
+    **Raises**: ``LaunchError``.
+    """
+    image = hosting.images.find(definition["Image"])
+    if image is None or not (image / "image" / "serve").is_file():
+        raise LaunchError(
+            f"The image {definition['Image']} of production variant {name} could not be pulled. Please check that it "
+            "exists and that the execution role may read it."
+        )
+    if folder.exists():
+        remove_model(folder / "model")
+        shutil.rmtree(folder)
+    try:
+        fetch_model(hosting.client("s3", region), dict(definition), folder / "model")
+    except ModelDataError as error:
+        raise LaunchError(f"Failed to download model data for production variant {name}: {error}") from error
+    program = Program(
+        image=image,
+        base=folder,
+        environment=definition.get("Environment", {}),
+        overrides=hosting.settings.container_environment,
+        startup_limit_s=startup_limit_s,
+    )
+    journal = Journal(folder / "container.log", hosting.client("logs", region), log_group(endpoint))
+    container = Container(program, journal, name)
+    hosting.containers.add(container)
+    try:
+        container.start()
+    except NotHealthyError as error:
+        raise LaunchError(
+            f"The primary container for production variant {name} did not pass the ping health check. Please check "
+            "CloudWatch logs for this endpoint."
+        ) from error
+    return container

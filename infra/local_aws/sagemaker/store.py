@@ -1,0 +1,99 @@
+"""What one region's SageMaker remembers: models, endpoint configurations, endpoints, inference components, tags."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from local_aws.sagemaker.errors import refuse
+from local_aws.settings import ACCOUNT
+
+if TYPE_CHECKING:
+    from local_aws.sagemaker.components import Component
+    from local_aws.sagemaker.endpoint import Endpoint
+
+
+def now() -> datetime:
+    """Return the time, with its zone."""
+    return datetime.now(UTC)
+
+
+def prune(value: Any) -> Any:
+    """Return a definition without what is empty: the service describes what is absent by leaving it out."""
+    if isinstance(value, dict):
+        return {key: prune(item) for key, item in value.items() if item not in ({}, [], None)}
+    return [prune(item) for item in value] if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A model or an endpoint configuration: what it was created with."""
+
+    name: str
+    arn: str
+    definition: dict[str, Any]
+    created: datetime = field(default_factory=now)
+
+
+@dataclass(slots=True)
+class Store:
+    """One region; ``lock`` is held by whoever looks and then changes."""
+
+    region: str
+    models: dict[str, Record] = field(default_factory=dict)
+    configs: dict[str, Record] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    components: dict[str, Component] = field(default_factory=dict)
+    tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def arn(self, kind: str, name: str) -> str:
+        """Return the ARN of a resource; SageMaker writes names in lower case there."""
+        return f"arn:aws:sagemaker:{self.region}:{ACCOUNT}:{kind}/{name.lower()}"
+
+    def model(self, name: str) -> Record:
+        """Return a model.
+
+        **Raises**: ``ApiError`` where there is none.
+        """
+        with self.lock:
+            if name not in self.models:
+                refuse(f'Could not find model "{self.arn("model", name)}".')
+            return self.models[name]
+
+    def config(self, name: str) -> Record:
+        """Return an endpoint configuration.
+
+        **Raises**: ``ApiError`` where there is none.
+        """
+        with self.lock:
+            if name not in self.configs:
+                refuse(f'Could not find endpoint configuration "{self.arn("endpoint-config", name)}".')
+            return self.configs[name]
+
+    def endpoint(self, name: str) -> Endpoint:
+        """Return an endpoint.
+
+        **Raises**: ``ApiError`` where there is none.
+        """
+        with self.lock:
+            if name not in self.endpoints:
+                refuse(f'Could not find endpoint "{self.arn("endpoint", name)}".')
+            return self.endpoints[name]
+
+    def component(self, name: str) -> Component:
+        """Return an inference component.
+
+        **Raises**: ``ApiError`` where there is none.
+        """
+        with self.lock:
+            if name not in self.components:
+                refuse(f'Could not find inference component "{self.arn("inference-component", name)}".')
+            return self.components[name]
+
+    def set_tags(self, arn: str, tags: list[dict[str, str]]) -> None:
+        """Give a resource tags, beside those that it has."""
+        with self.lock:
+            self.tags.setdefault(arn, {}).update({tag["Key"]: tag["Value"] for tag in tags})

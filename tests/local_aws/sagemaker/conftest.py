@@ -1,0 +1,23 @@
+"""One local AWS for a module's tests."""
+
+from collections.abc import Iterator
+
+import pytest
+from local_aws.server import LocalAws
+from local_aws.settings import Settings
+from moto.moto_api._internal.models import moto_api_backend
+from tests.support.sagemaker_bench import Bench
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    settings = Settings(state_folder=tmp_path_factory.mktemp("aws"), waiting=0.001, model_timeout_s=1.0)
+    with LocalAws(settings) as aws:
+        yield Bench(aws)
+    moto_api_backend.reset()  # its backends are the process's
+
+
+@pytest.fixture(scope="module")
+def endpoint(bench: Bench) -> str:
+    """An endpoint that the tests of a module share; none may change it."""
+    return bench.create_endpoint(bench.simple_config(TAG="shared"))
