@@ -24,7 +24,11 @@ def build_application(deployment: Deployment, *, release: Release | None = None,
     """
     if release is None:
         release = plan_release(deployment)
-    app = App(analytics_reporting=False, tree_metadata=False, outdir=None if outdir is None else str(outdir))
+    app = App(
+        analytics_reporting=False,
+        tree_metadata=False,
+        outdir=None if outdir is None else str(outdir),
+    )
     foundation = FoundationStack(
         app,
         deployment.foundation_stack,
@@ -36,7 +40,6 @@ def build_application(deployment: Deployment, *, release: Release | None = None,
         deployment.endpoint_stack,
         deployment=deployment,
         release=release,
-        artifacts=foundation.artifacts,
         **_stack(deployment, "endpoint"),
     )
     endpoint.add_stack_dependency(foundation)

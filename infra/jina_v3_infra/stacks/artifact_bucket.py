@@ -1,4 +1,4 @@
-"""The bucket with sources, models and what callers send and get; and the key that encrypts everything of a deployment."""
+"""The bucket with sources, models and what callers send and get, and the key that encrypts all of a deployment."""
 
 from __future__ import annotations
 
@@ -13,9 +13,19 @@ from constructs import Construct
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.stacks.log_groups import log_group_names
 from jina_v3_infra.stacks.permissions import accept
+from jina_v3_infra.stacks.storage import folder
 
 _LEFTOVERS_DAYS: Final = 7
 _NONCURRENT_DAYS: Final = 30
+_LOGS_USE: Final = (
+    "Decrypt",
+    "DescribeKey",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+)
 
 
 class ArtifactBucket(Construct):
@@ -66,7 +76,9 @@ def _lifecycle(deployment: Deployment) -> list[s3.LifecycleRule]:
     ]
     capture = deployment.endpoint.capture
     if capture is not None:
-        rules.append(s3.LifecycleRule(id="capture", prefix=capture.prefix, expiration=Duration.days(capture.keep_days)))
+        rules.append(
+            s3.LifecycleRule(id="capture", prefix=folder(capture.prefix), expiration=Duration.days(capture.keep_days))
+        )
     return rules
 
 
@@ -76,8 +88,7 @@ def _logs_may_use_it(deployment: Deployment) -> iam.PolicyStatement:
     return iam.PolicyStatement(
         sid="LogsOfThisDeployment",
         principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
-        actions=["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey"]
-        + ["kms:GenerateDataKeyWithoutPlaintext", "kms:DescribeKey"],
+        actions=[f"kms:{action}" for action in _LOGS_USE],
         resources=["*"],  # in a key's policy: this key
         conditions={
             "ArnEquals": {

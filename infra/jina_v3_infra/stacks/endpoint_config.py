@@ -11,7 +11,7 @@ from constructs import Construct
 
 from jina_v3_infra.config import Deployment, VariantSettings, variant_ami
 from jina_v3_infra.stacks.network import Placement
-from jina_v3_infra.stacks.storage import Storage
+from jina_v3_infra.stacks.storage import Storage, asynchronous_prefixes
 
 _Config = sagemaker.CfnEndpointConfig
 _ROUTING: Final = "LEAST_OUTSTANDING_REQUESTS"
@@ -83,9 +83,7 @@ def _for_components(role: iam.IRole, placement: Placement | None) -> dict[str, A
     vpc = (
         None
         if placement is None
-        else _Config.VpcConfigProperty(
-            subnets=[*placement.subnets], security_group_ids=[*placement.security_groups]
-        )
+        else _Config.VpcConfigProperty(subnets=[*placement.subnets], security_group_ids=[*placement.security_groups])
     )
     return {"execution_role_arn": role.role_arn, "enable_network_isolation": True, "vpc_config": vpc}
 
@@ -107,11 +105,13 @@ def _capture(deployment: Deployment, storage: Storage, key: kms.IKey) -> _Config
     )
 
 
-def _asynchronous(deployment: Deployment, storage: Storage, key: kms.IKey) -> _Config.AsyncInferenceConfigProperty | None:
+def _asynchronous(
+    deployment: Deployment, storage: Storage, key: kms.IKey
+) -> _Config.AsyncInferenceConfigProperty | None:
     settings = deployment.endpoint.asynchronous
     if settings is None:
         return None
-    _, outputs, failures = storage.asynchronous_prefixes(settings)
+    _, outputs, failures = asynchronous_prefixes(settings)
     return _Config.AsyncInferenceConfigProperty(
         client_config=_Config.AsyncInferenceClientConfigProperty(
             max_concurrent_invocations_per_instance=settings.concurrency

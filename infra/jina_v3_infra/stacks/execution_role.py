@@ -15,7 +15,7 @@ from jina_v3_infra.config import Deployment
 from jina_v3_infra.stacks.image_repository import repository_arn
 from jina_v3_infra.stacks.network import Placement
 from jina_v3_infra.stacks.permissions import accept_wildcards, allow, allow_without_resource, service_principal
-from jina_v3_infra.stacks.storage import Storage
+from jina_v3_infra.stacks.storage import Storage, asynchronous_prefixes, bucket_arn
 
 _METRIC_NAMESPACES: Final = ["AWS/SageMaker", "/aws/sagemaker/Endpoints", "/aws/sagemaker/InferenceComponents"]
 
@@ -41,6 +41,7 @@ class ExecutionRole(Construct):
             *_records(log),
             *_data(deployment, storage),
             allow("UseKey", _key_actions(deployment), [key.key_arn]),
+            *_volume(deployment),
             *([] if placement is None else _interfaces(placement)),
         ]
         self.role = iam.Role(
@@ -50,11 +51,11 @@ class ExecutionRole(Construct):
             assumed_by=service_principal("sagemaker"),
             inline_policies={"host": iam.PolicyDocument(statements=statements)},
         )
-        accept_wildcards(self.role)
+        accept_wildcards(self.role, statements)
 
 
 def _model(storage: Storage) -> Iterator[iam.PolicyStatement]:
-    bucket = f"arn:{Aws.PARTITION}:s3:::{storage.model_bucket}"
+    bucket = bucket_arn(storage.model_bucket)
     yield allow("ReadModel", ["s3:GetObject"], [f"{bucket}/{storage.model_prefix}*"])
     under = {"StringLike": {"s3:prefix": [f"{storage.model_prefix}*"]}}
     yield allow("ListModel", ["s3:ListBucket"], [bucket], under)
@@ -79,7 +80,7 @@ def _data(deployment: Deployment, storage: Storage) -> Iterator[iam.PolicyStatem
     if capture is not None:
         yield allow("WriteCapture", ["s3:PutObject"], [storage.objects(capture.prefix)])
     if asynchronous is not None:
-        inputs, outputs, failures = map(storage.objects, storage.asynchronous_prefixes(asynchronous))
+        inputs, outputs, failures = map(storage.objects, asynchronous_prefixes(asynchronous))
         yield allow("ReadInputs", ["s3:GetObject"], [inputs])
         yield allow("WriteOutputs", ["s3:PutObject"], [outputs, failures])
 
@@ -87,6 +88,15 @@ def _data(deployment: Deployment, storage: Storage) -> Iterator[iam.PolicyStatem
 def _key_actions(deployment: Deployment) -> list[str]:
     writes = deployment.endpoint.capture is not None or deployment.endpoint.asynchronous is not None
     return ["kms:Decrypt", *(["kms:GenerateDataKey"] if writes else [])]
+
+
+def _volume(deployment: Deployment) -> Iterator[iam.PolicyStatement]:
+    """Let it have the volumes of the machines encrypted with the key that the configuration names."""
+    key = deployment.endpoint.volume_kms_key
+    if key is not None:
+        for_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        yield allow("EncryptVolumes", ["kms:CreateGrant"], [key], for_aws)
+        yield allow("DescribeVolumeKey", ["kms:DescribeKey"], [key])
 
 
 def _interfaces(placement: Placement) -> Iterator[iam.PolicyStatement]:

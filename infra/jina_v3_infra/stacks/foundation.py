@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Stack
+from aws_cdk import CfnOutput, Fn, Stack
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
@@ -19,13 +19,24 @@ class FoundationStack(Stack):
 
     def __init__(self, scope: Construct, id: str, *, deployment: Deployment, **stack: Any) -> None:
         super().__init__(scope, id, **stack)
-        self.artifacts = ArtifactBucket(self, "Artifacts", deployment=deployment)
-        CfnOutput(self, Output.BUCKET, value=self.artifacts.bucket.bucket_name)
-        CfnOutput(self, Output.KEY, value=self.artifacts.key.key_arn)
+        artifacts = ArtifactBucket(self, "Artifacts", deployment=deployment)
+        self._export(Output.BUCKET, artifacts.bucket.bucket_name)
+        self._export(Output.KEY, artifacts.key.key_arn)
         if deployment.image.uri is not None:
             return
-        repository = ImageRepository(self, "Images", deployment=deployment, key=self.artifacts.key).repository
+        repository = ImageRepository(self, "Images", deployment=deployment, key=artifacts.key).repository
         CfnOutput(self, Output.REPOSITORY, value=repository.repository_uri)
         if deployment.image.build == "codebuild":
-            build = ImageBuild(self, "Build", deployment=deployment, artifacts=self.artifacts, repository=repository)
+            build = ImageBuild(self, "Build", deployment=deployment, artifacts=artifacts, repository=repository)
             CfnOutput(self, Output.BUILD_PROJECT, value=build.project.ref)
+
+    def _export(self, output: Output, value: str) -> None:
+        CfnOutput(self, output, value=value, export_name=f"{self.stack_name}:{output}")
+
+
+def imported(deployment: Deployment, output: Output) -> str:
+    """Return what the foundation of a deployment exports, for another stack.
+
+    Bucket and key alone, which never go: what a stack imports, the other cannot take away.
+    """
+    return Fn.import_value(f"{deployment.foundation_stack}:{output}")

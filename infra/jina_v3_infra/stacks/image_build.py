@@ -23,6 +23,16 @@ from jina_v3_infra.stacks.permissions import accept, accept_wildcards, allow, al
 
 _TIMEOUT_MINUTES: Final = 60
 _PLACEHOLDER: Final = "given-at-start.zip"
+_PULL_AND_PUSH: Final = (
+    "BatchCheckLayerAvailability",
+    "BatchGetImage",
+    "CompleteLayerUpload",
+    "DescribeImages",
+    "GetDownloadUrlForLayer",
+    "InitiateLayerUpload",
+    "PutImage",
+    "UploadLayerPart",
+)
 
 _LOG_IN: Final = (
     'aws ecr get-login-password | docker login --username AWS --password-stdin "${IMAGE_URI%%/*}"'  # the registry
@@ -51,7 +61,13 @@ class ImageBuild(Construct):
     """A project that turns a bundle of sources into an image in the repository."""
 
     def __init__(
-        self, scope: Construct, id: str, *, deployment: Deployment, artifacts: ArtifactBucket, repository: ecr.IRepository
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment: Deployment,
+        artifacts: ArtifactBucket,
+        repository: ecr.IRepository,
     ) -> None:
         super().__init__(scope, id)
         log = log_group(self, "Log", build_log_group(deployment), artifacts.key)
@@ -98,17 +114,14 @@ def _environment() -> codebuild.CfnProject.EnvironmentProperty:
 
 def _role(scope: Construct, artifacts: ArtifactBucket, repository: ecr.IRepository, log: logs.ILogGroup) -> iam.Role:
     sources = artifacts.bucket.arn_for_objects(f"{SOURCES}*")
-    pull_and_push = ("BatchCheckLayerAvailability", "BatchGetImage", "CompleteLayerUpload", "DescribeImages")
-    pull_and_push += ("GetDownloadUrlForLayer", "InitiateLayerUpload", "PutImage", "UploadLayerPart")
-    policy = iam.PolicyDocument(
-        statements=[
-            allow("ReadSources", ["s3:GetObject", "s3:GetObjectVersion"], [sources]),
-            allow("UseKey", ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], [artifacts.key.key_arn]),
-            allow("PushImage", [f"ecr:{action}" for action in pull_and_push], [repository.repository_arn]),
-            allow_without_resource("LogInToRegistry", ["ecr:GetAuthorizationToken"]),
-            allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [log.log_group_arn]),
-        ]
-    )
+    statements = [
+        allow("ReadSources", ["s3:GetObject", "s3:GetObjectVersion"], [sources]),
+        allow("UseKey", ["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"], [artifacts.key.key_arn]),
+        allow("PushImage", [f"ecr:{action}" for action in _PULL_AND_PUSH], [repository.repository_arn]),
+        allow_without_resource("LogInToRegistry", ["ecr:GetAuthorizationToken"]),
+        allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [log.log_group_arn]),
+    ]
+    policy = iam.PolicyDocument(statements=statements)
     role = iam.Role(scope, "Role", assumed_by=service_principal("codebuild"), inline_policies={"build": policy})
-    accept_wildcards(role)
+    accept_wildcards(role, statements)
     return role

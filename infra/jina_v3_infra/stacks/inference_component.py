@@ -50,7 +50,7 @@ class InferenceComponent(Construct):
     def _scale(self, deployment: Deployment, settings: InferenceComponentSettings) -> None:
         name = component_name(deployment)
         scaling = Scaling(self, "Scaling", scalable=component_of(name), settings=settings.scaling)
-        scaling.target.add_dependency(self.component)
+        scaling.target.add_resource_dependency(self.component)
         scaling.follow_concurrency()
         if settings.scaling.min == 0:  # no copy has no concurrency to follow
             _wake(self, name, settings, scaling)

@@ -1,11 +1,10 @@
-"""Where in a VPC the endpoint's machines are: a new one without any way out, or the one that the configuration names."""
+"""Where in a VPC the endpoint's machines are: a new one without any way out, or one that exists."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Aws
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -13,8 +12,7 @@ from constructs import Construct
 
 from jina_v3_infra.config import Deployment, NetworkSettings
 from jina_v3_infra.stacks.log_groups import flow_log_group, log_group
-from jina_v3_infra.stacks.permissions import accept
-from jina_v3_infra.stacks.storage import Storage
+from jina_v3_infra.stacks.storage import Storage, bucket_arn
 
 _HTTPS: Final = 443
 
@@ -41,9 +39,7 @@ class Network(Construct):
     cost by the hour and carry nothing.
     """
 
-    def __init__(
-        self, scope: Construct, id: str, *, deployment: Deployment, storage: Storage, key: kms.IKey
-    ) -> None:
+    def __init__(self, scope: Construct, id: str, *, deployment: Deployment, storage: Storage, key: kms.IKey) -> None:
         super().__init__(scope, id)
         settings = deployment.network
         self.vpc = ec2.Vpc(
@@ -65,19 +61,19 @@ class Network(Construct):
             ),
         )
         machines = ec2.SecurityGroup(
-            self, "Machines", vpc=self.vpc, description="The endpoint's machines: out to S3", allow_all_outbound=False
+            self, "Machines", vpc=self.vpc, description="machines of the endpoint: out to S3", allow_all_outbound=False
         )
         # S3's own addresses change, and the only route out of these subnets is the gateway
         machines.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(_HTTPS), "S3")
-        self._add_endpoints(storage)
+        self._add_endpoints(storage, settings.cidr)
         self.placement = Placement(
             subnets=tuple(subnet.subnet_id for subnet in self.vpc.isolated_subnets),
             security_groups=(machines.security_group_id,),
         )
 
-    def _add_endpoints(self, storage: Storage) -> None:
+    def _add_endpoints(self, storage: Storage, cidr: str) -> None:
         s3 = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
-        buckets = dict.fromkeys([storage.bucket.bucket_arn, f"arn:{Aws.PARTITION}:s3:::{storage.model_bucket}"])
+        buckets = dict.fromkeys([bucket_arn(storage.bucket), bucket_arn(storage.model_bucket)])
         s3.add_to_policy(
             iam.PolicyStatement(
                 sid="OnlyTheseBuckets",
@@ -89,7 +85,7 @@ class Network(Construct):
         callers = ec2.SecurityGroup(
             self, "Callers", vpc=self.vpc, description="HTTPS from this VPC", allow_all_outbound=False
         )
-        callers.add_ingress_rule(ec2.Peer.ipv4(self.vpc.vpc_cidr_block), ec2.Port.tcp(_HTTPS), "callers")
+        callers.add_ingress_rule(ec2.Peer.ipv4(cidr), ec2.Port.tcp(_HTTPS), "callers")
         self.vpc.add_interface_endpoint(
             "Runtime",
             service=ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_RUNTIME,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from aws_cdk import Acknowledgment, Aws, Validations
+from aws_cdk import Acknowledgment, Aws, Stack, Validations
 from aws_cdk import aws_iam as iam
 from constructs import IConstruct
 
@@ -57,6 +57,36 @@ def accept(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     Validations.of(construct).acknowledge(*(Acknowledgment(id=rule, reason=why) for rule, why in reasons.items()))
 
 
-def accept_wildcards(role: iam.Role) -> None:
-    """Record why the wildcards in a role's policies are there; which there may be, the tables above say."""
-    accept(role, {"AwsSolutions-IAM5": "prefixes of the bucket, streams of one log group, and what the tables list"})
+def accept_wildcards(role: iam.Role, statements: Sequence[iam.PolicyStatement]) -> None:
+    """Record, for each wildcard in a role's statements, the reason that the tables or the prefixes give."""
+    stack = Stack.of(role)
+    accept(
+        role,
+        {
+            f"AwsSolutions-IAM5[Resource::{_flat(stack.resolve(resource))}]": _reason(statement, resource)
+            for statement in statements
+            for resource in statement.resources
+            if "*" in resource
+        },
+    )
+
+
+def _reason(statement: iam.PolicyStatement, resource: str) -> str:
+    if resource == "*":
+        return "; ".join(sorted({WITHOUT_RESOURCE[action] for action in statement.actions}))
+    for end, reason in PARTLY_NAMED.items():
+        if resource.endswith(end):
+            return reason
+    return "the objects under one prefix of a bucket"
+
+
+def _flat(resource: Any) -> str:
+    """Write a resolved ARN the way cdk-nag names it."""
+    if isinstance(resource, str):
+        return resource
+    ((function, of),) = resource.items()
+    if function == "Fn::Join":
+        return str(of[0]).join(_flat(part) for part in of[1])
+    if function == "Fn::ImportValue":
+        return _flat(of)
+    return f"<{of if function == 'Ref' else '.'.join(of)}>"

@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_cdk import CfnOutput, Fn, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -13,11 +14,11 @@ from jina_v3_infra.config import Deployment
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.release import Release
 from jina_v3_infra.stacks.alarms import Alarms
-from jina_v3_infra.stacks.artifact_bucket import ArtifactBucket
 from jina_v3_infra.stacks.autoscaling import Scaling, variant_of
 from jina_v3_infra.stacks.endpoint import Endpoint
 from jina_v3_infra.stacks.endpoint_config import EndpointConfig
 from jina_v3_infra.stacks.execution_role import ExecutionRole
+from jina_v3_infra.stacks.foundation import imported
 from jina_v3_infra.stacks.hosted_model import HostedModel
 from jina_v3_infra.stacks.image_repository import image_uri
 from jina_v3_infra.stacks.inference_component import InferenceComponent, component_name
@@ -30,12 +31,18 @@ class RealTimeStack(Stack):
     """One endpoint of one release."""
 
     def __init__(
-        self, scope: Construct, id: str, *, deployment: Deployment, release: Release, artifacts: ArtifactBucket, **stack: Any
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment: Deployment,
+        release: Release,
+        **stack: Any,
     ) -> None:
         super().__init__(scope, id, **stack)
         self._deployment = deployment
-        self._key = artifacts.key
-        storage = Storage.of(deployment, release, artifacts.bucket)
+        self._key = kms.Key.from_key_arn(self, "Key", imported(deployment, Output.KEY))
+        storage = Storage.of(deployment, release, imported(deployment, Output.BUCKET))
         placement = self._place(storage)
         log = log_group(self, "Log", endpoint_log_group(deployment), self._key)
         role = ExecutionRole(
@@ -88,7 +95,11 @@ class RealTimeStack(Stack):
             watched = [("ComponentAlarms", component, {"InferenceComponentName": component})]
         else:
             watched = [
-                (f"Alarms-{variant.name}", f"{name}/{variant.name}", {"EndpointName": name, "VariantName": variant.name})
+                (
+                    f"Alarms-{variant.name}",
+                    f"{name}/{variant.name}",
+                    {"EndpointName": name, "VariantName": variant.name},
+                )
                 for variant in endpoint.variants
             ]
         return [
@@ -111,7 +122,7 @@ class RealTimeStack(Stack):
                 scalable=variant_of(self._deployment.endpoint_name, variant.name),
                 settings=variant.scaling,
             )
-            scaling.target.add_dependency(endpoint)
+            scaling.target.add_resource_dependency(endpoint)
             if settings.asynchronous is None:
                 scaling.follow_concurrency()
             # the policies of an asynchronous endpoint follow its backlog, and belong here
