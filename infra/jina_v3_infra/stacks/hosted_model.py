@@ -44,4 +44,3 @@ class HostedModel(Construct):
                 subnets=[*placement.subnets], security_group_ids=[*placement.security_groups]
             ),
         )
-        self.model.node.add_dependency(role)  # with its policies, before SageMaker tries it

@@ -93,7 +93,6 @@ class ImageBuild(Construct):
             timeout_in_minutes=_TIMEOUT_MINUTES,
             queued_timeout_in_minutes=_TIMEOUT_MINUTES,
         )
-        self.project.node.add_dependency(role)
         accept(
             self.project,
             {"AwsSolutions-CB3": "docker build needs a privileged container; CodeBuild gives each build a machine"},

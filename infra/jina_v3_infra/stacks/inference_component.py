@@ -41,7 +41,8 @@ class InferenceComponent(Construct):
             endpoint_name=endpoint.attr_endpoint_name,
             variant_name=deployment.endpoint.variants[0].name,
             specification=_specification(deployment, settings, model),
-            runtime_config=_Component.InferenceComponentRuntimeConfigProperty(copy_count=settings.scaling.min),
+            # one at least: a model that does not start fails its deployment, and an update leaves nobody without
+            runtime_config=_Component.InferenceComponentRuntimeConfigProperty(copy_count=max(settings.scaling.min, 1)),
             deployment_config=_rolling(deployment, alarms),
         )
         if settings.scaling.scales:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from aws_cdk import Aws
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -12,9 +13,11 @@ from constructs import Construct
 
 from jina_v3_infra.config import Deployment, NetworkSettings
 from jina_v3_infra.stacks.log_groups import flow_log_group, log_group
+from jina_v3_infra.stacks.permissions import service_principal
 from jina_v3_infra.stacks.storage import Storage, bucket_arn
 
 _HTTPS: Final = 443
+_INVOKE: Final = ("InvokeEndpoint", "InvokeEndpointAsync", "InvokeEndpointWithResponseStream")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +60,8 @@ class Network(Construct):
         self.vpc.add_flow_log(
             "Flow",
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(
-                log_group(self, "FlowLog", flow_log_group(deployment), key)
+                log_group(self, "FlowLog", flow_log_group(deployment), key),
+                iam.Role(self, "FlowRole", assumed_by=service_principal("vpc-flow-logs")),
             ),
         )
         machines = ec2.SecurityGroup(
@@ -65,13 +69,14 @@ class Network(Construct):
         )
         # S3's own addresses change, and the only route out of these subnets is the gateway
         machines.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(_HTTPS), "S3")
-        self._add_endpoints(storage, settings.cidr)
+        self._add_s3(storage)
+        self._add_runtime(deployment)
         self.placement = Placement(
             subnets=tuple(subnet.subnet_id for subnet in self.vpc.isolated_subnets),
             security_groups=(machines.security_group_id,),
         )
 
-    def _add_endpoints(self, storage: Storage, cidr: str) -> None:
+    def _add_s3(self, storage: Storage) -> None:
         s3 = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
         buckets = dict.fromkeys([bucket_arn(storage.bucket), bucket_arn(storage.model_bucket)])
         s3.add_to_policy(
@@ -82,13 +87,25 @@ class Network(Construct):
                 resources=[name for arn in buckets for name in (arn, f"{arn}/*")],
             )
         )
+
+    def _add_runtime(self, deployment: Deployment) -> None:
         callers = ec2.SecurityGroup(
             self, "Callers", vpc=self.vpc, description="HTTPS from this VPC", allow_all_outbound=False
         )
-        callers.add_ingress_rule(ec2.Peer.ipv4(cidr), ec2.Port.tcp(_HTTPS), "callers")
-        self.vpc.add_interface_endpoint(
+        callers.add_ingress_rule(ec2.Peer.ipv4(deployment.network.cidr), ec2.Port.tcp(_HTTPS), "callers")
+        runtime = self.vpc.add_interface_endpoint(
             "Runtime",
             service=ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_RUNTIME,
             security_groups=[callers],
             open=False,
+        )
+        own = f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        name = deployment.endpoint_name.lower()  # as SageMaker writes it in ARNs
+        runtime.add_to_policy(
+            iam.PolicyStatement(
+                sid="OnlyThisEndpoint",
+                principals=[iam.AnyPrincipal()],
+                actions=[f"sagemaker:{action}" for action in _INVOKE],
+                resources=[f"{own}:endpoint/{name}", f"{own}:inference-component/{name}"],
+            )
         )
