@@ -7,13 +7,19 @@ only the account can tell (quotas, the image, the model) is the preflight's.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Final
 
 import boto3
 
 from jina_v3_infra.config.instances import InstanceType, UnknownInstanceTypeError, instance_type
-from jina_v3_infra.config.schema import Deployment, ScalingSettings, VariantSettings
+from jina_v3_infra.config.schema import (
+    Deployment,
+    InferenceComponentSettings,
+    ScalingSettings,
+    VariantSettings,
+)
 
 AMI_DRIVER_550: Final = "al2-ami-sagemaker-inference-gpu-3-1"
 AMI_DRIVER_580: Final = "al2023-ami-sagemaker-inference-gpu-4-1"
@@ -22,13 +28,19 @@ AMIS: Final = (AMI_DRIVER_550, AMI_DRIVER_580)
 
 _LEAST_COMPUTE_CAPABILITY: Final = (7, 5)
 _NEW_VPC_PREFIXES: Final = range(16, 25)
+_PUBLISHED: Final = ("sources", "models", "archives", "manifests")
+"""The parts of the artifact bucket that publishing fills (``release.OWN_PREFIXES``)."""
+_ALARM_PERIODS_S: Final = (10, 30, 60)
+_VALUE_BYTES: Final = 1024
 
 
 def broken_rules(deployment: Deployment) -> list[str]:
     """Return one sentence for each rule that the deployment breaks; none where all is well."""
     return [
         *_region(deployment),
+        *_tags(deployment),
         *_model(deployment),
+        *_image(deployment),
         *_variants(deployment),
         *_hosting(deployment),
         *_volume_key(deployment),
@@ -57,11 +69,29 @@ def _region(deployment: Deployment) -> Iterator[str]:
         yield f"region = {deployment.region!r}: SageMaker is not there; regions that have it are {', '.join(known)}"
 
 
+def _tags(deployment: Deployment) -> Iterator[str]:
+    for name in deployment.tags:
+        if name.lower().startswith("aws:"):
+            yield f"tags: {name!r} begins with aws:, which is AWS's own; name it without"
+
+
+def _image(deployment: Deployment) -> Iterator[str]:
+    uri = deployment.image.uri
+    if uri is None:
+        return
+    registry = rf"\d{{12}}\.dkr\.ecr\.{re.escape(deployment.region)}\.amazonaws\.com(\.cn)?/"
+    if not re.match(registry, uri):
+        yield (
+            f"image.uri = {uri!r}: SageMaker takes an image from ECR in the endpoint's region only, such as "
+            f"123456789012.dkr.ecr.{deployment.region}.amazonaws.com/jina-v3:1; push it there, or leave uri out"
+        )
+
+
 def _model(deployment: Deployment) -> Iterator[str]:
     source, revision = deployment.model.source, deployment.model.revision
     if source.startswith("s3://"):
         bucket, _, prefix = source.removeprefix("s3://").partition("/")
-        if not bucket or not prefix.endswith("/"):
+        if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", bucket) or not re.fullmatch(r"[^*?$]*/", prefix):
             yield (
                 f"model.source = {source!r}: an S3 source is a prefix that ends in a slash, with config.json and "
                 "*.safetensors under it, such as s3://bucket/models/mine/"
@@ -93,19 +123,32 @@ def _scaling(scaling: ScalingSettings, place: str) -> Iterator[str]:
 
 def _counts(deployment: Deployment, variant: VariantSettings, place: str) -> Iterator[str]:
     scaling = variant.scaling
-    if deployment.endpoint.inference_component is None:
-        if scaling.min == 0 and deployment.endpoint.asynchronous is None:
-            yield (
-                f"{place}.scaling: min = 0 needs an [endpoint.inference_component] or [endpoint.asynchronous] "
-                "section; machines of a plain real-time endpoint cannot go to none, so set min = 1"
-            )
-        if variant.instances == 0:
-            yield f"{place}: instances = 0: an endpoint starts with one machine at least; leave it out or set 1"
+    endpoint = deployment.endpoint
+    if scaling.min == 0 and endpoint.inference_component is None and endpoint.asynchronous is None:
+        yield (
+            f"{place}.scaling: min = 0 needs an [endpoint.inference_component] or [endpoint.asynchronous] "
+            "section; machines of a plain real-time endpoint cannot go to none, so set min = 1"
+        )
     if variant.instances is not None and not scaling.min <= variant.instances <= scaling.max:
         yield (
             f"{place}: instances = {variant.instances} is outside of its scaling's min = {scaling.min} and "
             f"max = {scaling.max}; leave it out to start with min"
         )
+
+
+def _prefixes(deployment: Deployment) -> Iterator[str]:
+    """Keep what expires, and what callers write, away from what is published."""
+    endpoint = deployment.endpoint
+    places = {
+        "endpoint.capture: prefix": endpoint.capture and endpoint.capture.prefix,
+        "endpoint.asynchronous: output_prefix": endpoint.asynchronous and endpoint.asynchronous.output_prefix,
+    }
+    for place, prefix in places.items():
+        if prefix and prefix.partition("/")[0] in _PUBLISHED:
+            yield (
+                f"{place} = {prefix!r} is where publishing keeps its own files ({', '.join(_PUBLISHED)}); "
+                "take another, such as data/"
+            )
 
 
 def _machines(deployment: Deployment, variant: VariantSettings, place: str) -> Iterator[str]:
@@ -156,8 +199,13 @@ def _hosting(deployment: Deployment) -> Iterator[str]:
             "endpoint.capture with endpoint.asynchronous: SageMaker captures no data of asynchronous endpoints, "
             "whose inputs and outputs are in S3 anyway; remove one of the two sections"
         )
-    if component is None:
-        return
+    yield from _prefixes(deployment)
+    if component is not None:
+        yield from _component(deployment, component)
+
+
+def _component(deployment: Deployment, component: InferenceComponentSettings) -> Iterator[str]:
+    endpoint = deployment.endpoint
     yield from _scaling(component.scaling, "endpoint.inference_component.scaling")
     if endpoint.asynchronous is not None:
         yield (
@@ -173,6 +221,29 @@ def _hosting(deployment: Deployment) -> Iterator[str]:
         yield (
             f"endpoint.variants: an endpoint with an inference component has one variant, here are "
             f"{len(endpoint.variants)}; keep one and let the component's copies scale"
+        )
+    period_s = component.scale_out_after_s
+    if period_s not in _ALARM_PERIODS_S and period_s % 60:
+        yield (
+            f"endpoint.inference_component: scale_out_after_s = {period_s}: an alarm's period is 10, 30 or a multiple "
+            f"of 60 seconds; set it to {max(60, round(period_s / 60) * 60)}"
+        )
+    yield from _room(endpoint.variants[0], component)
+
+
+def _room(variant: VariantSettings, component: InferenceComponentSettings) -> Iterator[str]:
+    """Hold that all copies fit on the most machines there can be: each has a GPU for itself."""
+    if variant.instance_pool:
+        yield (
+            "endpoint.variants[0].instance_pool with endpoint.inference_component: a component's needs are stated for "
+            "one kind of machine; remove one of the two"
+        )
+    gpus = max((machine.gpus for machine in _known(variant)), default=0)
+    if gpus and component.scaling.max > gpus * variant.scaling.max:
+        yield (
+            f"endpoint.inference_component.scaling: max = {component.scaling.max} copies need a GPU each, and "
+            f"{variant.scaling.max} x {variant.instance_type} have {gpus * variant.scaling.max}; "
+            "raise max in endpoint.variants[0].scaling, or lower it here"
         )
 
 
@@ -215,6 +286,8 @@ def _environment(deployment: Deployment) -> Iterator[str]:
     for name in environment:
         if name.startswith("SAGEMAKER_"):
             yield f"endpoint.environment: {name} is SageMaker's own to set; remove it"
+        if len(environment[name].encode()) > _VALUE_BYTES:
+            yield f"endpoint.environment: {name} has more than {_VALUE_BYTES} bytes, the most there can be; shorten it"
     size_bytes = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
     if size_bytes > 32 * 1024:
         yield f"endpoint.environment: {size_bytes} bytes in all, and SageMaker takes 32768; shorten it"

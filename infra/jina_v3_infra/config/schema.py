@@ -15,6 +15,8 @@ from jina_v3_infra.config.instances import InstanceType, instance_type
 
 NAME = r"^[a-zA-Z](-?[a-zA-Z0-9]){0,29}$"
 ARN = r"^arn:aws[a-z-]*:"
+PREFIX = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?$"
+"""Of a bucket's part: no slash before it, and nothing that a policy would read as a wildcard."""
 
 Name: TypeAlias = Annotated[str, Field(pattern=NAME)]
 StartupSeconds: TypeAlias = Annotated[int, Field(ge=60, le=3600)]
@@ -60,7 +62,9 @@ class ImageSettings:
 class ScalingSettings:
     """How many instances a variant has, or how many copies an inference component has."""
 
-    min: Annotated[int, Field(ge=0, le=1000, description="the fewest; 0 needs an inference component")] = 1
+    min: Annotated[
+        int, Field(ge=0, le=1000, description="the fewest; 0 needs an inference component or calls through S3")
+    ] = 1
     max: Annotated[int, Field(ge=1, le=1000, description="the most; the same as min means no scaling")] = 1
     concurrency: Annotated[
         float,
@@ -86,7 +90,7 @@ class VariantSettings:
         Field(max_length=4, description="machines to take, in this order, when there is no capacity for instance_type"),
     ] = ()
     instances: Annotated[
-        int | None, Field(ge=0, le=1000, description="at creation; the scaling's min if not given")
+        int | None, Field(ge=1, le=1000, description="at creation; the scaling's min if not given, and one at least")
     ] = None
     weight: Annotated[float, Field(ge=0, le=1e9, description="its share of the traffic, relative to the others'")] = 1.0
     scaling: ScalingSettings = field(default_factory=ScalingSettings)
@@ -102,8 +106,8 @@ class VariantSettings:
 
     @property
     def initial_instances(self) -> int:
-        """How many instances it starts with."""
-        return self.scaling.min if self.instances is None else self.instances
+        """How many instances it starts with: SageMaker creates no endpoint with none, and takes the last away later."""
+        return max(self.scaling.min, 1) if self.instances is None else self.instances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,7 @@ class InferenceComponentSettings:
         6144
     )
     scale_out_after_s: Annotated[
-        int, Field(ge=10, le=3600, description="how long calls fail for lack of a copy before the first is started")
+        int, Field(ge=10, le=3600, description="in which a call that finds no copy has the first one started")
     ] = 60
 
 
@@ -124,7 +128,7 @@ class AsynchronousSettings:
     """Calls through S3: input and output are objects, and a call may wait."""
 
     output_prefix: Annotated[
-        str, Field(pattern=r"^[\w!.*'()/-]+$", description="in the artifact bucket: where outputs and failures go")
+        str, Field(pattern=PREFIX, description="in the artifact bucket: of inputs, outputs and failures")
     ] = "asynchronous/"
     concurrency: Annotated[int, Field(ge=1, le=1000, description="calls in flight on each instance")] = 8
 
@@ -134,7 +138,7 @@ class CaptureSettings:
     """Data capture: what callers send and get is kept in the artifact bucket."""
 
     percent: Annotated[int, Field(ge=1, le=100, description="how many of a hundred calls are kept")] = 100
-    prefix: Annotated[str, Field(pattern=r"^[\w!.*'()/-]+$", description="in the artifact bucket")] = "capture/"
+    prefix: Annotated[str, Field(pattern=PREFIX, description="in the artifact bucket")] = "capture/"
     keep_days: Annotated[int, Field(ge=1, le=3650, description="after which what was kept is deleted")] = 30
 
 
@@ -158,7 +162,8 @@ class EndpointSettings:
     """The real-time (or asynchronous) endpoint."""
 
     name: Annotated[str | None, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")] = None
-    variants: Annotated[tuple[VariantSettings, ...], Field(min_length=1, max_length=10)] = (VariantSettings(),)
+    # each has two alarms, and SageMaker rolls back on ten at most
+    variants: Annotated[tuple[VariantSettings, ...], Field(min_length=1, max_length=5)] = (VariantSettings(),)
     inference_component: Annotated[
         InferenceComponentSettings | None,
         Field(description="host the model as an inference component, which can scale to zero"),

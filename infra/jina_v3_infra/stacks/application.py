@@ -1,0 +1,57 @@
+"""The CDK application of one deployment. Making it asks no network, no account and no credentials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from aws_cdk import App, Aws, DefaultStackSynthesizer, Environment, Tags
+
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.release import Release, plan_release
+from jina_v3_infra.stacks.foundation import FoundationStack
+from jina_v3_infra.stacks.real_time import RealTimeStack
+
+_PROJECT: Final = "jina-embeddings-v3"
+
+
+def build_application(deployment: Deployment, *, release: Release | None = None, outdir: Path | None = None) -> App:
+    """Return the application with both stacks; ``synth`` writes their templates.
+
+    ``release`` is worked out from the sources and the model unless it is given.
+
+    **Raises**: ``HubError`` and ``ArtifactError`` as ``plan_release`` does.
+    """
+    if release is None:
+        release = plan_release(deployment)
+    app = App(
+        analytics_reporting=False,
+        tree_metadata=False,
+        outdir=None if outdir is None else str(outdir),
+    )
+    foundation = FoundationStack(
+        app,
+        deployment.foundation_stack,
+        deployment=deployment,
+        **_stack(deployment, "bucket, key, repository and image build"),
+    )
+    endpoint = RealTimeStack(
+        app,
+        deployment.endpoint_stack,
+        deployment=deployment,
+        release=release,
+        **_stack(deployment, "endpoint"),
+    )
+    endpoint.add_stack_dependency(foundation)
+    for name, value in ({"project": _PROJECT, "deployment": deployment.name} | deployment.tags).items():
+        Tags.of(app).add(name, value)
+    return app
+
+
+def _stack(deployment: Deployment, content: str) -> dict[str, Any]:
+    return {
+        "description": f"{_PROJECT} as {deployment.name}: {content}",
+        "env": Environment(account=deployment.account or Aws.ACCOUNT_ID, region=deployment.region),
+        # without the rule that looks into the account's bootstrap: nothing is looked up
+        "synthesizer": DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
+    }

@@ -1,0 +1,98 @@
+"""The bucket with sources, models and what callers send and get, and the key that encrypts all of a deployment."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aws_cdk import Aws, Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.stacks.log_groups import log_group_names
+from jina_v3_infra.stacks.permissions import accept
+from jina_v3_infra.stacks.storage import folder
+
+_LEFTOVERS_DAYS: Final = 7
+_NONCURRENT_DAYS: Final = 30
+_LOGS_USE: Final = (
+    "Decrypt",
+    "DescribeKey",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyWithoutPlaintext",
+    "ReEncryptFrom",
+    "ReEncryptTo",
+)
+
+
+class ArtifactBucket(Construct):
+    """A private, versioned, encrypted bucket and its key.
+
+    Both go with the stack. There is no custom resource that empties the bucket: CloudFormation refuses to delete one
+    that holds anything, and the ``destroy`` command empties what can be published again, and nothing else.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, deployment: Deployment) -> None:
+        super().__init__(scope, id)
+        self.key = kms.Key(
+            self,
+            "Key",
+            alias=f"alias/{deployment.name}",
+            description=f"Artifacts, images, logs and data of {deployment.name}",
+            enable_key_rotation=True,
+            removal_policy=RemovalPolicy.DESTROY,  # in 30 days, until when it can be had back
+        )
+        self.key.add_to_resource_policy(_logs_may_use_it(deployment))
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=self.key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            minimum_tls_version=1.2,
+            versioned=True,
+            lifecycle_rules=_lifecycle(deployment),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        accept(
+            self.bucket,
+            {"AwsSolutions-S1": "CloudTrail's data events log access where it is wanted, without a second bucket"},
+        )
+
+
+def _lifecycle(deployment: Deployment) -> list[s3.LifecycleRule]:
+    rules = [
+        s3.LifecycleRule(
+            id="leftovers",
+            abort_incomplete_multipart_upload_after=Duration.days(_LEFTOVERS_DAYS),
+            noncurrent_version_expiration=Duration.days(_NONCURRENT_DAYS),
+        )
+    ]
+    capture = deployment.endpoint.capture
+    if capture is not None:
+        rules.append(
+            s3.LifecycleRule(id="capture", prefix=folder(capture.prefix), expiration=Duration.days(capture.keep_days))
+        )
+    return rules
+
+
+def _logs_may_use_it(deployment: Deployment) -> iam.PolicyStatement:
+    """CloudWatch Logs encrypts with the key itself, for the log groups of this deployment only."""
+    groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:"
+    return iam.PolicyStatement(
+        sid="LogsOfThisDeployment",
+        principals=[iam.ServicePrincipal(f"logs.{Aws.REGION}.amazonaws.com")],
+        actions=[f"kms:{action}" for action in _LOGS_USE],
+        resources=["*"],  # in a key's policy: this key
+        conditions={
+            "ArnEquals": {
+                "kms:EncryptionContext:aws:logs:arn": [f"{groups}{name}" for name in log_group_names(deployment)]
+            }
+        },
+    )

@@ -1,0 +1,111 @@
+"""Where in a VPC the endpoint's machines are: a new one without any way out, or one that exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from aws_cdk import Aws
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from jina_v3_infra.config import Deployment, NetworkSettings
+from jina_v3_infra.stacks.log_groups import flow_log_group, log_group
+from jina_v3_infra.stacks.permissions import service_principal
+from jina_v3_infra.stacks.storage import Storage, bucket_arn
+
+_HTTPS: Final = 443
+_INVOKE: Final = ("InvokeEndpoint", "InvokeEndpointAsync", "InvokeEndpointWithResponseStream")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Ids of subnets and security groups, as SageMaker's VpcConfig takes them."""
+
+    subnets: tuple[str, ...]
+    security_groups: tuple[str, ...]
+
+
+def given_placement(settings: NetworkSettings) -> Placement:
+    """Return the placement in a VPC that exists."""
+    return Placement(subnets=settings.subnets, security_groups=settings.security_groups)
+
+
+class Network(Construct):
+    """A VPC of isolated subnets, with the two endpoints that hosting with network isolation leaves a use for.
+
+    The machines fetch the model and put captured data through the gateway of S3, callers in the VPC reach the endpoint
+    through the interface of SageMaker's runtime. Containers are isolated and call nothing; images, logs, metrics and
+    keys are handled by SageMaker's own side, outside of the VPC, so interfaces for ECR, CloudWatch, KMS and STS would
+    cost by the hour and carry nothing.
+    """
+
+    def __init__(self, scope: Construct, id: str, *, deployment: Deployment, storage: Storage, key: kms.IKey) -> None:
+        super().__init__(scope, id)
+        settings = deployment.network
+        self.vpc = ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr(settings.cidr),
+            max_azs=settings.zones,
+            nat_gateways=0,
+            # CloudFormation cannot empty the default group without a custom resource; nothing is ever put into it
+            restrict_default_security_group=False,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(name="isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+            ],
+        )
+        self.vpc.add_flow_log(
+            "Flow",
+            destination=ec2.FlowLogDestination.to_cloud_watch_logs(
+                log_group(self, "FlowLog", flow_log_group(deployment), key),
+                iam.Role(self, "FlowRole", assumed_by=service_principal("vpc-flow-logs")),
+            ),
+        )
+        machines = ec2.SecurityGroup(
+            self, "Machines", vpc=self.vpc, description="machines of the endpoint: out to S3", allow_all_outbound=False
+        )
+        # S3's own addresses change, and the only route out of these subnets is the gateway
+        machines.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(_HTTPS), "S3")
+        self._add_s3(storage)
+        self._add_runtime(deployment)
+        self.placement = Placement(
+            subnets=tuple(subnet.subnet_id for subnet in self.vpc.isolated_subnets),
+            security_groups=(machines.security_group_id,),
+        )
+
+    def _add_s3(self, storage: Storage) -> None:
+        s3 = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
+        buckets = dict.fromkeys([bucket_arn(storage.bucket), bucket_arn(storage.model_bucket)])
+        s3.add_to_policy(
+            iam.PolicyStatement(
+                sid="OnlyTheseBuckets",
+                principals=[iam.AnyPrincipal()],  # the roles' own policies say who
+                actions=["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+                resources=[name for arn in buckets for name in (arn, f"{arn}/*")],
+            )
+        )
+
+    def _add_runtime(self, deployment: Deployment) -> None:
+        callers = ec2.SecurityGroup(
+            self, "Callers", vpc=self.vpc, description="HTTPS from this VPC", allow_all_outbound=False
+        )
+        callers.add_ingress_rule(ec2.Peer.ipv4(deployment.network.cidr), ec2.Port.tcp(_HTTPS), "callers")
+        runtime = self.vpc.add_interface_endpoint(
+            "Runtime",
+            service=ec2.InterfaceVpcEndpointAwsService.SAGEMAKER_RUNTIME,
+            security_groups=[callers],
+            open=False,
+        )
+        own = f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+        name = deployment.endpoint_name.lower()  # as SageMaker writes it in ARNs
+        runtime.add_to_policy(
+            iam.PolicyStatement(
+                sid="OnlyThisEndpoint",
+                principals=[iam.AnyPrincipal()],
+                actions=[f"sagemaker:{action}" for action in _INVOKE],
+                resources=[f"{own}:endpoint/{name}", f"{own}:inference-component/{name}"],
+            )
+        )

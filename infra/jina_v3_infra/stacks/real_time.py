@@ -1,0 +1,145 @@
+"""The stack that serves: model, endpoint, scaling, alarms, and a network of its own where one is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aws_cdk import CfnOutput, Fn, Stack
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct
+
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.outputs import Output
+from jina_v3_infra.release import Release
+from jina_v3_infra.stacks.alarms import Alarms
+from jina_v3_infra.stacks.autoscaling import Scaling, variant_of
+from jina_v3_infra.stacks.endpoint import Endpoint
+from jina_v3_infra.stacks.endpoint_config import EndpointConfig
+from jina_v3_infra.stacks.execution_role import ExecutionRole
+from jina_v3_infra.stacks.foundation import imported
+from jina_v3_infra.stacks.hosted_model import HostedModel
+from jina_v3_infra.stacks.image_repository import image_uri
+from jina_v3_infra.stacks.inference_component import InferenceComponent, component_name
+from jina_v3_infra.stacks.log_groups import endpoint_log_group, log_group
+from jina_v3_infra.stacks.network import Network, Placement, given_placement
+from jina_v3_infra.stacks.storage import Storage
+
+
+class RealTimeStack(Stack):
+    """One endpoint of one release."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment: Deployment,
+        release: Release,
+        **stack: Any,
+    ) -> None:
+        super().__init__(scope, id, **stack)
+        self._deployment = deployment
+        self._key = kms.Key.from_key_arn(self, "Key", imported(deployment, Output.KEY))
+        storage = Storage.of(deployment, release, imported(deployment, Output.BUCKET))
+        placement = self._place(storage)
+        log = log_group(self, "Log", endpoint_log_group(deployment), self._key)
+        role = ExecutionRole(
+            self, "Role", deployment=deployment, storage=storage, key=self._key, log=log, placement=placement
+        ).role
+        model = HostedModel(
+            self,
+            "Model",
+            deployment=deployment,
+            image=image_uri(deployment, release.image_tag),
+            model_uri=storage.model_uri,
+            role=role,
+            placement=placement,
+        ).model
+        config = EndpointConfig(
+            self,
+            "Config",
+            deployment=deployment,
+            model=model,
+            role=role,
+            storage=storage,
+            key=self._key,
+            placement=placement,
+        ).config
+        alarms = self._alarms()
+        endpoint = Endpoint(self, "Endpoint", deployment=deployment, config=config, alarms=alarms).endpoint
+        endpoint.node.add_dependency(log)  # the first container writes to it
+        CfnOutput(self, Output.ENDPOINT, value=endpoint.attr_endpoint_name)
+        self._scale(endpoint)
+        self._place_component(endpoint, model, alarms)
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """The region's first zones, by number: the CDK would ask the account for their names."""
+        zones = range(self._deployment.network.zones)
+        return [Fn.select(zone, Fn.get_azs()) for zone in zones]
+
+    def _place(self, storage: Storage) -> Placement | None:
+        settings = self._deployment.network
+        if settings.vpc is None:
+            return None
+        if settings.vpc != "create":
+            return given_placement(settings)
+        return Network(self, "Network", deployment=self._deployment, storage=storage, key=self._key).placement
+
+    def _alarms(self) -> list[cloudwatch.Alarm]:
+        endpoint, name = self._deployment.endpoint, self._deployment.endpoint_name
+        if endpoint.inference_component is not None:
+            component = component_name(self._deployment)
+            watched = [("ComponentAlarms", component, {"InferenceComponentName": component})]
+        else:
+            watched = [
+                (
+                    f"Alarms-{variant.name}",
+                    f"{name}/{variant.name}",
+                    {"EndpointName": name, "VariantName": variant.name},
+                )
+                for variant in endpoint.variants
+            ]
+        return [
+            alarm
+            for id, subject, dimensions in watched
+            for alarm in Alarms(self, id, subject=subject, dimensions=dimensions, update=endpoint.update).alarms
+        ]
+
+    def _scale(self, endpoint: sagemaker.CfnEndpoint) -> None:
+        """Scale the variants' machines; those of an inference component are SageMaker's to count."""
+        settings = self._deployment.endpoint
+        if settings.inference_component is not None:
+            return
+        for variant in settings.variants:
+            if not variant.scaling.scales:
+                continue
+            scaling = Scaling(
+                self,
+                f"Scaling-{variant.name}",
+                scalable=variant_of(self._deployment.endpoint_name, variant.name),
+                settings=variant.scaling,
+            )
+            scaling.target.add_resource_dependency(endpoint)
+            if settings.asynchronous is None:
+                scaling.follow_concurrency()
+            # the policies of an asynchronous endpoint follow its backlog, and belong here
+
+    def _place_component(
+        self, endpoint: sagemaker.CfnEndpoint, model: sagemaker.CfnModel, alarms: list[cloudwatch.Alarm]
+    ) -> None:
+        settings = self._deployment.endpoint.inference_component
+        if settings is None:
+            return
+        InferenceComponent(
+            self,
+            "Component",
+            deployment=self._deployment,
+            settings=settings,
+            endpoint=endpoint,
+            model=model,
+            alarms=alarms,
+        )
+        CfnOutput(self, Output.INFERENCE_COMPONENT, value=component_name(self._deployment))

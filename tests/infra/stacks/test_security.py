@@ -1,0 +1,256 @@
+"""Every security property, as a walk over all resources of all cases: what is new must be decided here first."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.support.templates import CASES, Resource, Templates, case, plain
+
+from jina_v3_infra.stacks.permissions import PARTLY_NAMED, WITHOUT_RESOURCE
+
+TYPES = {
+    "ApplicationAutoScaling::ScalableTarget": "bounds of a count, no data",
+    "ApplicationAutoScaling::ScalingPolicy": "how a count moves, no data",
+    "CloudWatch::Alarm": "a threshold, no data",
+    "CodeBuild::Project": "checked",
+    "EC2::FlowLog": "checked",
+    "EC2::RouteTable": "checked: there is no route",
+    "EC2::SecurityGroup": "checked",
+    "EC2::Subnet": "checked",
+    "EC2::SubnetRouteTableAssociation": "no data",
+    "EC2::VPC": "checked",
+    "EC2::VPCEndpoint": "checked",
+    "ECR::Repository": "checked",
+    "IAM::Policy": "checked",
+    "IAM::Role": "checked",
+    "KMS::Alias": "a name",
+    "KMS::Key": "checked",
+    "Logs::LogGroup": "checked",
+    "S3::Bucket": "checked",
+    "S3::BucketPolicy": "checked",
+    "SageMaker::Endpoint": "has what its configuration has",
+    "SageMaker::EndpointConfig": "checked",
+    "SageMaker::InferenceComponent": "has what its model has",
+    "SageMaker::Model": "checked",
+}
+UNTAGGED = {
+    "ApplicationAutoScaling::ScalingPolicy",
+    "EC2::SubnetRouteTableAssociation",
+    "IAM::Policy",
+    "KMS::Alias",
+    "S3::BucketPolicy",
+}
+"""Types that take no tags."""
+
+KEY = re.compile(r"^\$\{(ArtifactsKey\w+\.Arn|[\w-]+-foundation:ArtifactKey)\}$")
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def documents(value: Any) -> Iterator[dict[str, Any]]:
+    """Yield every policy document, wherever it is."""
+    if isinstance(value, dict):
+        if "Statement" in value:
+            yield value
+        for item in value.values():
+            yield from documents(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from documents(item)
+
+
+def statements(templates: Templates) -> Iterator[tuple[Resource, dict[str, Any]]]:
+    for resource in templates.resources():
+        for document in documents(resource.properties):
+            assert document["Version"] == "2012-10-17"
+            for statement in as_list(document["Statement"]):
+                yield resource, statement
+
+
+def test_every_type_of_resource_is_decided(every: Templates) -> None:
+    found = {resource.type.removeprefix("AWS::") for resource in every.resources()}
+    assert found <= TYPES.keys()  # no custom resource, no function
+
+
+def test_all_types_occur_so_that_the_list_is_no_longer_than_needed() -> None:
+    found = {resource.type.removeprefix("AWS::") for name in CASES for resource in case(name).resources()}
+    assert found == TYPES.keys()
+
+
+def test_no_template_asks_for_anything(every: Templates) -> None:
+    for template in (every.foundation, every.endpoint):
+        assert template.keys() <= {"Description", "Resources", "Outputs"}  # no parameter, rule, macro or condition
+
+
+def test_no_statement_allows_a_wildcard_of_actions(every: Templates) -> None:
+    for resource, statement in statements(every):
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        assert "NotPrincipal" not in statement
+        if statement["Effect"] == "Deny":
+            continue
+        for action in as_list(statement["Action"]):
+            if action == "kms:*":  # without it nobody could ever change the key's policy again
+                assert resource.type == "AWS::KMS::Key"
+                owner = r"arn:\$\{AWS::Partition\}:iam::(\$\{AWS::AccountId\}|123456789012):root"
+                assert re.fullmatch(owner, statement["Principal"]["AWS"])
+            else:
+                assert re.fullmatch(r"[a-z0-9-]+:[A-Za-z]+", action), action
+
+
+def test_wildcards_of_resources_are_those_of_the_tables(every: Templates) -> None:
+    for resource, statement in statements(every):
+        if statement["Effect"] == "Deny" or "Resource" not in statement:
+            continue
+        for name in as_list(statement["Resource"]):
+            if name == "*":
+                if resource.type != "AWS::KMS::Key":  # there: this key
+                    assert set(as_list(statement["Action"])) <= WITHOUT_RESOURCE.keys(), statement
+            elif "*" in name and not re.fullmatch(
+                r"arn:\$\{AWS::Partition\}:s3:::[^*]+/[^*]*\*|\$\{[^*]+\}/[^*]+/\*", name
+            ):
+                assert any(name.endswith(end) for end in PARTLY_NAMED), name
+                assert "Condition" in statement
+
+
+def test_wildcards_in_buckets_stay_under_a_prefix(every: Templates) -> None:
+    for resource, statement in statements(every):
+        if statement["Effect"] == "Allow" and resource.type.startswith("AWS::IAM::"):
+            for name in as_list(statement.get("Resource", [])):
+                if "*" in name and ("s3:::" in name or "Bucket" in name):
+                    prefix = re.sub(r"\$\{[^}]*\}", "", name.removeprefix("arn:${AWS::Partition}:s3:::"))
+                    assert re.fullmatch(r"[\w.-]*/[\w.-]+(/[\w.-]+)*/\*", prefix), name
+
+
+def test_the_tables_have_reasons_and_nothing_unused() -> None:
+    assert all(len(reason) > 20 for reason in (*WITHOUT_RESOURCE.values(), *PARTLY_NAMED.values()))
+    used, named = set(), set()
+    for name in CASES:
+        for _, statement in statements(case(name)):
+            for resource in as_list(statement.get("Resource", [])):
+                if resource == "*":
+                    used |= set(as_list(statement["Action"]))
+                named |= {end for end in PARTLY_NAMED if resource.endswith(end)}
+    assert WITHOUT_RESOURCE.keys() <= used
+    assert named == PARTLY_NAMED.keys()
+
+
+def test_everybody_is_a_principal_only_where_it_denies_or_within_the_network(every: Templates) -> None:
+    for resource, statement in statements(every):
+        if statement.get("Principal") in ("*", {"AWS": "*"}) and statement["Effect"] == "Allow":
+            assert resource.type == "AWS::EC2::VPCEndpoint"
+
+
+def test_roles_have_no_managed_policy_no_name_and_trust_one_service_of_this_account(every: Templates) -> None:
+    for resource in every.resources("IAM::Role"):
+        assert resource.properties.keys().isdisjoint({"ManagedPolicyArns", "RoleName"})
+        (trust,) = resource.properties["AssumeRolePolicyDocument"]["Statement"]
+        assert isinstance(trust["Principal"]["Service"], str)
+        assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}}
+    assert "FullAccess" not in json.dumps([every.foundation, every.endpoint])
+
+
+def test_buckets_are_private_encrypted_versioned_and_refuse_plain_text(every: Templates) -> None:
+    (bucket,) = every.resources("S3::Bucket")
+    properties = bucket.properties
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["BucketKeyEnabled"] is True
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "aws:kms"
+    assert KEY.match(rule["ServerSideEncryptionByDefault"]["KMSMasterKeyID"])
+    assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+    assert len(properties["PublicAccessBlockConfiguration"]) == 4
+    assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    assert "AccessControl" not in properties
+    policy = every.one("S3::BucketPolicy")
+    assert policy["Bucket"] == f"${{{bucket.name}}}"
+    denied = {json.dumps(each["Condition"]): each for each in policy["PolicyDocument"]["Statement"]}
+    plain_text = denied['{"Bool": {"aws:SecureTransport": "false"}}']
+    assert (plain_text["Effect"], plain_text["Action"], plain_text["Principal"]) == ("Deny", "s3:*", {"AWS": "*"})
+    assert plain_text["Resource"] == [f"${{{bucket.name}.Arn}}", f"${{{bucket.name}.Arn}}/*"]
+    assert '{"NumericLessThan": {"s3:TlsVersion": 1.2}}' in denied
+
+
+def test_keys_rotate_and_serve_the_log_groups_of_this_deployment_alone(every: Templates) -> None:
+    key = every.one("KMS::Key")
+    assert key["EnableKeyRotation"] is True
+    _, logs = key["KeyPolicy"]["Statement"]
+    assert logs["Principal"] == {"Service": "logs.${AWS::Region}.amazonaws.com"}
+    allowed = set(logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"])
+    assert not any("*" in arn for arn in allowed)
+    for group in every.resources("Logs::LogGroup"):
+        name = group.properties["LogGroupName"]
+        assert f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{name}" in allowed
+
+
+def test_what_is_stored_is_encrypted_with_the_key(every: Templates) -> None:
+    for group in every.resources("Logs::LogGroup"):
+        assert KEY.match(group.properties["KmsKeyId"])
+        assert group.properties["RetentionInDays"] == 90
+    for repository in every.resources("ECR::Repository"):
+        assert repository.properties["EncryptionConfiguration"]["EncryptionType"] == "KMS"
+        assert KEY.match(repository.properties["EncryptionConfiguration"]["KmsKey"])
+        assert repository.properties["ImageScanningConfiguration"] == {"ScanOnPush": True}
+        assert repository.properties["ImageTagMutability"] == "IMMUTABLE"
+    for project in every.resources("CodeBuild::Project"):
+        assert KEY.match(project.properties["EncryptionKey"])
+    config = every.one("SageMaker::EndpointConfig")
+    for part in (config.get("DataCaptureConfig"), config.get("AsyncInferenceConfig", {}).get("OutputConfig")):
+        assert part is None or KEY.match(part["KmsKeyId"])
+
+
+def test_containers_are_isolated(every: Templates) -> None:
+    assert every.one("SageMaker::Model")["EnableNetworkIsolation"] is True
+    if every.resources("SageMaker::InferenceComponent"):
+        assert every.one("SageMaker::EndpointConfig")["EnableNetworkIsolation"] is True
+    for variant in every.one("SageMaker::EndpointConfig")["ProductionVariants"]:
+        assert "EnableSSMAccess" not in variant
+        assert "CoreDumpConfig" not in variant
+
+
+@pytest.mark.parametrize("name", ["vpc-create", "variants", "component", "production.toml"])
+def test_the_model_is_in_the_network_that_is_asked_for(name: str) -> None:
+    templates = case(name)
+    vpc = templates.one("SageMaker::Model")["VpcConfig"]
+    if name in ("variants", "component"):
+        assert vpc == {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]}
+        assert not [each for each in templates.resources() if each.type.startswith("AWS::EC2::")]
+    else:
+        assert vpc["Subnets"] == [f"${{{subnet.name}}}" for subnet in templates.resources("EC2::Subnet")]
+        (group,) = vpc["SecurityGroupIds"]
+        assert group.startswith("${NetworkMachines")
+    if name == "component":
+        assert templates.one("SageMaker::EndpointConfig")["VpcConfig"] == vpc
+
+
+def test_without_a_network_there_is_none() -> None:
+    templates = case("default")
+    assert "VpcConfig" not in templates.one("SageMaker::Model")
+    assert "ec2:" not in json.dumps(templates.endpoint)
+
+
+def test_a_new_network_has_no_way_out_and_keeps_record(every: Templates) -> None:
+    for vpc in every.resources("EC2::VPC"):
+        (flow,) = every.resources("EC2::FlowLog")
+        assert (flow.properties["ResourceId"], flow.properties["TrafficType"]) == (f"${{{vpc.name}}}", "ALL")
+    for subnet in every.resources("EC2::Subnet"):
+        assert subnet.properties["MapPublicIpOnLaunch"] is False
+    for group in every.resources("EC2::SecurityGroup"):
+        for rule in group.properties.get("SecurityGroupIngress", []):
+            assert rule["CidrIp"].startswith("10.")
+            assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
+    for endpoint in every.resources("EC2::VPCEndpoint"):
+        assert "*" not in [endpoint.properties["PolicyDocument"]["Statement"][0]["Resource"]]
+
+
+def test_everything_is_tagged(every: Templates) -> None:
+    for resource in every.resources():
+        if resource.type.removeprefix("AWS::") not in UNTAGGED:
+            tags = {tag["Key"]: tag["Value"] for tag in plain(resource.raw["Properties"]["Tags"])}
+            assert {"project", "deployment"} <= tags.keys()
