@@ -114,7 +114,11 @@ class Bucket:
             {"Bucket": self.name, "Key": origin},
             self.name,
             item.key,
-            ExtraArgs={"Metadata": {SHA256: item.sha256}, "MetadataDirective": "REPLACE"},
+            ExtraArgs={
+                "ChecksumAlgorithm": "SHA256",
+                "Metadata": {SHA256: item.sha256},
+                "MetadataDirective": "REPLACE",
+            },
             Config=TransferConfig(
                 multipart_threshold=4 * self.part_bytes,
                 multipart_chunksize=4 * self.part_bytes,
