@@ -1,4 +1,4 @@
-"""The progress of bytes that move: a bar on a terminal, a few plain lines elsewhere; knows not what moves them."""
+"""What a person sees of work that takes its time: lines, and of bytes that move a bar. Knows not what moves them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 _LINES = 10  # how many a log gets, where no bar can be drawn
+
+
+def open_console(*, enabled: bool = True) -> Console:
+    """Return what writes lines to standard error as they are: other programs' output is no markup."""
+    return Console(file=sys.stderr, quiet=not enabled, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 class ByteProgress:

@@ -1,7 +1,7 @@
 """moto's server on loopback that records what it is asked and can fail, stall and break connections.
 
-Two things that S3 does and moto does not are added: a body must have the SHA-256 that its header names, and the parts of
-an unfinished upload are listed with theirs.
+Two things that S3 does and moto does not are added: a body must have the SHA-256 that its header names, and the parts
+of an unfinished upload are listed with theirs.
 """
 
 from __future__ import annotations
@@ -69,6 +69,13 @@ class LoopbackAws:
             server.shutdown()
             server.server_close()
             thread.join()
+
+    def heal(self) -> None:
+        """Forget faults and records."""
+        self.refuse.clear()
+        self.cut.clear()
+        self.asked.clear()
+        self.before = lambda _line: None
 
     def changes(self) -> list[Asked]:
         """Return the requests that change something."""

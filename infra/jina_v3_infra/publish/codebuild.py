@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from time import sleep
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -16,7 +17,7 @@ from jina_v3_infra.publish.errors import PublishError, error_code, explained
 _IMAGE: Final = "IMAGE_URI"
 _RUNNING: Final = "IN_PROGRESS"
 _TAIL: Final = 20  # lines of the log that an error shows
-_POLL_S: Final = 5.0
+_POLLS_S: Final = (0.5, 1.0, 2.0, 4.0, 8.0)  # between two looks; the last goes on
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,7 +28,6 @@ class Build:
     logs: Any
     build_id: str
     console: Console
-    poll_s: float = _POLL_S
     _phases: set[str] = field(default_factory=set)
     _lines: list[str] = field(default_factory=list)
     _token: str | None = None
@@ -39,8 +39,9 @@ class Build:
         **Raises**: ``PublishError`` where it did not succeed, and on Ctrl-C, which leaves it running.
         """
         try:
+            pauses_s = chain(_POLLS_S, repeat(_POLLS_S[-1]))
             while (state := self._look())["buildStatus"] == _RUNNING:
-                time.sleep(self.poll_s)
+                sleep(next(pauses_s))
         except KeyboardInterrupt:
             raise PublishError(
                 f"the build {self.build_id} goes on in the account: run this again to wait for it, "

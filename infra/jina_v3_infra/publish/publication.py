@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 
 import boto3
-from rich.console import Console
 
 from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.hub import HubError
 from jina_v3_infra.outputs import Foundation
+from jina_v3_infra.progress import open_console
 from jina_v3_infra.publish.bucket import open_bucket
 from jina_v3_infra.publish.errors import PublishError
 from jina_v3_infra.publish.image import begin_image
@@ -57,7 +56,7 @@ def publish(
 
 
 def _publish(deployment: Deployment, foundation: Foundation, session: boto3.Session, *, progress: bool) -> Published:
-    console = Console(file=sys.stderr, quiet=not progress, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    console = open_console(enabled=progress)
     release = plan_release(deployment)
     bucket = open_bucket(session, deployment.region, foundation.bucket)
     began_s = time.monotonic()

@@ -6,6 +6,7 @@ import random
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -21,28 +22,40 @@ WEIGHTS = random.Random(3).randbytes(2 * PART_BYTES + 2 * MIB)  # three parts
 CODE = ("inference.py", "requirements.txt", "jina_v3/__init__.py", "jina_v3/encoder/engine.py")
 
 
+@pytest.fixture(scope="session")
+def _environment() -> Iterator[tuple[LoopbackAws, boto3.Session, Any]]:
+    """The server, a session and its client for S3: what takes half a second to make."""
+    with LoopbackAws().running() as running, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_ENDPOINT_URL", running.endpoint)
+        session = boto3.Session(region_name="us-east-1")
+        yield running, session, open_bucket(session, "us-east-1", "").s3
+
+
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackAws]:
+def aws(_environment: tuple[LoopbackAws, boto3.Session, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackAws]:
+    running = _environment[0]
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.0)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    with LoopbackAws().running() as running:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
-        yield running
+    monkeypatch.setenv("AWS_ENDPOINT_URL", running.endpoint)
+    yield running
+    running.heal()
 
 
 @pytest.fixture
-def session(aws: LoopbackAws) -> boto3.Session:
-    return boto3.Session(region_name="us-east-1")
+def session(aws: LoopbackAws, _environment: tuple[LoopbackAws, boto3.Session, Any]) -> boto3.Session:
+    return _environment[1]
 
 
 @pytest.fixture
-def bucket(aws: LoopbackAws, session: boto3.Session) -> Bucket:
-    opened = open_bucket(session, "us-east-1", f"artifacts-{uuid.uuid4().hex}")  # moto's state is the process's
-    opened.s3.create_bucket(Bucket=opened.name)
-    opened.s3.put_bucket_versioning(Bucket=opened.name, VersioningConfiguration={"Status": "Enabled"})
+def bucket(aws: LoopbackAws, _environment: tuple[LoopbackAws, boto3.Session, Any]) -> Bucket:
+    s3, name = _environment[2], f"artifacts-{uuid.uuid4().hex}"  # moto's state is the process's
+    s3.create_bucket(Bucket=name)
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     aws.asked.clear()
-    return Bucket(s3=opened.s3, name=opened.name, part_bytes=PART_BYTES)
+    return Bucket(s3=s3, name=name, part_bytes=PART_BYTES)
 
 
 @pytest.fixture

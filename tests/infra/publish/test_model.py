@@ -340,7 +340,7 @@ def test_a_missing_bucket_is_the_foundations(bucket: Bucket, model: Path) -> Non
 
 def test_a_prefix_of_someone_elses(bucket: Bucket) -> None:
     source = f"s3://{bucket.name}/mine/"
-    with pytest.raises(PublishError, match="there is nothing under model.source"):
+    with pytest.raises(PublishError, match=r"there is nothing under model\.source"):
         check_prefix(bucket.s3, source)
     bucket.put("mine/config.json", b"{}")
     bucket.put("other/model.safetensors", b"")
@@ -348,5 +348,5 @@ def test_a_prefix_of_someone_elses(bucket: Bucket) -> None:
         check_prefix(bucket.s3, source)
     bucket.put("mine/model.safetensors", b"")
     check_prefix(bucket.s3, source)
-    with pytest.raises(PublishError, match="there is no bucket not-there of model.source"):
+    with pytest.raises(PublishError, match=r"there is no bucket not-there of model\.source"):
         check_prefix(bucket.s3, "s3://not-there/mine/")
