@@ -19,6 +19,7 @@ from tests.infra.publish.conftest import CODE, PART_BYTES, WEIGHTS
 from tests.support.loopback_aws import LoopbackAws
 
 from jina_v3_infra import transfer
+from jina_v3_infra.checksums import sha256
 from jina_v3_infra.config import Deployment, ModelSettings
 from jina_v3_infra.publish import PublishError
 from jina_v3_infra.publish.bucket import MIB, Bucket, Item
@@ -205,6 +206,29 @@ def test_a_file_that_changes_while_it_is_read(aws: LoopbackAws, bucket: Bucket, 
     assert not [key for key in bucket.sizes("") if "safetensors" in key or key.startswith("manifests/")]
 
 
+def test_a_small_file_that_is_not_what_it_was(bucket: Bucket, model: Path) -> None:
+    path = model / "config.json"
+    item = Item(key="x", path=path, size_bytes=path.stat().st_size, sha256=hashlib.sha256(b"before").hexdigest())
+    with pytest.raises(PublishError, match=r"config\.json changed while it was published"):
+        bucket.put_file(item)
+    assert bucket.sizes("") == {}
+
+
+def test_a_file_is_hashed_once_until_it_changes(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, hashed = model / "config.json", []
+
+    def count(path: Path, _algorithm: str) -> str:
+        hashed.append(path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    monkeypatch.setattr("jina_v3_infra.checksums.file_digest", count)
+    first = sha256(path)
+    assert (sha256(path), len(hashed)) == (first, 1)
+    path.write_bytes(path.read_bytes()[::-1])
+    os.utime(path, (1, 1))
+    assert sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest() != first
+
+
 def test_wrong_objects_are_replaced_and_strays_go(bucket: Bucket, model: Path) -> None:
     release = plan_release(deployment_of(model))
     for name, content in {
@@ -268,6 +292,11 @@ def test_the_archive_is_published_once_and_can_come_later(aws: LoopbackAws, buck
     aws.asked.clear()
     publish(bucket, model, archive=True)
     publish(bucket, model)
+    assert aws.changes() == []
+    bucket.delete([f"{release.model_prefix}config.json"])
+    publish(bucket, model)  # without the archive, which stays the release's
+    aws.asked.clear()
+    publish(bucket, model, archive=True)
     assert aws.changes() == []
 
 
