@@ -1,10 +1,11 @@
-"""What a downloaded file must be, and the record of having checked it; knows nothing of networks."""
+"""What a file must be, and the record of having checked it; knows nothing of networks."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -47,6 +48,17 @@ def file_digest(path: Path, algorithm: Literal["sha256", "git-blob"]) -> str:
         while block := source.read(_READ_BYTES):
             digest.update(block)
     return digest.hexdigest()
+
+
+def sha256(path: Path) -> str:
+    """Hash a file once a process, as long as its size and time stay: names and manifests ask for the same digests."""
+    status = path.stat()
+    return _sha256(path.resolve(), status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, _inode: int, _size_bytes: int, _mtime_ns: int) -> str:
+    return file_digest(path, "sha256")
 
 
 @dataclass(slots=True)

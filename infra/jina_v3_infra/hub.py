@@ -34,8 +34,9 @@ from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # 
 
 from jina_v3.contract import WEIGHTS_LICENCE
 from jina_v3_infra.checksums import HubFile, Manifest
+from jina_v3_infra.progress import ByteProgress
 from jina_v3_infra.snapshot import DigestError, Snapshot
-from jina_v3_infra.transfer import DiskFullError, FetchProgress, TransferError, require_space
+from jina_v3_infra.transfer import DiskFullError, TransferError, require_space
 
 PINNED_REVISIONS: Final[dict[str, str]] = {
     "jinaai/jina-embeddings-v3": "ab036b023d30b4d1138c4c3bfa9f0c445ab455d6",  # the original layout
@@ -192,7 +193,8 @@ def _complete(snapshot: Snapshot, manifest: Manifest, *, progress: bool) -> None
         require_space(snapshot.root, sum(file.size_bytes - snapshot.partial_bytes(file) for file in wrong))
         print(LICENCE_NOTICE, file=sys.stderr)  # noqa: T201  # before the first byte, for people and logs alike
         total_bytes = sum(file.size_bytes for file in wrong)
-        with FetchProgress(total_bytes, f"{snapshot.repository}@{snapshot.revision[:7]}", enabled=progress) as shown:
+        name = f"{snapshot.repository}@{snapshot.revision[:7]}"
+        with ByteProgress(total_bytes, name, verb="fetched", enabled=progress) as shown:
             for file in wrong:
                 snapshot.fetch(file, manifest, shown.advance)
     try:

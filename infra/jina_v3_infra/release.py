@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from jina_v3_infra.artifact import Member, list_code, list_image_sources, list_model
-from jina_v3_infra.checksums import file_digest
+from jina_v3_infra.checksums import sha256
 from jina_v3_infra.config import Deployment, ImageSettings
 from jina_v3_infra.hub import resolve_model
 
@@ -89,7 +89,7 @@ def digest(members: Iterable[Member]) -> str:
     """Return the first digits of a sha256 over names and contents."""
     whole = hashlib.sha256()
     for member in sorted(members):
-        whole.update(f"{member.name}\0{file_digest(member.source, 'sha256')}\n".encode())
+        whole.update(f"{member.name}\0{sha256(member.source)}\n".encode())
     return whole.hexdigest()[:_DIGITS]
 
 

@@ -1,24 +1,18 @@
-"""Bytes from a hub into a file, resumable, with progress; knows nothing of repositories or checksums."""
+"""Bytes from a hub into a file, resumable; knows nothing of repositories or checksums."""
 
 from __future__ import annotations
 
 import errno
 import shutil
-import sys
 import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import httpx2
 from huggingface_hub import get_session
 from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]  # documented, not in __all__
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-_LINES_PER_FETCH = 10  # how many progress lines a log gets, where no bar can be drawn
 _SPARE_BYTES = 64 * 1024 * 1024  # kept free beyond what is fetched
 _TIMEOUT_S = 20.0  # for a connection, and between two reads
 _FRUITLESS_TRIES = 5
@@ -31,49 +25,6 @@ class DiskFullError(OSError):
 
 class TransferError(OSError):
     """The connection failed; what has arrived is kept, and the next try goes on from there."""
-
-
-class FetchProgress:
-    """Total bytes of a fetch: a bar on a terminal, a few plain lines elsewhere, or nothing.
-
-    **Units**: bytes.
-    """
-
-    def __init__(self, total_bytes: int, name: str, *, enabled: bool = True) -> None:
-        console = Console(file=sys.stderr)
-        self._total_bytes = total_bytes
-        self._done_bytes = 0
-        self._next_line_bytes = 0.0
-        self._line_console = console if enabled and not console.is_terminal else None
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not enabled or not console.is_terminal,
-        )
-        self._task = self._bar.add_task(name, total=total_bytes)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def advance(self, count_bytes: int) -> None:
-        """Count bytes in; a negative number takes back bytes that were thrown away."""
-        self._done_bytes += count_bytes
-        self._bar.update(self._task, completed=self._done_bytes)
-        if self._line_console is not None and count_bytes > 0 and self._done_bytes >= self._next_line_bytes:
-            self._next_line_bytes = min(self._done_bytes + self._total_bytes / _LINES_PER_FETCH, self._total_bytes)
-            self._line_console.print(
-                f"fetched {self._done_bytes / 1e6:,.1f} of {self._total_bytes / 1e6:,.1f} MB", highlight=False
-            )
 
 
 def download(
