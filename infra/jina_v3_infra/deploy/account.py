@@ -36,4 +36,6 @@ def open_account(region: str, profile: str | None = None) -> Account:
 
     **Raises**: botocore's ``ProfileNotFound``.
     """
-    return Account(session=boto3.session.Session(profile_name=profile, region_name=region), region=region, profile=profile)
+    return Account(
+        session=boto3.session.Session(profile_name=profile, region_name=region), region=region, profile=profile
+    )

@@ -41,7 +41,7 @@ def read_quotas(account: Account, instance_types: set[str]) -> dict[str, Quota]:
                 name, _, usage = entry["QuotaName"].partition(" ")
                 if usage == "for endpoint usage" and name in instance_types and name not in quotas:
                     quotas[name] = Quota(code=entry["QuotaCode"], count=entry["Value"])
-            if instance_types <= quotas.keys():
+            if instance_types <= quotas.keys():  # there are thousands of other entries
                 return quotas
     return quotas
 

@@ -35,7 +35,11 @@ def check_image(
     if deployment.image.uri is not None:
         yield _named_image(account, deployment.image.uri, deployment.region)
         return
-    tag = image_tag(deployment.image)
+    try:
+        tag = image_tag(deployment.image)
+    except ArtifactError as error:
+        yield wrong(IMAGE, str(error), "set image.uri to an image that exists, or work in a checkout")
+        return
     foundation = read_foundation(account.client("cloudformation"), deployment.foundation_stack)
     if foundation is not None and foundation.repository_uri is not None:
         uri = f"{foundation.repository_uri}:{tag}"

@@ -1,4 +1,4 @@
-"""What a deployment costs, an hour, a month and a million tokens: arithmetic over prices, with each assumption named."""
+"""What a deployment costs an hour, a month and a million tokens: arithmetic over prices, its assumptions named."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ FLOP_PER_TOKEN: Final = 604e6 + 98_304 * SEQUENCE_TOKENS
 UTILISATION: Final = 0.4
 """The share of the GPU's data-sheet peak that is assumed; other servers of such models reach 33% to 63%."""
 
-INTERFACE_ENDPOINTS: Final = 4
+INTERFACE_ENDPOINTS: Final = 1
+"""In each zone of a new VPC: SageMaker's runtime. That for S3 is a gateway, which costs nothing."""
+
 INTERFACE_ENDPOINT_USD_PER_HOUR: Final = 0.01
 """Of one interface endpoint in one zone, in us-east-1; elsewhere up to half as much again."""
 
@@ -107,9 +109,9 @@ def describe_costs(estimate: CostEstimate) -> Iterator[str]:
         yield f"{one.variant}: {one.machine} at ${one.usd_per_hour:.4f} an hour ({one.source})"
         if one.usd_per_million_tokens is not None:
             yield (
-                f"{one.variant}: about ${one.usd_per_million_tokens:.4f} per million tokens: an estimate, not measured, "
-                f"for a GPU that is never idle, at an assumed {UTILISATION:.0%} of its peak and {SEQUENCE_TOKENS} "
-                "tokens a text"
+                f"{one.variant}: about ${one.usd_per_million_tokens:.4f} per million tokens: an estimate, not "
+                f"measured, for a GPU that is never idle, at an assumed {UTILISATION:.0%} of its peak "
+                f"and {SEQUENCE_TOKENS} tokens a text"
             )
     if estimate.network_usd_per_hour:
         yield (

@@ -28,17 +28,17 @@ class Finding:
 
 
 def right(check: str, sentence: str) -> Finding:
-    """All is well."""
+    """Report that all is well."""
     return Finding(check=check, verdict=Verdict.RIGHT, sentence=sentence)
 
 
 def wrong(check: str, sentence: str, fix: str) -> Finding:
-    """A deployment would fail, or do what was not wanted."""
+    """Report that a deployment would fail, or do what was not wanted."""
     return Finding(check=check, verdict=Verdict.WRONG, sentence=sentence, fix=fix)
 
 
 def unsure(check: str, sentence: str, fix: str = "") -> Finding:
-    """It could not be known, or is worth knowing."""
+    """Report what could not be known, or is worth knowing."""
     return Finding(check=check, verdict=Verdict.UNSURE, sentence=sentence, fix=fix)
 
 

@@ -60,9 +60,7 @@ def identify(account: Account, deployment: Deployment) -> str:
     return caller
 
 
-def run_preflight(
-    account: Account, deployment: Deployment, docker_runs: Callable[[], bool] | None = None
-) -> Preflight:
+def run_preflight(account: Account, deployment: Deployment, docker_runs: Callable[[], bool] | None = None) -> Preflight:
     """Make every check; only credentials that do not work end it early, since nothing else could be asked."""
     try:
         caller = identify(account, deployment)

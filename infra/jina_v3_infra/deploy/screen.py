@@ -39,7 +39,10 @@ class Screen:
     def ask(self, question: str) -> bool:
         """Ask for a yes; nothing and everything else is a no."""
         self._console.print(Text(f"{question} [y/N] "), end="", soft_wrap=True)
-        return input().strip().lower() in ("y", "yes")
+        try:
+            return input().strip().lower() in ("y", "yes")
+        except EOFError:
+            return False
 
     def show_findings(self, findings: Sequence[Finding]) -> None:
         """Print one line a check, and the fix beneath where there is one."""
