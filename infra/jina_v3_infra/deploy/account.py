@@ -1,0 +1,41 @@
+"""The way to AWS: one session, from which every client of the command comes.
+
+A test that points this at loopback (``AWS_ENDPOINT_URL``) has pointed all of the command there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+
+_CLIENT: Final = Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard", "max_attempts": 5})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """The caller's credentials, and the region that is deployed to."""
+
+    session: Any
+    region: str
+    profile: str | None = None
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def client(self, service: str, region: str | None = None) -> Any:
+        """Return a client of a service, in this region unless another is named; the same one each time."""
+        place = (service, region or self.region)
+        if place not in self._clients:
+            self._clients[place] = self.session.client(service, region_name=place[1], config=_CLIENT)
+        return self._clients[place]
+
+
+def open_account(region: str, profile: str | None = None) -> Account:
+    """Make the session.
+
+    **Raises**: botocore's ``ProfileNotFound``.
+    """
+    return Account(
+        session=boto3.session.Session(profile_name=profile, region_name=region), region=region, profile=profile
+    )

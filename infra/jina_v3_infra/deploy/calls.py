@@ -1,0 +1,47 @@
+"""How to call what was deployed: the same request with boto3, the AWS CLI and curl."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Final
+
+_REQUEST: Final = {"input": ["How do I return a parcel?"], "task": "retrieval.query"}
+
+
+def example_calls(endpoint: str, region: str, address: str, component: str | None = None) -> str:
+    """Return three examples; ``address`` is that of SageMaker's runtime, a local one included."""
+    body = json.dumps(_REQUEST)
+    python_component = f'    InferenceComponentName="{component}",\n' if component else ""
+    cli_component = f" --inference-component-name {component}" if component else ""
+    curl_component = f"  -H 'x-amzn-sagemaker-inference-component: {component}' \\\n" if component else ""
+    return f"""\
+boto3:
+  import boto3
+  answer = boto3.client("sagemaker-runtime", region_name="{region}").invoke_endpoint(
+    EndpointName="{endpoint}",
+{python_component}    ContentType="application/json",
+    Body='{body}',
+  )
+  print(answer["Body"].read())
+
+AWS CLI:
+  aws sagemaker-runtime invoke-endpoint --region {region} --endpoint-name {endpoint}{cli_component} \\
+    --content-type application/json --cli-binary-format raw-in-base64-out \\
+    --body {shlex.quote(body)} /dev/stdout
+
+curl:
+  curl --aws-sigv4 aws:amz:{region}:sagemaker --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
+    -H "x-amz-security-token: $AWS_SESSION_TOKEN" -H 'content-type: application/json' \\
+  {curl_component}  --data {shlex.quote(body)} {address}/endpoints/{endpoint}/invocations
+"""
+
+
+def example_asynchronous_call(endpoint: str, region: str, bucket: str) -> str:
+    """Return an example for an asynchronous endpoint, whose input is an object."""
+    return f"""\
+AWS CLI:
+  echo '{json.dumps(_REQUEST)}' | aws s3 cp - s3://{bucket}/asynchronous-input/example.json
+  aws sagemaker-runtime invoke-endpoint-async --region {region} --endpoint-name {endpoint} \\
+    --content-type application/json --input-location s3://{bucket}/asynchronous-input/example.json
+"""

@@ -1,0 +1,150 @@
+"""Whether there is an image to run and a model to serve, or whether publishing can make them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from botocore.exceptions import ClientError
+
+from jina_v3_infra.artifact import ArtifactError
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.failures import absent
+from jina_v3_infra.deploy.findings import Finding, right, unsure, wrong
+from jina_v3_infra.hub import HubError, resolve_model
+from jina_v3_infra.outputs import Foundation, read_foundation
+from jina_v3_infra.release import Release, image_tag, plan_release
+
+IMAGE = "image"
+MODEL = "model"
+
+_ECR = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
+    r"(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+
+
+def check_image(
+    account: Account, deployment: Deployment, docker_runs: Callable[[], bool] | None = None
+) -> Iterator[Finding]:
+    """Look for the image, and for what would build it."""
+    if deployment.image.uri is not None:
+        yield _named_image(account, deployment.image.uri, deployment.region)
+        return
+    try:
+        tag = image_tag(deployment.image)
+    except ArtifactError as error:
+        yield wrong(IMAGE, str(error), "set image.uri to an image that exists, or work in a checkout")
+        return
+    foundation = read_foundation(account.client("cloudformation"), deployment.foundation_stack)
+    if foundation is not None and foundation.repository_uri is not None:
+        uri = f"{foundation.repository_uri}:{tag}"
+        if _is_in_ecr(account, uri):
+            yield right(IMAGE, f"{uri} is there")
+            return
+    if deployment.image.build == "codebuild":
+        yield right(IMAGE, f"will be built in the account by CodeBuild, with the tag {tag}")
+    elif (docker_runs or docker_answers)():
+        yield right(IMAGE, f"will be built by this machine's docker, with the tag {tag}")
+    else:
+        yield wrong(
+            IMAGE,
+            "image.build = 'docker', and docker does not answer here",
+            "start docker's engine, or leave image.build out: CodeBuild then builds in the account",
+        )
+
+
+def check_model(account: Account, deployment: Deployment) -> Iterator[Finding]:
+    """Look for the model where it comes from, and for the release that it was published as."""
+    source = deployment.model.source
+    if source.startswith("s3://"):
+        yield _model_in_s3(account, source)
+        return
+    try:
+        release = plan_release(deployment)
+    except (ArtifactError, HubError) as error:
+        yield wrong(MODEL, str(error), "correct model.source and model.revision")
+        return
+    foundation = read_foundation(account.client("cloudformation"), deployment.foundation_stack)
+    if foundation is not None and _is_published(account, foundation, release):
+        yield right(MODEL, f"release {release.model} is published")
+    elif Path(source).expanduser().exists():
+        yield right(MODEL, f"{source} will be published as release {release.model}")
+    else:
+        repository, commit = resolve_model(source, deployment.model.revision)
+        yield right(MODEL, f"{repository} at commit {commit[:12]} will be fetched and published as {release.model}")
+
+
+def _is_published(account: Account, foundation: Foundation, release: Release) -> bool:
+    found = account.client("s3").list_objects_v2(Bucket=foundation.bucket, Prefix=release.manifest_key, MaxKeys=1)
+    return bool(found.get("KeyCount"))
+
+
+def docker_answers() -> bool:
+    """Say whether docker and its engine are here."""
+    program = shutil.which("docker")
+    if program is None:
+        return False
+    try:
+        return subprocess.run([program, "info"], capture_output=True, timeout=20, check=False).returncode == 0  # noqa: S603  # found on the path
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def _named_image(account: Account, uri: str, region: str) -> Finding:
+    parts = _ECR.fullmatch(uri)
+    if parts is None:
+        return unsure(
+            IMAGE,
+            f"{uri} is not in ECR, so it could not be looked up",
+            "SageMaker pulls from other registries only in a VPC, and this package does not set that up; "
+            "copy the image to ECR",
+        )
+    if parts["region"] != region:
+        return wrong(
+            IMAGE,
+            f"{uri} is in {parts['region']}, and SageMaker pulls from the endpoint's region, {region}, only",
+            f"copy it to a repository in {region}",
+        )
+    if _is_in_ecr(account, uri):
+        return right(IMAGE, f"{uri} is there")
+    return wrong(IMAGE, f"{uri} is not there", "push it, or leave image.uri out to have it built")
+
+
+def _is_in_ecr(account: Account, uri: str) -> bool:
+    parts = _ECR.fullmatch(uri)
+    if parts is None:
+        return False
+    image = {"imageDigest": parts["digest"]} if parts["digest"] else {"imageTag": parts["tag"] or "latest"}
+    try:
+        account.client("ecr").describe_images(
+            registryId=parts["account"], repositoryName=parts["repository"], imageIds=[image]
+        )
+    except ClientError as error:
+        if absent(error):
+            return False
+        raise
+    return True
+
+
+def _model_in_s3(account: Account, source: str) -> Finding:
+    bucket, _, prefix = source.removeprefix("s3://").partition("/")
+    names = set()
+    try:
+        for page in account.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            names |= {one["Key"].removeprefix(prefix) for one in page.get("Contents", ())}
+    except ClientError as error:
+        if absent(error):
+            return wrong(MODEL, f"there is no bucket {bucket!r}", "correct model.source")
+        raise
+    if "config.json" in names and any(name.endswith(".safetensors") for name in names):
+        return right(MODEL, f"{source} holds a model")
+    return wrong(
+        MODEL,
+        f"{source} has no config.json with *.safetensors beside it ({len(names)} objects are under it)",
+        "give the prefix that holds them, or a hub id or a folder, which is then published",
+    )

@@ -1,0 +1,248 @@
+"""What each command does, from its words to its exit status; every error ends here as one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from jina_v3_infra.artifact import ArtifactError
+from jina_v3_infra.config import Deployment, DeploymentError, read_deployment
+from jina_v3_infra.deploy.account import Account, open_account
+from jina_v3_infra.deploy.arguments import DEFAULT_CONFIG, parse
+from jina_v3_infra.deploy.calls import example_asynchronous_call, example_calls
+from jina_v3_infra.deploy.cdk_cli import Cdk, find_infra
+from jina_v3_infra.deploy.costs import CostEstimate, describe_costs, estimate_costs, summarise_costs
+from jina_v3_infra.deploy.deployment import ENDPOINT, STEPS, CommandLine, Deploying, Publisher
+from jina_v3_infra.deploy.destruction import Destroying
+from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
+from jina_v3_infra.deploy.leftovers import Leftovers, find_leftovers
+from jina_v3_infra.deploy.needs import instance_needs
+from jina_v3_infra.deploy.preflight import Preflight, identify, run_preflight
+from jina_v3_infra.deploy.prices import read_prices
+from jina_v3_infra.deploy.reference import write_reference
+from jina_v3_infra.deploy.screen import Screen
+from jina_v3_infra.deploy.status import read_status
+from jina_v3_infra.deploy.steps import StepInterrupted, choose_steps, run_steps
+from jina_v3_infra.deploy.toml_text import write_toml
+from jina_v3_infra.hub import HubError
+from jina_v3_infra.outputs import Output, read_outputs
+
+DONE: Final = 0
+FAILED: Final = 1
+INTERRUPTED: Final = 130
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a deployment is made with, apart from AWS: the CDK's command line, publishing, and looking for docker."""
+
+    make_cdk: Callable[[dict[str, str], str, str | None, str | None], CommandLine]
+    publish: Publisher
+    docker_runs: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of the command: its words, the configuration they name, and what it works with."""
+
+    words: argparse.Namespace
+    deployment: Deployment
+    context: dict[str, str]
+    screen: Screen
+    tools: Tools
+
+    def open_account(self) -> Account:
+        """Return the way to AWS that the words ask for."""
+        return open_account(self.deployment.region, self.words.profile)
+
+
+def run(arguments: list[str], tools: Tools | None = None) -> int:
+    """Run the command line and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):  # a terminal without our signs shows question marks, and no error
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    words, screen = parse(arguments), Screen()
+    try:
+        deployment, context = _configure(words)
+        call = Call(words=words, deployment=deployment, context=context, screen=screen, tools=tools or default_tools())
+        return _COMMANDS[words.command](call)
+    except (ArtifactError, CommandError, DeploymentError, HubError, OSError) as error:
+        screen.complain(str(error))
+    except AWS_ERRORS as error:
+        screen.complain(explain(error))
+    except StepInterrupted as error:
+        again = f"deploy --from {error} continues, and so does deploy alone"
+        screen.complain(
+            f"stopped in the step {error}; what is done stays, and CloudFormation ends by itself what it began. {again}"
+        )
+        return INTERRUPTED
+    except KeyboardInterrupt:
+        screen.complain("stopped; what is done stays. Run the same command again to continue")
+        return INTERRUPTED
+    return FAILED
+
+
+def default_tools() -> Tools:
+    """Return the real ones."""
+
+    def make_cdk(context: dict[str, str], region: str, account: str | None, profile: str | None) -> CommandLine:
+        return Cdk(folder=find_infra(), context=context, region=region, account=account, profile=profile)
+
+    return Tools(make_cdk=make_cdk, publish=_publish)
+
+
+def _publish(deployment: Deployment, foundation: Any, session: Any) -> str:
+    from jina_v3_infra.publish import PublishError, publish  # slower to import than the other commands need
+
+    try:
+        done = publish(deployment, foundation, session, progress=True)
+    except PublishError as error:
+        raise CommandError(str(error)) from error
+    image = "the image was built" if done.image_built else "the image was there"
+    return f"{done.uploaded_bytes / 1e6:,.1f} MB uploaded, {image}"
+
+
+def _configure(words: argparse.Namespace) -> tuple[Deployment, dict[str, str]]:
+    """Read the configuration, and return beside it what tells the CDK's app the same."""
+    path = words.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.is_file() else None)
+    overrides = [*words.overrides, *([f"region={words.region}"] if words.region else [])]
+    deployment = read_deployment(path, overrides)
+    source = Path(deployment.model.source).expanduser()
+    if not deployment.model.source.startswith("s3://") and source.exists():
+        overrides.append(f"model.source={source.resolve()}")  # the app runs in another folder
+        deployment = read_deployment(path, overrides)
+    context = {key.strip(): value for key, _, value in (override.partition("=") for override in overrides)}
+    if path is not None:
+        context["config"] = str(path.resolve())
+    return deployment, context
+
+
+def _preflight(call: Call) -> int:
+    found = run_preflight(call.open_account(), call.deployment, call.tools.docker_runs)
+    _show_preflight(call.screen, found)
+    return DONE if found.passed else FAILED
+
+
+def _show_preflight(screen: Screen, found: Preflight) -> None:
+    screen.show_findings(found.findings)
+    if found.cost is not None:
+        screen.say()
+        screen.say("what it costs while it stands:", style="bold")
+        screen.show_lines(describe_costs(found.cost))
+
+
+def _deploy(call: Call) -> int:
+    account, deployment, screen, words = call.open_account(), call.deployment, call.screen, call.words
+    if words.first and words.last and STEPS.index(words.first) > STEPS.index(words.last):
+        raise CommandError(f"--from {words.first} is after --until {words.last}; the order is {', '.join(STEPS)}")
+    caller = identify(account, deployment)
+    if words.skip_preflight:
+        cost = estimate_costs(
+            deployment, read_prices(account, [one.instance_type for one in instance_needs(deployment)])
+        )
+    else:
+        found = run_preflight(account, deployment, call.tools.docker_runs)
+        _show_preflight(screen, found)
+        if not found.passed or found.cost is None:
+            screen.complain("nothing was deployed: correct what has a ✗, or give --skip-preflight")
+            return FAILED
+        cost = found.cost
+    if not words.yes and screen.is_terminal:
+        screen.say(f"{deployment.name} in {account.region} of account {caller}: {summarise_costs(cost)}")
+        if not screen.ask("deploy it?"):
+            screen.say("nothing was deployed")
+            return FAILED
+    with tempfile.TemporaryDirectory(prefix="jina-v3-cdk-") as folder:
+        deploying = Deploying(
+            account=account,
+            deployment=deployment,
+            caller=caller,
+            cdk=call.tools.make_cdk(call.context, account.region, caller, words.profile),
+            publish=call.tools.publish,
+            assembly=Path(folder).resolve() / "cdk.out",
+        )
+        steps = choose_steps(deploying.steps(), words.first, words.last)
+        run_steps(steps, screen)
+    if steps[-1].name == ENDPOINT:
+        _show_endpoint(call, account, cost)
+    return DONE
+
+
+def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
+    deployment, screen = call.deployment, call.screen
+    outputs = read_outputs(account.client("cloudformation"), deployment.endpoint_stack) or {}
+    screen.say()
+    screen.say(f"endpoint {deployment.endpoint_name} in {account.region}", style="bold")
+    if deployment.endpoint.asynchronous is None:
+        address = account.client("sagemaker-runtime").meta.endpoint_url
+        component = outputs.get(Output.INFERENCE_COMPONENT)
+        screen.say(example_calls(deployment.endpoint_name, account.region, address, component))
+    else:
+        foundation = read_outputs(account.client("cloudformation"), deployment.foundation_stack) or {}
+        bucket = foundation.get(Output.BUCKET, "BUCKET")
+        screen.say(example_asynchronous_call(deployment.endpoint_name, account.region, bucket))
+    screen.say(f"it costs {summarise_costs(cost)}")
+    screen.say("to end it: jina-v3-infra destroy, with the same configuration")
+
+
+def _destroy(call: Call) -> int:
+    account, deployment, screen = call.open_account(), call.deployment, call.screen
+    caller = identify(account, deployment)
+    what = f"{deployment.endpoint_stack} and {deployment.foundation_stack} in {account.region} of account {caller}"
+    data = ", and all data in the bucket" if call.words.delete_data else ""
+    if not call.words.yes:
+        if not screen.is_terminal:
+            raise CommandError(f"this would delete {what}{data}; give --yes, since there is no terminal to ask on")
+        if not screen.ask(f"delete {what}{data}?"):
+            screen.say("nothing was deleted")
+            return FAILED
+    record = Destroying(account=account, deployment=deployment, screen=screen, delete_data=call.words.delete_data).run()
+    return _show_leftovers(screen, find_leftovers(account, deployment, record), kept=bool(record.kept))
+
+
+def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
+    for one in left.unknown:
+        screen.say(f"! could not be looked for: {one}", style="yellow")
+    if left.found:
+        screen.complain("still there:\n" + "\n".join(f"  {one}" for one in left.found))
+        return FAILED
+    if kept:
+        screen.say("looked: nothing else that bills is left", style="green")
+    elif left.unknown:
+        screen.say("nothing that bills was found, in what could be looked at")
+    else:
+        screen.say("looked: nothing that bills is left", style="green")
+    screen.say("the CDK's own stack, CDKToolkit, stays for other applications")
+    return DONE
+
+
+def _status(call: Call) -> int:
+    status = read_status(call.open_account(), call.deployment)
+    for line in status.lines:
+        call.screen.say(line)
+    return DONE if status.in_service else FAILED
+
+
+def _config(call: Call) -> int:
+    sys.stdout.write(write_reference() if call.words.reference else write_toml(call.deployment))
+    return DONE
+
+
+def _cdk(call: Call) -> int:
+    cdk = Cdk(folder=find_infra(), context=call.context, region=call.deployment.region, profile=call.words.profile)
+    return cdk.call_with_app(call.words.words)
+
+
+_COMMANDS: Final[dict[str, Callable[[Call], int]]] = {
+    "preflight": _preflight,
+    "deploy": _deploy,
+    "destroy": _destroy,
+    "status": _status,
+    "config": _config,
+    "cdk": _cdk,
+}

@@ -1,0 +1,110 @@
+"""The deployment as steps: the CDK's toolkit, the foundation, publishing, the endpoint.
+
+Each step does nothing where nothing is to be done, so that a deployment that broke off is gone on with by running it
+again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.check_standing import TOOLKIT_STACK, is_bootstrapped
+from jina_v3_infra.deploy.container_log import endpoint_failure
+from jina_v3_infra.deploy.failures import CommandError
+from jina_v3_infra.deploy.stack_state import failure_causes, find_stack, newest_event
+from jina_v3_infra.deploy.steps import Step
+from jina_v3_infra.outputs import Foundation, read_foundation
+
+BOOTSTRAP = "bootstrap"
+FOUNDATION = "foundation"
+PUBLISH = "publish"
+ENDPOINT = "endpoint"
+STEPS = (BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT)
+
+
+class CommandLine(Protocol):
+    """What of the CDK's command line a deployment uses."""
+
+    def synthesise(self, out: Path) -> None:
+        """Make the templates."""
+
+    def call(self, *arguments: str) -> int:
+        """Call it and return its exit status."""
+
+
+Publisher = Callable[[Deployment, Foundation, Any], str]
+"""Publishes what is served, by a foundation and a session, and says what it did."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deploying:
+    """What the steps of one deployment work with; ``assembly`` is where its templates are made."""
+
+    account: Account
+    deployment: Deployment
+    caller: str
+    cdk: CommandLine
+    publish: Publisher
+    assembly: Path
+
+    def steps(self) -> list[Step]:
+        """Return all steps in their order."""
+        return [
+            Step(name=BOOTSTRAP, title="what the CDK needs in the account and region", run=self._bootstrap),
+            Step(name=FOUNDATION, title=f"bucket, repository and build: {self._foundation_name}", run=self._foundation),
+            Step(name=PUBLISH, title="the model and the image", run=self._publish),
+            Step(name=ENDPOINT, title=f"the endpoint: {self.deployment.endpoint_stack}", run=self._endpoint),
+        ]
+
+    @property
+    def _foundation_name(self) -> str:
+        return self.deployment.foundation_stack
+
+    def _bootstrap(self) -> str:
+        stack = find_stack(self.account.client("cloudformation"), TOOLKIT_STACK)
+        if stack is not None and is_bootstrapped(stack.status, stack.outputs):
+            return "it is there"
+        # an app is not needed, and must not be run: its templates may ask for what is only coming
+        place = f"aws://{self.caller}/{self.account.region}"
+        self._call(TOOLKIT_STACK, "bootstrap", place, "--app", "")
+        return f"{place} is bootstrapped"
+
+    def _foundation(self) -> str:
+        self._deploy(self._foundation_name)
+        return "it stands"
+
+    def _publish(self) -> str:
+        foundation = read_foundation(self.account.client("cloudformation"), self._foundation_name)
+        if foundation is None:
+            raise CommandError(f"there is no stack {self._foundation_name} to publish to; begin with --from foundation")
+        return self.publish(self.deployment, foundation, self.account.session)
+
+    def _endpoint(self) -> str:
+        self._deploy(self.deployment.endpoint_stack)
+        return f"{self.deployment.endpoint_name} is in service"
+
+    def _deploy(self, stack: str) -> None:
+        if not (self.assembly / "manifest.json").is_file():
+            self.cdk.synthesise(self.assembly)
+        self._call(
+            stack,
+            *("deploy", stack, "--exclusively", "--app", str(self.assembly)),
+            *("--require-approval", "never", "--progress", "events"),
+        )
+
+    def _call(self, stack: str, *arguments: str) -> None:
+        cloudformation = self.account.client("cloudformation")
+        before = newest_event(cloudformation, stack)
+        status = self.cdk.call(*arguments)
+        if status == 0:
+            return
+        lines = [f"cdk {arguments[0]} of {stack} failed with exit status {status}"]
+        lines += [f"  {cause}" for cause in failure_causes(cloudformation, stack, before)]
+        if stack == self.deployment.endpoint_stack:
+            lines += endpoint_failure(self.account, self.deployment)
+        raise CommandError("\n".join(lines))

@@ -1,0 +1,91 @@
+"""Everything that can be known before anything is deployed: the checks in their order, and what it will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.check_instances import QUOTAS, check_instances
+from jina_v3_infra.deploy.check_sources import IMAGE, MODEL, check_image, check_model
+from jina_v3_infra.deploy.check_standing import (
+    BOOTSTRAP,
+    NAME,
+    ROLE,
+    STACKS,
+    check_bootstrap,
+    check_name,
+    check_scaling_role,
+    check_stacks,
+)
+from jina_v3_infra.deploy.costs import CostEstimate, estimate_costs, summarise_costs
+from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
+from jina_v3_infra.deploy.findings import Finding, examine, passes, right, unsure, wrong
+from jina_v3_infra.deploy.needs import instance_needs
+from jina_v3_infra.deploy.prices import Prices, read_prices
+
+CREDENTIALS = "credentials"
+COST = "cost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What was found; ``cost`` is ``None`` where the credentials were not good enough to ask anything."""
+
+    findings: list[Finding]
+    cost: CostEstimate | None
+
+    @property
+    def passed(self) -> bool:
+        """Say whether nothing stands against deploying."""
+        return passes(self.findings)
+
+
+def identify(account: Account, deployment: Deployment) -> str:
+    """Return the id of the account that the credentials belong to.
+
+    **Raises**: ``CommandError`` without credentials that work, or with those of another account than the
+    configuration's.
+    """
+    try:
+        caller = str(account.client("sts").get_caller_identity()["Account"])
+    except AWS_ERRORS as error:
+        raise CommandError(explain(error)) from error
+    if deployment.account is not None and caller != deployment.account:
+        raise CommandError(
+            f"the credentials are of account {caller}, and the configuration is for account = {deployment.account!r}; "
+            "choose another --profile, or correct account"
+        )
+    return caller
+
+
+def run_preflight(account: Account, deployment: Deployment, docker_runs: Callable[[], bool] | None = None) -> Preflight:
+    """Make every check; only credentials that do not work end it early, since nothing else could be asked."""
+    try:
+        caller = identify(account, deployment)
+    except CommandError as error:
+        sentence, _, fix = str(error).partition("; ")
+        return Preflight(findings=[wrong(CREDENTIALS, sentence, fix or "log in, or give --profile")], cost=None)
+    prices = read_prices(account, [need.instance_type for need in instance_needs(deployment)])
+    cost = estimate_costs(deployment, prices)
+    findings = [
+        right(CREDENTIALS, f"they work for account {caller} in {account.region}"),
+        *examine(QUOTAS, lambda: check_instances(account, deployment, prices)),
+        *examine(IMAGE, lambda: check_image(account, deployment, docker_runs)),
+        *examine(MODEL, lambda: check_model(account, deployment)),
+        *examine(BOOTSTRAP, lambda: check_bootstrap(account)),
+        *examine(STACKS, lambda: check_stacks(account, deployment)),
+        *examine(NAME, lambda: check_name(account, deployment)),
+        *examine(ROLE, lambda: check_scaling_role(account, deployment)),
+        _cost(cost, prices),
+    ]
+    return Preflight(findings=findings, cost=cost)
+
+
+def _cost(cost: CostEstimate, prices: Prices) -> Finding:
+    if not prices.answered:
+        return unsure(COST, f"{summarise_costs(cost)}; AWS's price list did not answer: {prices.failure}")
+    if cost.least_usd_per_hour is None:
+        return unsure(COST, f"{summarise_costs(cost)}", "look at AWS's pricing page of SageMaker")
+    return right(COST, summarise_costs(cost))

@@ -1,0 +1,138 @@
+"""How a deployment stands: its endpoint, and what deploying the configuration would change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from jina_v3_infra.artifact import ArtifactError
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.failures import AWS_ERRORS, absent, explain
+from jina_v3_infra.deploy.stack_state import find_stack, list_resources
+from jina_v3_infra.hub import HubError
+from jina_v3_infra.release import plan_release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Lines for a person, and whether the endpoint answers calls."""
+
+    lines: list[str]
+    in_service: bool
+
+
+def read_status(account: Account, deployment: Deployment) -> Status:
+    """Look at stacks, endpoint, release and alarms.
+
+    **Raises**: botocore's errors where the endpoint itself cannot be looked at.
+    """
+    cloudformation, sagemaker = account.client("cloudformation"), account.client("sagemaker")
+    lines = []
+    for name in (deployment.foundation_stack, deployment.endpoint_stack):
+        stack = find_stack(cloudformation, name)
+        lines.append(f"stack {name}: {stack.status if stack else 'not there'}")
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
+    except ClientError as error:
+        if not absent(error):
+            raise
+        return Status(lines=[*lines, f"endpoint {deployment.endpoint_name}: not there"], in_service=False)
+    settings = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    lines += [*_endpoint(endpoint), *_variants(endpoint, settings)]
+    lines += [*_changes(sagemaker, deployment, settings), *_alarms(account, deployment)]
+    return Status(lines=lines, in_service=endpoint["EndpointStatus"] in ("InService", "Updating"))
+
+
+def _endpoint(endpoint: dict[str, Any]) -> Iterator[str]:
+    yield f"endpoint {endpoint['EndpointName']}: {endpoint['EndpointStatus']}, changed {endpoint['LastModifiedTime']}"
+    yield f"configuration: {endpoint['EndpointConfigName']}"
+    if endpoint.get("FailureReason"):
+        yield f"reason: {endpoint['FailureReason']}"
+
+
+def _variants(endpoint: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:
+    machines = {one["VariantName"]: _machines(one) for one in settings["ProductionVariants"]}
+    for one in endpoint.get("ProductionVariants", ()):
+        count, wanted = one.get("CurrentInstanceCount"), one.get("DesiredInstanceCount")
+        yield (
+            f"variant {one['VariantName']}: {'?' if count is None else count} of "
+            f"{'?' if wanted is None else wanted} × {', '.join(machines.get(one['VariantName'], ()))}, "
+            f"weight {one.get('CurrentWeight', 1):g}"
+        )
+
+
+def _machines(variant: dict[str, Any]) -> list[str]:
+    pools = [pool["InstanceType"] for pool in variant.get("InstancePools", ())]
+    return pools or [variant["InstanceType"]]
+
+
+def _changes(sagemaker: Any, deployment: Deployment, settings: dict[str, Any]) -> Iterator[str]:
+    """Compare what stands with the configuration, in what an update replaces: image, model and machines."""
+    changes = []
+    wanted = {one.name: [one.instance_type, *one.instance_pool] for one in deployment.endpoint.variants}
+    standing = {one["VariantName"]: _machines(one) for one in settings["ProductionVariants"]}
+    if wanted != standing:
+        changes.append(f"machines: {_told(standing)} → {_told(wanted)}")
+    container = _container(sagemaker, deployment, settings)
+    if container is not None:
+        try:
+            changes += _release_changes(deployment, container)
+        except (ArtifactError, HubError) as error:
+            yield f"the configuration's release cannot be named: {error}"
+    yield from (f"deploy would change {one}" for one in changes)
+    if not changes:
+        yield "deploy would change neither machines nor image nor model"
+
+
+def _container(sagemaker: Any, deployment: Deployment, settings: dict[str, Any]) -> dict[str, Any] | None:
+    name = settings["ProductionVariants"][0].get("ModelName")
+    if name is not None:
+        container: dict[str, Any] = sagemaker.describe_model(ModelName=name).get("PrimaryContainer", {})
+        return container
+    if deployment.endpoint.inference_component is None:
+        return None
+    for one in sagemaker.list_inference_components(EndpointNameEquals=deployment.endpoint_name)["InferenceComponents"]:
+        found = sagemaker.describe_inference_component(InferenceComponentName=one["InferenceComponentName"])
+        specification = found.get("Specification", {})
+        if "ModelName" in specification:
+            return dict(sagemaker.describe_model(ModelName=specification["ModelName"]).get("PrimaryContainer", {}))
+        return {"Image": specification.get("Container", {}).get("DeployedImage", {}).get("SpecifiedImage", "")}
+    return None
+
+
+def _release_changes(deployment: Deployment, container: dict[str, Any]) -> Iterator[str]:
+    release = plan_release(deployment)
+    image, model = container.get("Image", ""), _model_address(container)
+    wanted = deployment.image.uri or f":{release.image_tag}"
+    if not image.endswith(wanted):
+        yield f"the image: {image or 'none'} → {wanted.lstrip(':')}"
+    prefix = deployment.model.source if release.model is None else f"/{release.model_prefix}"
+    if model and not model.endswith(prefix):
+        yield f"the model: {model} → {prefix.lstrip('/')}"
+
+
+def _model_address(container: dict[str, Any]) -> str:
+    source = container.get("ModelDataSource", {}).get("S3DataSource", {})
+    return str(source.get("S3Uri") or container.get("ModelDataUrl") or "")
+
+
+def _told(machines: dict[str, list[str]]) -> str:
+    return "; ".join(f"{name} {', '.join(types)}" for name, types in machines.items())
+
+
+def _alarms(account: Account, deployment: Deployment) -> Iterator[str]:
+    try:
+        names = [
+            one.name
+            for one in list_resources(account.client("cloudformation"), deployment.endpoint_stack)
+            if one.kind == "AWS::CloudWatch::Alarm"
+        ]
+        if names:
+            for one in account.client("cloudwatch").describe_alarms(AlarmNames=names[:100])["MetricAlarms"]:
+                yield f"alarm {one['AlarmName']}: {one['StateValue']}"
+    except AWS_ERRORS as error:
+        yield f"alarms could not be read: {explain(error)}"
