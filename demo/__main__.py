@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from demo import calls, report
+from demo import report
 from demo.account import Account, DeployError, local_account
 from demo.checkpoint import STANDIN_CONFIG, standin_folder
 from demo.corpus import Corpus, load_corpus
@@ -22,6 +22,7 @@ from demo.ranking import Ranking, rank
 from jina_v3.contract import Task
 from jina_v3_infra.artifact import ArtifactError, list_model
 from jina_v3_infra.config import DeploymentError
+from jina_v3_infra.deploy.calls import example_calls
 from jina_v3_infra.hub import LICENCE_NOTICE, HubError, resolve_model
 
 DIMENSIONS = (1024, 256, 32)
@@ -74,7 +75,7 @@ def _run(console: Console, model: str | None, *, keep: bool) -> None:
         console.rule("Speed, through boto3 and the local AWS, one call at a time", align="left")
         report.show_throughput(console, endpoint.replies)
         if keep:
-            _wait_for_interrupt(console, account)
+            _wait_for_interrupt(console, account, endpoint)
         console.rule("Everything down", align="left")
         account.destroy()
     console.print("The local AWS is stopped.")
@@ -147,10 +148,11 @@ def _show_late_chunking(console: Console, corpus: Corpus, endpoint: Endpoint, *,
     report.show_late_chunking(console, document, *rankings)
 
 
-def _wait_for_interrupt(console: Console, account: Account) -> None:
+def _wait_for_interrupt(console: Console, account: Account, endpoint: Endpoint) -> None:
     """Leave everything to the user until Ctrl-C."""
     console.rule("Yours until Ctrl-C: in another shell", align="left")
-    console.print("\n".join(calls.lines(account)), soft_wrap=True, markup=False)
+    exports = [f"export {name}={value}" for name, value in account.environment.items()]
+    console.print("\n".join([*exports, "", example_calls(endpoint.name, account.deployment.region, account.aws.url)]), soft_wrap=True, markup=False)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
