@@ -70,7 +70,8 @@ def upload(bucket: Bucket, item: Item, sent: Callable[[int], None], kept: Callab
         )
         upload_id = created["UploadId"]
     place = {"Bucket": bucket.name, "Key": item.key, "UploadId": upload_id}
-    parts = _send_parts(bucket, item, place, sent, kept)
+    earlier = _list_parts(bucket, place) if resumed else {}
+    parts = _send_parts(bucket, item, place, earlier, sent, kept)
     if parts is None:
         bucket.s3.abort_multipart_upload(**place)
         raise item.changed()
@@ -99,6 +100,7 @@ def _send_parts(
     bucket: Bucket,
     item: Item,
     place: dict[str, str],
+    earlier: dict[int, dict[str, Any]],
     sent: Callable[[int], None],
     kept: Callable[[int], None],
 ) -> list[dict[str, Any]] | None:
@@ -106,14 +108,13 @@ def _send_parts(
 
     The file is read once, in order, so that its digest as a whole is known at the end.
     """
-    earlier = _list_parts(bucket, place)
     part_bytes = bucket.part_bytes_of(item)
     whole = hashlib.sha256()
     parts: dict[int, dict[str, Any]] = {}
 
     def send(number: int, checksum: str, content: bytes) -> int:
         answer = bucket.s3.upload_part(**place, PartNumber=number, Body=content, ChecksumSHA256=checksum)
-        parts[number] = {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+        parts[number] = _part(number, answer["ETag"], checksum)
         return len(content)
 
     with item.path.open("rb") as source, Flight(bucket.concurrency, sent) as flight:
@@ -126,12 +127,16 @@ def _send_parts(
             checksum = base64.b64encode(hashlib.sha256(content).digest()).decode()
             before = earlier.get(number)
             if before and before["Size"] == len(content) and before.get("ChecksumSHA256") == checksum:
-                parts[number] = {"PartNumber": number, "ETag": before["ETag"], "ChecksumSHA256": checksum}
+                parts[number] = _part(number, before["ETag"], checksum)
                 kept(len(content))
             else:
                 flight.submit(send, number, checksum, content)
         flight.land()
     return [parts[number] for number in sorted(parts)] if whole.hexdigest() == item.sha256 else None
+
+
+def _part(number: int, etag: str, checksum: str) -> dict[str, Any]:
+    return {"PartNumber": number, "ETag": etag, "ChecksumSHA256": checksum}
 
 
 def _list_parts(bucket: Bucket, place: dict[str, str]) -> dict[int, dict[str, Any]]:

@@ -129,6 +129,16 @@ def test_mistakes_end_the_program_with_a_sentence(
     assert (shown.out, shown.err.count("\n")) == ("", 1)
 
 
+def test_a_foundation_that_was_not_deployed_whole(session: boto3.Session, capsys: pytest.CaptureFixture[str]) -> None:
+    name = f"d{uuid.uuid4().hex[:20]}"
+    template = {"Resources": {"Any": {"Type": "AWS::S3::Bucket"}}}
+    session.client("cloudformation").create_stack(StackName=f"{name}-foundation", TemplateBody=json.dumps(template))
+    assert main(["-c", f"name={name}"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: the stack {name}-foundation has no output ArtifactBucket: deploy the foundation again\n"
+    )
+
+
 def test_ctrl_c_ends_the_program_with_how_to_go_on(
     stack: str, model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
