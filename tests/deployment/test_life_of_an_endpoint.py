@@ -99,7 +99,7 @@ def command(aws: LocalAws, folder: Path, *arguments: str) -> str:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Traceback" not in ran.stderr
-    return ran.stdout
+    return ran.stdout + ran.stderr
 
 
 def embed(runtime: Any) -> np.ndarray:

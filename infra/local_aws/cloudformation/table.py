@@ -39,6 +39,7 @@ def _row(
 RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": _row(
         "MaxCapacity MinCapacity ResourceId RoleARN ScalableDimension ServiceNamespace SuspendedState",
+        recorded="Tags",
         replaced_by="ResourceId ScalableDimension ServiceNamespace",
         attributes="Id",
     ),

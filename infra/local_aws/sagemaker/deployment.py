@@ -118,9 +118,11 @@ def _bake(hosting: Hosting, region: str, endpoint: Endpoint, wait_s: float) -> N
     while True:
         if names:
             cloudwatch = hosting.client("cloudwatch", region)
-            ringing = cloudwatch.describe_alarms(AlarmNames=names, StateValue="ALARM")["MetricAlarms"]
+            # moto passes over a StateValue beside names
+            found = cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
+            ringing = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
             if ringing:
-                raise _AlarmError(f"One or more configured alarms went into alarm: {ringing[0]['AlarmName']}")
+                raise _AlarmError(f"One or more configured alarms went into alarm: {ringing[0]}")
         if left_s <= 0 or hosting.ending.wait(min(left_s, _ALARM_POLL_S)):
             return
         left_s -= _ALARM_POLL_S

@@ -16,13 +16,13 @@ class ScalableTarget(Kind):
 
     def create(self, calls: Calls, properties: Properties) -> Physical:
         """Register the target."""
-        calls(_SCALING, "RegisterScalableTarget", properties)
+        calls(_SCALING, "RegisterScalableTarget", without(properties, "Tags"))
         identifier = "|".join(properties[name] for name in _TARGET)
         return Physical(identifier, {"Id": identifier})
 
     def update(self, calls: Calls, physical: Physical, before: Properties, after: Properties) -> None:
         """Register it again."""
-        calls(_SCALING, "RegisterScalableTarget", after)
+        calls(_SCALING, "RegisterScalableTarget", without(after, "Tags"))
 
     def delete(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Take the registration back."""
