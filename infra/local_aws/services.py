@@ -6,6 +6,8 @@ shape. It knows nothing of what the functions do.
 
 from __future__ import annotations
 
+import html
+import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -62,6 +64,28 @@ def add_service(aws: LocalAws, service: Service) -> None:
         return answer
 
     aws.add_plane(plane)
+
+
+def refuse_unknown(application: WSGIApplication) -> WSGIApplication:
+    """Answer what moto lacks as AWS answers an operation that it does not know: a fault would be tried again."""
+
+    def answer(environ: Any, start_response: Any) -> Any:
+        try:
+            return application(environ, start_response)
+        except NotImplementedError as error:
+            request = Request(environ)
+            message = f"{error} in the local AWS"
+            if "X-Amz-Target" in request.headers:
+                code = "UnknownOperationException"
+                body, kind = json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1"
+            else:
+                code = "InvalidAction"
+                detail = f"<Error><Code>{code}</Code><Message>{html.escape(message)}</Message></Error>"
+                body, kind = f"<ErrorResponse>{detail}</ErrorResponse>", "text/xml"
+            response = Response(body, 400, {"x-amzn-ErrorType": code, "Content-Type": kind})
+            return response(environ, start_response)
+
+    return answer
 
 
 def _signed_scope(authorization: str) -> tuple[str, str] | None:

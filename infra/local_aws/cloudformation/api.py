@@ -213,7 +213,8 @@ class CloudFormation:
     def create_change_set(self, region_name: str, parameters: Parameters) -> Parameters:
         """Work out what a change would do."""
         region, kind = self._region(region_name), parameters.get("ChangeSetType", "UPDATE")
-        if kind == "IMPORT" or parameters.get("ImportExistingResources") or parameters.get("ResourcesToImport"):
+        # ``ImportExistingResources``, which bootstrapping gives, allows it only: what exists fails by its name later
+        if kind == "IMPORT" or parameters.get("ResourcesToImport"):
             raise ServiceError("ValidationError", "the local AWS cannot import resources that exist into a stack")
         stack = region.find(parameters["StackName"])
         if stack is not None and stack.status == "DELETE_COMPLETE":
