@@ -275,22 +275,9 @@ def _bucket(days: int, tag: str, *, versioned: bool) -> Resources:
     ]
     return {
         "Key": _resource("KMS::Key", KeyPolicy=_policy("kms:*", Principal="*")),
-        "Logs": _resource(
-            "S3::Bucket",
-            AccessControl="LogDeliveryWrite",
-            OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]},
-        ),
-        "LogsPolicy": _resource(
-            "S3::BucketPolicy",
-            Bucket=REF("Logs"),
-            PolicyDocument=_policy(
-                "s3:PutObject",
-                Principal={"Service": "logging.s3.amazonaws.com"},
-                Resource={"Fn::Sub": "${Logs.Arn}/access*"},
-            ),
-        ),
+        "Private": _resource("S3::Bucket", AccessControl="Private"),
         "Bucket": {
-            "DependsOn": ["LogsPolicy"],
+            "DependsOn": ["Private"],
             **_resource(
                 "S3::Bucket",
                 BucketName="a-bucket-of-examples",
@@ -306,7 +293,6 @@ def _bucket(days: int, tag: str, *, versioned: bool) -> Resources:
                     ]
                 },
                 LifecycleConfiguration={"Rules": rules},
-                LoggingConfiguration={"DestinationBucketName": REF("Logs"), "LogFilePrefix": "access"},
                 OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
                 PublicAccessBlockConfiguration={
                     "BlockPublicAcls": "true",

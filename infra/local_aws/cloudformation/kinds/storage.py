@@ -23,7 +23,6 @@ _PENDING_DAYS: Final = 30
 _BUCKET_CALLS: Final[dict[str, tuple[str, str, str]]] = {
     "BucketEncryption": ("PutBucketEncryption", "ServerSideEncryptionConfiguration", "DeleteBucketEncryption"),
     "LifecycleConfiguration": ("PutBucketLifecycleConfiguration", "LifecycleConfiguration", "DeleteBucketLifecycle"),
-    "LoggingConfiguration": ("PutBucketLogging", "BucketLoggingStatus", ""),
     "OwnershipControls": ("PutBucketOwnershipControls", "OwnershipControls", "DeleteBucketOwnershipControls"),
     "PublicAccessBlockConfiguration": (
         "PutPublicAccessBlock",
@@ -40,13 +39,6 @@ def _bucket_member(name: str, value: Any) -> Any:
     """Write a bucket's property as the API has it."""
     if name == "Tags":
         return {"TagSet": value}
-    if name == "LoggingConfiguration":
-        return {
-            "LoggingEnabled": {
-                "TargetBucket": value["DestinationBucketName"],
-                "TargetPrefix": value.get("LogFilePrefix", ""),
-            }
-        }
     if name == "LifecycleConfiguration":
         return {**value, "Rules": [_lifecycle_rule(rule) for rule in value["Rules"]]}
     if name == "BucketEncryption":
@@ -104,10 +96,8 @@ class Bucket(Kind):
                 calls("s3", put, {"Bucket": physical.id, member: _bucket_member(name, after[name])})
             elif remove:
                 calls.delete("s3", remove, Bucket=physical.id)
-            elif name == "VersioningConfiguration":  # it cannot be taken back, only suspended
+            else:  # versioning cannot be taken back, only suspended
                 calls("s3", put, {"Bucket": physical.id, member: {"Status": "Suspended"}})
-            else:
-                calls("s3", put, {"Bucket": physical.id, member: {}})
 
     def delete(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Delete the bucket; S3 refuses while something is in it."""
