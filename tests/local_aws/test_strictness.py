@@ -78,9 +78,9 @@ def _config(**variant: Any) -> dict[str, Any]:
         (_config(InstanceTyp="ml.g6.xlarge"), ["InstanceTyp", "did you mean InstanceType"]),
         (_of("AWS::SageMaker::EndpointConfig"), ["ProductionVariants is missing"]),
         (_of("AWS::SageMaker::Model", ModelName="m" * 64, ExecutionRoleArn="arn"), ["ModelName", "ExecutionRoleArn"]),
-        (_of("AWS::Logs::LogGroup", RetentionInDays="31"), ["etention"]),
+        (_of("AWS::Logs::LogGroup", LogGroupName="what?"), ["ogGroupName", "regular expression pattern"]),
         (_of("AWS::SSM::Parameter", Type="Number", Value="1"), ["Type", "Number"]),
-        (_of("AWS::S3::Bucket", BucketName="Has_Capitals"), ["ucket"]),
+        (_of("AWS::S3::Bucket", BucketName="Has-Capitals"), ["Has-Capitals", "lowercase"]),
         (
             _of(
                 "AWS::ApplicationAutoScaling::ScalableTarget",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from local_aws.cloudformation.kinds.base import (
 )
 
 _BUCKET_NAME: Final = 63
+_BUCKET_RULE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PENDING_DAYS: Final = 30
 
 _BUCKET_CALLS: Final[dict[str, tuple[str, str, str]]] = {
@@ -70,6 +72,11 @@ class Bucket(Kind):
     def create(self, calls: Calls, properties: Properties) -> Physical:
         """Make the bucket."""
         name = properties.get("BucketName") or calls.name(_BUCKET_NAME).lower()
+        if not _BUCKET_RULE.fullmatch(name):
+            raise ResourceError(
+                f"bucket name {name!r}: 3 to 63 lowercase letters, digits, dots and hyphens, "
+                "with a letter or a digit at both ends"
+            )
         place = {} if calls.region == "us-east-1" else {"LocationConstraint": calls.region}
         if calls.read("s3", "HeadBucket", Bucket=name) is not None:
             raise ResourceError(f"{name} already exists")
