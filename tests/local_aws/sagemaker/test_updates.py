@@ -101,7 +101,8 @@ def test_no_call_fails_while_an_endpoint_is_updated(bench: Bench, policy: dict[s
         running.tags.append("updated")
     assert running.failures == []
     moment = running.tags.index("updated")
-    assert {"old", "new"} <= set(running.tags[:moment]) | {"new"}
+    assert "old" in running.tags[:moment]
+    assert "new" in running.tags[moment:]
     # a few calls that were admitted before may be told later
     assert "old" not in running.tags[moment + 7 :]
     assert described["EndpointConfigName"] == new
@@ -116,15 +117,15 @@ def test_a_canary_gets_its_share(bench: Bench) -> None:
     bench.sagemaker.update_endpoint(
         EndpointName=name,
         EndpointConfigName=bench.simple_config(TAG="new"),
-        DeploymentConfig=blue_green("CANARY", 3600, CanarySize=PERCENT),
+        DeploymentConfig=blue_green("CANARY", 2000, CanarySize=PERCENT),
     )
     until(lambda: bench.ask(name)["tag"] == "new")
     pending = bench.sagemaker.describe_endpoint(EndpointName=name)
     assert pending["PendingDeploymentSummary"]["ProductionVariants"][0]["VariantName"] == "main"
     with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
         bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=pending["EndpointConfigName"])
-    seen = Counter(bench.ask(name)["tag"] for _ in range(200))
-    assert 35 <= seen["new"] <= 85  # 60 expected, 3.8 standard deviations of 6.5
+    seen = Counter(bench.ask(name)["tag"] for _ in range(120))
+    assert 16 <= seen["new"] <= 56  # 36 expected, 4 standard deviations of 5
     bench.wait(name, "InService")
     assert bench.ask(name)["tag"] == "new"
     bench.delete(name)
