@@ -5,13 +5,14 @@ import json
 import shutil
 import subprocess
 import time
+from contextlib import closing
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from local_aws.settings import ACCOUNT
-from tests.support.sagemaker_bench import REGION, Bench, variant
+from tests.support.sagemaker_bench import REGION, Bench, until, variant
 
 CONSOLE = f"https://{REGION}.console.aws.amazon.com/cloudwatch/home?region={REGION}#logEventViewer:group=/aws/sagemaker"
 
@@ -169,8 +170,10 @@ def test_a_stream_that_fails_before_it_begins_is_a_model_error(bench: Bench, end
 def test_a_stream_that_breaks_off_says_so(bench: Bench, endpoint: str, wish: dict[str, Any], code: str) -> None:
     events = stream(bench, endpoint, wish)["Body"]
     parts = []
-    with pytest.raises(ClientError) as error:  # EventStreamError
-        parts += [event["PayloadPart"]["Bytes"] for event in events]
+    with closing(events), pytest.raises(ClientError) as error:  # EventStreamError
+        for event in events:
+            parts.append(event["PayloadPart"]["Bytes"])
+    assert parts[0] == b"one"
     assert error.value.response["Error"]["Code"] == "ModelStreamError"
     assert ("timeout" in str(error.value)) == (code == "ModelInvocationTimeExceeded")
 
@@ -233,5 +236,5 @@ def test_an_instance_that_is_lost_comes_back(bench: Bench) -> None:
     assert failures > 0
     assert pid != before["a"]
     assert bench.ask(name, TargetVariant="b")["pid"] == before["b"]
-    assert len({line.split(":")[0] for line in bench.logged(name) if line.startswith("a/")}) == 2
+    until(lambda: len({line.split(":")[0] for line in bench.logged(name) if line.startswith("a/")}) == 2)
     bench.delete(name)
