@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from local_aws.faults import Call, FaultError, Faults
 from local_aws.server import LocalAws
 from local_aws.settings import Settings

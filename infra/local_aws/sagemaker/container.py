@@ -101,6 +101,8 @@ class Container:
         self._ending.set()
         if self._watcher is not None:
             self._watcher.join()  # first, or it could start another process behind our back
+        if self._pool is not None:
+            self._pool.close()  # the idle ones, which a program may wait for; what is in flight has its own
         self._pool = None
         process = self._process
         if process is not None:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_aws.sagemaker.queue import BoundedQueue
 from tests.support.sagemaker_bench import Bench, until, variant
+
+from local_aws.sagemaker.queue import BoundedQueue
 
 OUTPUT = {"S3OutputPath": "s3://models/out", "S3FailurePath": "s3://models/failed"}
 

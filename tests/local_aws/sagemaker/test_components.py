@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_aws.settings import ACCOUNT
 from tests.support.sagemaker_bench import IMAGE, ROLE, Bench, until, variant
+
+from local_aws.settings import ACCOUNT
 
 NEEDS = {"MinMemoryRequiredInMb": 1024, "NumberOfAcceleratorDevicesRequired": 1.0}
 NO_CAPACITY = (

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.sagemaker_bench import IMAGE, REGION, ROLE, TINY_IMAGE, Bench, until, variant
+
 from local_aws.server import LocalAws
 from local_aws.settings import ACCOUNT, Settings
-from tests.support.sagemaker_bench import IMAGE, REGION, ROLE, TINY_IMAGE, Bench, until, variant
 
 PING = (
     "The primary container for production variant main did not pass the ping health check. Please check CloudWatch "
@@ -173,7 +174,7 @@ def test_one_variant_that_fails_takes_the_others_with_it(bench: Bench) -> None:
     )
     name = bench.create_endpoint(config, status="Failed")
     assert bench.sagemaker.describe_endpoint(EndpointName=name)["FailureReason"] == PING
-    assert not [path for path in bench.aws.settings.state_folder.glob(f"endpoints/*/{name}/*/*/model")]
+    assert not list(bench.aws.settings.state_folder.glob(f"endpoints/*/{name}/*/*/model"))
 
 
 @pytest.mark.parametrize("wish", [{"die": True}, {"sick": True}])

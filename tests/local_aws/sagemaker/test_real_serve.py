@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from jina_v3_infra.artifact import find_source_root, list_image_sources, list_members
 from tests.support.sagemaker_bench import ROLE, Bench, until, variant
+
+from jina_v3_infra.artifact import find_source_root, list_image_sources, list_members
 
 URI = "123456789012.dkr.ecr.us-east-1.amazonaws.com/jina-v3:abc"
 

@@ -5,14 +5,15 @@ import json
 import shutil
 import subprocess
 import time
-from contextlib import closing
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
-from local_aws.settings import ACCOUNT
+from botocore.exceptions import ClientError, EventStreamError
 from tests.support.sagemaker_bench import REGION, Bench, until, variant
+
+from local_aws.settings import ACCOUNT
 
 CONSOLE = f"https://{REGION}.console.aws.amazon.com/cloudwatch/home?region={REGION}#logEventViewer:group=/aws/sagemaker"
 
@@ -168,12 +169,11 @@ def test_a_stream_that_fails_before_it_begins_is_a_model_error(bench: Bench, end
     ],
 )
 def test_a_stream_that_breaks_off_says_so(bench: Bench, endpoint: str, wish: dict[str, Any], code: str) -> None:
-    events = stream(bench, endpoint, wish)["Body"]
-    parts = []
-    with closing(events), pytest.raises(ClientError) as error:  # EventStreamError
-        for event in events:
-            parts.append(event["PayloadPart"]["Bytes"])
-    assert parts[0] == b"one"
+    with closing(stream(bench, endpoint, wish)["Body"]) as events:
+        parts = iter(events)
+        assert next(parts)["PayloadPart"]["Bytes"] == b"one"
+        with pytest.raises(EventStreamError) as error:
+            next(parts)
     assert error.value.response["Error"]["Code"] == "ModelStreamError"
     assert ("timeout" in str(error.value)) == (code == "ModelInvocationTimeExceeded")
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_aws.sagemaker.deployment import traffic_steps
 from tests.support.sagemaker_bench import Bench, until, variant
+
+from local_aws.sagemaker.deployment import traffic_steps
 
 PERCENT = {"Type": "CAPACITY_PERCENT", "Value": 30}
 
