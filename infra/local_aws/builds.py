@@ -295,16 +295,11 @@ class Build:
             "imageManifestMediaType": _MANIFEST_TYPE,
         }
         try:
-            ecr.put_image(**request)
+            ecr.describe_repositories(repositoryNames=[repository])
+            pushed = ecr.put_image(**request)["image"]["imageId"]["imageDigest"]
         except ClientError as error:
-            detail = error.response["Error"]
-            if detail["Code"] == "ImageTagAlreadyExistsException" or "immutable" in detail.get("Message", ""):
-                raise _BuildFailed(
-                    f"tag invalid: The image tag '{tag}' already exists in the '{repository}' repository and cannot "
-                    "be overwritten because the repository is immutable."
-                ) from None
-            raise _BuildFailed(detail.get("Message", detail["Code"])) from None
-        self._write(f"{tag}: digest: sha256:{hashlib.sha256(request['imageManifest'].encode()).hexdigest()}")
+            raise _BuildFailed(_refusal(error, repository, tag)) from None
+        self._write(f"{tag}: digest: {pushed}")
 
         def exists() -> bool:
             try:
@@ -314,6 +309,19 @@ class Build:
             return True
 
         self._aws.images.register(uri, folder, exists)
+
+
+def _refusal(error: ClientError, repository: str, tag: str) -> str:
+    """Say why ECR refused a push, as Docker does."""
+    detail = error.response["Error"]
+    if detail["Code"] in {"ImageAlreadyExistsException", "ImageTagAlreadyExistsException"}:
+        return (
+            f"tag invalid: The image tag '{tag}' already exists in the '{repository}' repository and cannot "
+            "be overwritten because the repository is immutable."
+        )
+    if detail["Code"] == "RepositoryNotFoundException":
+        return f"name unknown: The repository with name '{repository}' does not exist in the registry with id '{ACCOUNT}'"
+    return str(detail.get("Message", detail["Code"]))
 
 
 def _digest(folder: Path, arguments: dict[str, str]) -> tuple[str, int]:

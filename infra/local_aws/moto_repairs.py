@@ -25,6 +25,7 @@ def repair_moto() -> None:
     know_aws_policies()
     leave_bucket_policies_alone()
     scale_inference_components()
+    change_keys_of_log_groups()
     keep_quiet()
 
 
@@ -68,6 +69,19 @@ def scale_inference_components() -> None:
     known = shapes.input_shape("application-autoscaling", "RegisterScalableTarget").members["ScalableDimension"].enum
     dimensions = Enum("ScalableDimensionValueSet", {value: value for value in known})  # type: ignore[misc]  # from data
     models.ScalableDimensionValueSet = responses.ScalableDimensionValueSet = dimensions
+
+
+def change_keys_of_log_groups() -> None:
+    """Let CloudWatch Logs change a group's key, which moto takes at its creation only."""
+    from moto.core.responses import EmptyResult
+    from moto.logs.responses import LogsResponse
+
+    def associate_kms_key(response: Any) -> Any:
+        group = response.logs_backend.groups[response._get_param("logGroupName")]
+        group.kms_key_id = response._get_param("kmsKeyId")
+        return EmptyResult()
+
+    LogsResponse.associate_kms_key = LogsResponse.disassociate_kms_key = associate_kms_key
 
 
 def keep_quiet() -> None:

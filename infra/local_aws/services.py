@@ -103,14 +103,14 @@ def _respond(service: Service, region: str, request: Request) -> Response:
     result: Any
     try:
         if name not in model.operation_names:
-            raise ServiceError("InvalidAction", f"{service.name} has no operation {name!r}")
+            raise ServiceError(service.invalid, f"{service.name} has no operation {name!r}")  # noqa: TRY301
         operation = model.operation_model(name)
         result = _perform(service, region, name, _parse(operation, protocol, request))
     except ServiceError as error:
         result = error
-    except Exception:
+    except Exception:  # whatever it is, the client is to be told
         _LOG.exception("%s %s failed inside the local AWS", service.name, name)
-        result = ServiceError("InternalFailure", f"{name} failed inside the local AWS; its log has the traceback")
+        result = ServiceError(service.invalid, f"{name} failed inside the local AWS; its log has the traceback")
     written = get_serializer_class(service.name, protocol)(operation_model=operation).serialize(result)
     return Response(written["body"], written["status_code"], written["headers"])
 
@@ -131,7 +131,7 @@ def _parse(operation: Any, protocol: str, request: Request) -> dict[str, Any]:
 
 def _perform(service: Service, region: str, name: str, parameters: dict[str, Any]) -> Mapping[str, Any]:
     if name not in service.operations:
-        raise ServiceError("InvalidAction", f"the local AWS does not model {service.name}'s {name}")
+        raise ServiceError(service.invalid, f"the local AWS does not model {service.name}'s {name}")
     shape = shapes.input_shape(service.name, name)
     wrong = [] if shape is None else list(shapes.problems(shape, parameters))
     if wrong:

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
+
 from local_aws.server import LocalAws
 from local_aws.settings import ACCESS_KEY, ACCOUNT, SECRET_KEY
 

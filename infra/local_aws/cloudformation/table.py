@@ -149,7 +149,7 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         name="LogGroupName",
     ),
     "AWS::S3::Bucket": _row(
-        "BucketEncryption BucketName LifecycleConfiguration LoggingConfiguration OwnershipControls "
+        "BucketEncryption BucketName LifecycleConfiguration OwnershipControls "
         "PublicAccessBlockConfiguration Tags VersioningConfiguration",
         recorded="AccessControl",
         replaced_by="BucketName",

@@ -30,7 +30,7 @@ _HOST: Final = "127.0.0.1"
 _PING_LIMIT_S: Final = 2.0
 _STARTING_POLL_S: Final = 0.05
 _WATCH_S: Final = 0.1
-_PING_EVERY_S: Final = 2.0
+_PING_EVERY_S: Final = 1.0
 _FAILED_PINGS: Final = 3
 _BETWEEN_STARTS_S: Final = 1.0
 _CONNECTIONS: Final = 64
@@ -101,6 +101,8 @@ class Container:
         self._ending.set()
         if self._watcher is not None:
             self._watcher.join()  # first, or it could start another process behind our back
+        if self._pool is not None:
+            self._pool.close()  # the idle ones, which a program may wait for; what is in flight has its own
         self._pool = None
         process = self._process
         if process is not None:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def now() -> datetime:
-    """Return the time, with its zone."""
-    return datetime.now(UTC)
+    """Return the time, with its zone, as exactly as the API tells it."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def prune(value: Any) -> Any:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from local_aws.server import LocalAws
-from local_aws.settings import Settings
 from moto.moto_api._internal.models import moto_api_backend
 from tests.support.sagemaker_bench import Bench
+
+from local_aws.server import LocalAws
+from local_aws.settings import Settings
 
 
 @pytest.fixture(scope="module")

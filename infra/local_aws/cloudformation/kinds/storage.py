@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,12 +19,12 @@ from local_aws.cloudformation.kinds.base import (
 )
 
 _BUCKET_NAME: Final = 63
+_BUCKET_RULE: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PENDING_DAYS: Final = 30
 
 _BUCKET_CALLS: Final[dict[str, tuple[str, str, str]]] = {
     "BucketEncryption": ("PutBucketEncryption", "ServerSideEncryptionConfiguration", "DeleteBucketEncryption"),
     "LifecycleConfiguration": ("PutBucketLifecycleConfiguration", "LifecycleConfiguration", "DeleteBucketLifecycle"),
-    "LoggingConfiguration": ("PutBucketLogging", "BucketLoggingStatus", ""),
     "OwnershipControls": ("PutBucketOwnershipControls", "OwnershipControls", "DeleteBucketOwnershipControls"),
     "PublicAccessBlockConfiguration": (
         "PutPublicAccessBlock",
@@ -40,13 +41,6 @@ def _bucket_member(name: str, value: Any) -> Any:
     """Write a bucket's property as the API has it."""
     if name == "Tags":
         return {"TagSet": value}
-    if name == "LoggingConfiguration":
-        return {
-            "LoggingEnabled": {
-                "TargetBucket": value["DestinationBucketName"],
-                "TargetPrefix": value.get("LogFilePrefix", ""),
-            }
-        }
     if name == "LifecycleConfiguration":
         return {**value, "Rules": [_lifecycle_rule(rule) for rule in value["Rules"]]}
     if name == "BucketEncryption":
@@ -78,6 +72,11 @@ class Bucket(Kind):
     def create(self, calls: Calls, properties: Properties) -> Physical:
         """Make the bucket."""
         name = properties.get("BucketName") or calls.name(_BUCKET_NAME).lower()
+        if not _BUCKET_RULE.fullmatch(name):
+            raise ResourceError(
+                f"bucket name {name!r}: 3 to 63 lowercase letters, digits, dots and hyphens, "
+                "with a letter or a digit at both ends"
+            )
         place = {} if calls.region == "us-east-1" else {"LocationConstraint": calls.region}
         if calls.read("s3", "HeadBucket", Bucket=name) is not None:
             raise ResourceError(f"{name} already exists")
@@ -104,10 +103,8 @@ class Bucket(Kind):
                 calls("s3", put, {"Bucket": physical.id, member: _bucket_member(name, after[name])})
             elif remove:
                 calls.delete("s3", remove, Bucket=physical.id)
-            elif name == "VersioningConfiguration":  # it cannot be taken back, only suspended
+            else:  # versioning cannot be taken back, only suspended
                 calls("s3", put, {"Bucket": physical.id, member: {"Status": "Suspended"}})
-            else:
-                calls("s3", put, {"Bucket": physical.id, member: {}})
 
     def delete(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Delete the bucket; S3 refuses while something is in it."""

@@ -1,0 +1,35 @@
+"""A local AWS for the fast tests: one for all of them, because moto's services are slow to load."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from local_aws.server import LocalAws
+from local_aws.settings import Settings
+
+from tests.support.fake_endpoints import FakeEndpoints
+from tests.support.stack_operations import Stacks
+
+
+@pytest.fixture(scope="session")
+def endpoints() -> FakeEndpoints:
+    return FakeEndpoints()
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory, endpoints: FakeEndpoints) -> Iterator[LocalAws]:
+    settings = Settings(state_folder=tmp_path_factory.mktemp("state"), quotas={"ml.g6.xlarge for endpoint usage": 0})
+    local = LocalAws(settings)
+    local.add_plane(endpoints.plane)
+    with local:
+        yield local
+
+
+@pytest.fixture
+def stacks(aws: LocalAws, endpoints: FakeEndpoints) -> Iterator[Stacks]:
+    """Stacks in us-east-1, deleted when the test ends."""
+    operations = Stacks(aws)
+    yield operations
+    endpoints.held = False
+    operations.delete_all()
