@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jina_v3_infra.config import check_deployment, read_deployment
 from jina_v3_infra.deploy import command
 from jina_v3_infra.deploy.reference import write_reference
-from jina_v3_infra.deploy.toml_text import write_toml
+from jina_v3_infra.deploy.toml_text import toml_value, write_toml
 
 DOCS = Path(__file__).parents[3] / "docs"
 FULL = {
@@ -45,11 +46,7 @@ def test_what_is_printed_reads_as_the_same(tmp_path: Path, capsys: pytest.Captur
 
 
 @given(st.text(st.characters(codec="utf-8"), max_size=30))
-def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
-    import tomllib
-
-    from jina_v3_infra.deploy.toml_text import toml_value
-
+def test_any_text_survives(text: str) -> None:
     assert tomllib.loads(f"a = {toml_value(text)}")["a"] == text
 
 
@@ -107,8 +104,3 @@ def test_a_wrong_configuration_is_one_sentence(
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
     assert "Traceback" not in err
-
-
-@pytest.fixture(autouse=True)
-def _quick_rules(one_loader: Callable[[], None]) -> None:
-    """Every configuration is checked against botocore's regions."""

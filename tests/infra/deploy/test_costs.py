@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from jina_v3_infra.config import check_deployment
 from jina_v3_infra.config.instances import PRICES_FROM, instance_type
 from jina_v3_infra.deploy.costs import describe_costs, estimate_costs, summarise_costs, usd_per_million_tokens
@@ -51,7 +52,12 @@ def test_an_estimate_says_what_it_assumes_and_where_prices_are_from() -> None:
     deployment = check_deployment({"network": {"vpc": "create"}})
     listed = "\n".join(describe_costs(estimate_costs(deployment, LISTED)))
     assert FROM_LIST in listed
-    for needle in ("an estimate, not measured", "assumed 40% of its peak", "128 tokens", "interface endpoints: an estimate"):
+    for needle in (
+        "an estimate, not measured",
+        "assumed 40% of its peak",
+        "128 tokens",
+        "interface endpoints: an estimate",
+    ):
         assert needle in listed
     assert PRICES_FROM in "\n".join(describe_costs(estimate_costs(deployment, Prices(failure="no"))))
 
