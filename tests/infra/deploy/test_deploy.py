@@ -79,7 +79,12 @@ def test_steps_are_chosen(
     assert cdk.synthesised == int("foundation" in done or "endpoint" in done)
 
 
-def test_publishing_without_a_foundation_says_where_to_begin(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_publishing_without_a_foundation_says_where_to_begin(
+    run: Run, account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("deploy", "--yes", "--from", "publish") == 1
+    assert "begin with --from foundation" in capsys.readouterr().err
+    make_stack(account, "jina-v3-foundation", {"Resources": FOUNDATION["Resources"]})  # it broke off
     assert run("deploy", "--yes", "--from", "publish") == 1
     assert "begin with --from foundation" in capsys.readouterr().err
 

@@ -325,6 +325,14 @@ def test_a_stack_that_takes_no_change_is_wrong(account: Account, status: str, ve
     assert fix in finding.fix
 
 
+def test_a_foundation_that_broke_off_is_none(account: Account) -> None:
+    make_stack(account, "jina-v3-foundation", {"Resources": FOUNDATION["Resources"]})  # no outputs yet
+    found = look(account)
+    assert found.passed
+    assert "CodeBuild" in only(found, "image").sentence
+    assert "will be fetched" in only(found, "model").sentence
+
+
 def test_the_endpoints_name_must_be_free_or_ones_own(account: Account) -> None:
     make_stack(account, "jina-v3-endpoint", ENDPOINT)
     assert "own" in only(look(account), "name").sentence
