@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MODEL ?=
+CONFIG ?=
 IMAGE ?= jina-v3-sagemaker
 TORCH ?= cu128
 UV ?= uv
@@ -31,6 +32,20 @@ $(VENV)/.stamp: pyproject.toml constraints.txt infra/package-lock.json
 
 demo: setup ## deploy a model to an AWS on this machine, embed texts in many languages (MODEL=folder or hub id, KEEP=1)
 	$(BIN)/python -m demo $(if $(MODEL),--model '$(MODEL)') $(if $(KEEP),--keep)
+
+INFRA = $(BIN)/jina-v3-infra
+
+preflight: setup ## check all that can be known before deploying, and the cost (CONFIG=file, ARGS=more options)
+	$(INFRA) preflight $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
+
+deploy: setup ## deploy to AWS: preflight, foundation, model and image, endpoint (CONFIG=, ARGS= as above)
+	$(INFRA) deploy $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
+
+destroy: setup ## take the deployment away; data that cannot be made again is kept (CONFIG=, ARGS= as above)
+	$(INFRA) destroy $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
+
+status: setup ## how the deployment stands, and what deploying would change (CONFIG=, ARGS= as above)
+	$(INFRA) status $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
 
 check: setup ## lint (Python and the Dockerfile), types, import directions
 	$(BIN)/ruff check .
@@ -112,4 +127,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo check format test test-slow test-gpu bench bench-gpu bench-endpoint openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status check format test test-slow test-gpu bench bench-gpu bench-endpoint openapi verify image lock-image clean

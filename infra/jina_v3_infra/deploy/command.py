@@ -6,7 +6,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -114,8 +114,9 @@ def _configure(words: argparse.Namespace) -> tuple[Deployment, dict[str, str]]:
     deployment = read_deployment(path, overrides)
     source = Path(deployment.model.source).expanduser()
     if not deployment.model.source.startswith("s3://") and source.exists():
-        overrides.append(f"model.source={source.resolve()}")  # the app runs in another folder
-        deployment = read_deployment(path, overrides)
+        whole = str(source.resolve())  # the app runs in another folder
+        overrides.append(f"model.source={whole}")
+        deployment = replace(deployment, model=replace(deployment.model, source=whole))
     context = {key.strip(): value for key, _, value in (override.partition("=") for override in overrides)}
     if path is not None:
         context["config"] = str(path.resolve())

@@ -11,9 +11,8 @@ from botocore.exceptions import ClientError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.failures import AWS_ERRORS, absent, explain
-from jina_v3_infra.deploy.stack_state import GONE, Resource, Stack, find_stack, list_resources
+from jina_v3_infra.deploy.stack_state import GONE, Resource, Stack, find_stack, left_out
 
-_SKIPPED: Final = "DELETE_SKIPPED"
 _TAGGED: Final = {
     "endpoint": "AWS::SageMaker::Endpoint",
     "endpoint-config": "AWS::SageMaker::EndpointConfig",
@@ -61,7 +60,7 @@ class Leftovers:
     def look(self, what: str, search: Callable[[], Iterable[str]]) -> None:
         """Take up what a search finds; one that AWS refuses is told, not passed over."""
         try:
-            self.found += [one for one in search() if one not in self.found]
+            self.found += [one for one in dict.fromkeys(search()) if one not in self.found]
         except AWS_ERRORS as error:
             self.unknown.append(f"{what}: {explain(error)}")
 
@@ -80,9 +79,7 @@ def find_leftovers(account: Account, deployment: Deployment, record: Record) -> 
     def skipped() -> Iterator[str]:
         for name, identity in record.stacks.items():
             if name not in record.kept:
-                for one in list_resources(cloudformation, identity):
-                    if one.status == _SKIPPED:
-                        yield f"{one.kind} {one.name}"
+                yield from left_out(cloudformation, identity)
 
     def named() -> Iterator[str]:
         own = Resource(kind=_TAGGED["endpoint"], name=deployment.endpoint_name, status="")

@@ -9,6 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from jina_v3_infra.deploy.failures import absent
+from jina_v3_infra.outputs import Foundation, Output, read_foundation
 
 GONE: Final = "DELETE_COMPLETE"
 _CAUSES: Final = 5
@@ -52,8 +53,16 @@ def find_stack(cloudformation: Any, name: str) -> Stack | None:
     )
 
 
+def find_foundation(cloudformation: Any, name: str) -> Foundation | None:
+    """Return what the foundation stack has made; ``None`` without it, and where it broke off before it was whole."""
+    stack = find_stack(cloudformation, name)
+    if stack is None or not {Output.BUCKET, Output.KEY} <= stack.outputs.keys():
+        return None
+    return read_foundation(cloudformation, name)
+
+
 def list_resources(cloudformation: Any, stack: str) -> list[Resource]:
-    """Return the resources of a stack that were made, by name or by the id of a stack that has been deleted."""
+    """Return the resources of a stack that were made."""
     found = []
     for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=stack):
         found += [
@@ -87,6 +96,15 @@ def failure_causes(cloudformation: Any, stack: str, since: str | None) -> list[s
         if event["ResourceStatus"].endswith("_FAILED") and reason and "cancelled" not in reason:
             failed.append(f"{event['LogicalResourceId']} ({event['ResourceType']}): {' '.join(reason.split())}")
     return failed[::-1][:_CAUSES]
+
+
+def left_out(cloudformation: Any, stack: str) -> list[str]:
+    """Return what a stack's deletion has left standing, by the id of the deleted stack."""
+    return [
+        f"{event['ResourceType']} {event.get('PhysicalResourceId', event['LogicalResourceId'])}"
+        for event in _events(cloudformation, stack)
+        if event["ResourceStatus"] == "DELETE_SKIPPED"
+    ]
 
 
 def _events(cloudformation: Any, stack: str) -> Iterator[Any]:

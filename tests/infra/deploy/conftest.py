@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -9,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
 import moto.sagemaker.models as sagemaker_models
 import pytest
 from botocore.exceptions import ClientError
 from botocore.validate import validate_parameters
+from moto import mock_aws
+
 from jina_v3_infra.deploy import command
 from jina_v3_infra.deploy.account import Account, open_account
 from jina_v3_infra.deploy.command import Tools
-from moto import mock_aws
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -167,6 +170,14 @@ ENDPOINT = {
 }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_loader() -> Iterator[None]:
+    """Read botocore's models once for all tests: each session would otherwise parse megabytes of JSON anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
+        yield
+
+
 @pytest.fixture
 def services() -> Services:
     return Services()
@@ -188,9 +199,7 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, services: Services)
     monkeypatch.chdir(tmp_path)
     # moto knows machines of some years ago only, and gives endpoints names of its own
     monkeypatch.setattr(sagemaker_models.FakeEndpointConfig, "validate_instance_type", lambda *_: None)
-    monkeypatch.setattr(
-        sagemaker_models.FakeEndpoint, "cloudformation_name_type", staticmethod(lambda: "EndpointName")
-    )
+    monkeypatch.setattr(sagemaker_models.FakeEndpoint, "cloudformation_name_type", staticmethod(lambda: "EndpointName"))
     with mock_aws():
         made = open_account(REGION)
         for service in SERVICES_MOTO_LACKS:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from moto.sagemaker.models import sagemaker_backends
+from tests.infra.deploy.conftest import ACCOUNT, FOUNDATION, REGION, FakeCdk, Services, make_endpoint, make_stack
+
 from jina_v3_infra.deploy import command
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.command import Tools
 from jina_v3_infra.deploy.failures import CommandError
-from moto.sagemaker.models import sagemaker_backends
-
-from tests.infra.deploy.conftest import ACCOUNT, FOUNDATION, REGION, FakeCdk, Services, make_endpoint, make_stack
 
 Run = Callable[..., int]
 
@@ -80,8 +80,11 @@ def test_steps_are_chosen(
 
 
 def test_publishing_without_a_foundation_says_where_to_begin(
-    run: Run, capsys: pytest.CaptureFixture[str]
+    run: Run, account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert run("deploy", "--yes", "--from", "publish") == 1
+    assert "begin with --from foundation" in capsys.readouterr().err
+    make_stack(account, "jina-v3-foundation", {"Resources": FOUNDATION["Resources"]})  # it broke off
     assert run("deploy", "--yes", "--from", "publish") == 1
     assert "begin with --from foundation" in capsys.readouterr().err
 

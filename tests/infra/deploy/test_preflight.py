@@ -9,12 +9,6 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
-from jina_v3_infra.config import Deployment, check_deployment
-from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.findings import Finding
-from jina_v3_infra.deploy.preflight import Preflight, run_preflight
-from jina_v3_infra.release import plan_release
-
 from tests.infra.deploy.conftest import (
     ACCOUNT,
     ENDPOINT,
@@ -26,12 +20,22 @@ from tests.infra.deploy.conftest import (
     make_stack,
 )
 
+from jina_v3_infra.config import Deployment, check_deployment
+from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.findings import Finding
+from jina_v3_infra.deploy.preflight import Preflight, run_preflight
+from jina_v3_infra.release import plan_release
+
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/jina-v3"
 MANIFEST = json.dumps(
     {
         "schemaVersion": 2,
         "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
-        "config": {"mediaType": "application/vnd.docker.container.image.v1+json", "size": 1, "digest": "sha256:" + "0" * 64},
+        "config": {
+            "mediaType": "application/vnd.docker.container.image.v1+json",
+            "size": 1,
+            "digest": "sha256:" + "0" * 64,
+        },
         "layers": [],
     }
 )
@@ -298,9 +302,7 @@ def test_an_s3_prefix_must_hold_a_model(account: Account, keys: tuple[str, ...],
     ("version", "status", "verdict"),
     [("30", "UPDATE_COMPLETE", "✓"), ("3", "CREATE_COMPLETE", "!"), ("30", "ROLLBACK_COMPLETE", "!")],
 )
-def test_the_toolkit_must_be_new_enough_and_whole(
-    account: Account, version: str, status: str, verdict: str
-) -> None:
+def test_the_toolkit_must_be_new_enough_and_whole(account: Account, version: str, status: str, verdict: str) -> None:
     make_stack(account, "CDKToolkit", TOOLKIT | {"Outputs": {"BootstrapVersion": {"Value": version}}})
     set_status(account, "CDKToolkit", status)
     assert only(look(account), "bootstrap").verdict == verdict
@@ -321,6 +323,14 @@ def test_a_stack_that_takes_no_change_is_wrong(account: Account, status: str, ve
     finding = find(look(account), "stacks")[0]
     assert finding.verdict == verdict
     assert fix in finding.fix
+
+
+def test_a_foundation_that_broke_off_is_none(account: Account) -> None:
+    make_stack(account, "jina-v3-foundation", {"Resources": FOUNDATION["Resources"]})  # no outputs yet
+    found = look(account)
+    assert found.passed
+    assert "CodeBuild" in only(found, "image").sentence
+    assert "will be fetched" in only(found, "model").sentence
 
 
 def test_the_endpoints_name_must_be_free_or_ones_own(account: Account) -> None:
