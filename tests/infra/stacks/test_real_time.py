@@ -262,7 +262,7 @@ def test_a_new_network() -> None:
     assert runtime.properties["ServiceName"] == "com.amazonaws.eu-west-1.sagemaker.runtime"
     assert runtime.properties["PrivateDnsEnabled"] is True
     (statement,) = runtime.properties["PolicyDocument"]["Statement"]
-    assert statement["Resource"][0] == "arn:${AWS::Partition}:sagemaker:eu-west-1:123456789012:endpoint/invpc"
+    assert statement["Resource"][0] == "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:endpoint/invpc"
     machines, callers = templates.resources("EC2::SecurityGroup")
     assert "SecurityGroupIngress" not in machines.properties
     assert [rule["CidrIp"] for rule in callers.properties["SecurityGroupIngress"]] == ["10.9.0.0/16"]
