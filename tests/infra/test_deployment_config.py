@@ -151,13 +151,13 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     # shapes: what one field can be
     ({"colour": "red"}, "colour is not known; allowed are name, region"),
     ({"nmae": "x"}, "nmae is not known; did you mean name?"),
-    (endpoint(variant=[]), "endpoint.variant is not known; did you mean endpoint.variants?"),
+    (endpoint(variant=[]), "endpoint.variant is not known; did you mean variants?"),
     (
         variant(instancetype="x"),
-        "endpoint.variants[0].instancetype is not known; did you mean endpoint.variants[0].ins",
+        "endpoint.variants[0].instancetype is not known; did you mean instance_type?",
     ),
     (variant(scaling={"mni": 1}), "endpoint.variants[0].scaling.mni is not known; did you mean"),
-    (endpoint(capture={"perc": 1}), "endpoint.capture.perc is not known; did you mean endpoint.capture.percent?"),
+    (endpoint(capture={"perc": 1}), "endpoint.capture.perc is not known; did you mean percent?"),
     ({"name": "a_b"}, "name = 'a_b': "),
     ({"region": "Mars"}, "region = 'Mars': "),
     ({"account": "12"}, "account = '12': "),
@@ -285,13 +285,19 @@ def test_every_machine_that_sagemaker_has_is_understood() -> None:
     assert instance_type("ml.g5.12xlarge").gpus == 4
     assert not instance_type("ml.c7i.xlarge").local_storage
     assert instance_type("ml.g6.xlarge").local_storage
-    assert [
-        machine.name for machine in found if machine.arm and "g." not in machine.name and "gd" not in machine.name
-    ] == []
+    arm = {machine.family for machine in found if machine.arm}
+    assert {"ml.c6g", "ml.c7g", "ml.m6gd", "ml.r7gd"} <= arm
+    assert arm.isdisjoint({"ml.g4dn", "ml.g5", "ml.g6", "ml.c5d", "ml.m5", "ml.r5d", "ml.p4d"})
 
 
 def test_what_publishing_fills_is_known_to_the_rules() -> None:
     assert tuple(f"{prefix}/" for prefix in rules._PUBLISHED) == release.OWN_PREFIXES
+
+
+def test_numbers_are_texts_where_texts_are_wanted() -> None:
+    deployment = check_deployment({"tags": {"cost": 42}, "endpoint": {"environment": {"JINA_V3_MAX_QUEUE": 8}}})
+    assert deployment.tags == {"cost": "42"}
+    assert deployment.endpoint.environment == {"JINA_V3_MAX_QUEUE": "8"}
 
 
 def places(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
