@@ -11,6 +11,7 @@ from typing import Any
 from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import DeploymentError, read_deployment
 from jina_v3_infra.hub import HubError
+from jina_v3_infra.release import plan_release
 
 
 def read_context(context: dict[str, Any]) -> tuple[Path | None, list[str]]:
@@ -32,9 +33,10 @@ def main() -> None:
     path, overrides = read_context(json.loads(os.environ.get("CDK_CONTEXT_JSON", "{}")))
     try:
         deployment = read_deployment(path, overrides)
+        release = plan_release(deployment)
         from jina_v3_infra.stacks.application import build_application  # starts Node: not for a wrong configuration
 
-        build_application(deployment).synth()
+        build_application(deployment, release=release).synth()
     except (DeploymentError, HubError, ArtifactError) as error:
         sys.exit(str(error))
 

@@ -21,7 +21,11 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "infra/examples"
 RELEASE = Release(image_tag="cu128-0123456789ab", model="0123456789ab-ba9876543210")
 
-_VPC = {"vpc": "vpc-0a", "subnets": ["subnet-0a", "subnet-0b"], "security_groups": ["sg-0a"]}
+_VPC = {
+    "vpc": "vpc-0123456789abcdef0",
+    "subnets": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+    "security_groups": ["sg-0123456789abcdef0"],
+}
 _VOLUME_KEY = "arn:aws:kms:us-east-1:123456789012:key/mine"
 _TWO = {"min": 2, "max": 8, "concurrency": 12, "scale_out_cooldown_s": 20, "scale_in_cooldown_s": 400}
 CASES: dict[str, dict[str, Any]] = {

@@ -36,7 +36,7 @@ def read_deployment(path: Path | None = None, overrides: Iterable[str] = ()) -> 
         place, equals, text = override.partition("=")
         if not equals or not place.strip():
             raise DeploymentError(f"the override {override!r} must be place=value, such as region=eu-west-1")
-        _put(content, place.strip(), _value(text))
+        _put(content, place.strip(), _value(text.strip()))
     return check_deployment(content, str(path) if path else "the configuration")
 
 
@@ -49,7 +49,7 @@ def check_deployment(content: Mapping[str, Any], name: str = "the configuration"
         # not strict: a number may come as an override's text
         deployment = _DEPLOYMENT.validate_python(dict(content), extra="forbid")
     except ValidationError as error:
-        raise DeploymentError(_tell(name, [_complaint(one) for one in error.errors()])) from None
+        raise DeploymentError(_tell(name, [_complaint(one) for one in _causes(error)])) from None
     try:
         broken = broken_rules(deployment)
     except UnknownInstanceTypeError as error:  # of a rule that looks at a machine's facts
@@ -112,6 +112,13 @@ def _tell(name: str, complaints: list[str]) -> str:
     if len(complaints) == 1:
         return f"{name}: {complaints[0]}"
     return "\n".join([f"{name} has {len(complaints)} mistakes:", *(f"  - {complaint}" for complaint in complaints)])
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Leave out what follows from another: a list is too short for pydantic when one of its items is wrong."""
+    errors = error.errors()
+    places = [one["loc"] for one in errors]
+    return [one for one in errors if not any(at != one["loc"] and at[: len(one["loc"])] == one["loc"] for at in places)]
 
 
 def _complaint(error: Any) -> str:

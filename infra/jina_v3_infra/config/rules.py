@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Final
 
 import boto3
@@ -60,13 +61,16 @@ def variant_ami(variant: VariantSettings) -> str | None:
 
 
 def _region(deployment: Deployment) -> Iterator[str]:
-    known = [
-        region
-        for partition in ("aws", "aws-us-gov", "aws-cn")
-        for region in boto3.session.Session().get_available_regions("sagemaker", partition)
-    ]
+    known = _regions()
     if deployment.region not in known:
         yield f"region = {deployment.region!r}: SageMaker is not there; regions that have it are {', '.join(known)}"
+
+
+@cache
+def _regions() -> tuple[str, ...]:
+    session = boto3.session.Session()
+    partitions = ("aws", "aws-us-gov", "aws-cn")
+    return tuple(region for each in partitions for region in session.get_available_regions("sagemaker", each))
 
 
 def _tags(deployment: Deployment) -> Iterator[str]:

@@ -20,6 +20,7 @@ PREFIX = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?$"
 
 Name: TypeAlias = Annotated[str, Field(pattern=NAME)]
 StartupSeconds: TypeAlias = Annotated[int, Field(ge=60, le=3600)]
+Setting: TypeAlias = Annotated[str, Field(max_length=1024, coerce_numbers_to_str=True)]
 WaitSeconds: TypeAlias = Annotated[int, Field(ge=0, le=3600)]
 
 
@@ -178,7 +179,7 @@ class EndpointSettings:
         Field(pattern=ARN, description="for the storage volume of machines without storage of their own"),
     ] = None
     environment: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,1023}$")], Annotated[str, Field(max_length=1024)]],
+        dict[Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,1023}$")], Setting],
         Field(max_length=90, description="the container's settings; docs/contract.md lists those of JINA_V3_"),
     ] = field(default_factory=dict)
 
@@ -204,10 +205,14 @@ class Deployment:
     name: Annotated[Name, Field(description="begins the names of the stacks, and is the endpoint's name")] = "jina-v3"
     region: Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-east-1"
     account: Annotated[
-        str | None, Field(pattern=r"^\d{12}$", description="refuse to deploy into another; by default the caller's")
+        Annotated[str, Field(pattern=r"^\d{12}$", coerce_numbers_to_str=True)] | None,
+        Field(description="refuse to deploy into another; by default the caller's"),
     ] = None
     tags: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[\w .:/=+@-]{1,128}$")], Annotated[str, Field(max_length=256)]],
+        dict[
+            Annotated[str, Field(pattern=r"^[\w .:/=+@-]{1,128}$")],
+            Annotated[str, Field(max_length=256, coerce_numbers_to_str=True)],
+        ],
         Field(max_length=40),
     ] = field(default_factory=dict)
     model: ModelSettings = field(default_factory=ModelSettings)

@@ -31,8 +31,6 @@ def test_cfn_lint_finds_nothing() -> None:
             Path(sys.executable).with_name("cfn-lint"),
             "--regions",
             region,
-            "--include-checks",
-            "I",
             "--",
             *files,
         ]

@@ -29,7 +29,7 @@ def test_what_others_need_is_told() -> None:
     assert told.keys() == {Output.BUCKET, Output.KEY, Output.REPOSITORY, Output.BUILD_PROJECT}
     (bucket,), (project,) = templates.resources("S3::Bucket"), templates.resources("CodeBuild::Project")
     assert (told[Output.BUCKET], told[Output.BUILD_PROJECT]) == (f"${{{bucket.name}}}", f"${{{project.name}}}")
-    assert told[Output.REPOSITORY].endswith(".dkr.ecr.${AWS::Region}.${AWS::URLSuffix}/${ImagesRepository2D0F5B9C}")
+    assert told[Output.REPOSITORY].endswith(".${AWS::URLSuffix}/${ImagesRepository2D0F5B9C}")
 
 
 def test_an_image_that_exists_needs_no_repository_and_no_build() -> None:
@@ -91,7 +91,7 @@ def test_the_build() -> None:
 FAKE = """\
 #!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
-case "$*" in *describe-images*) exit "$ABSENT";; *login*) cat > "$CALLS.stdin";; *get-login*) echo secret;; esac
+case "$*" in *describe-images*) exit "$ABSENT";; *get-login*) echo secret;; *login*) cat > "$CALLS.stdin";; esac
 case "$*" in "build "*) exit "${BUILD_FAILS:-0}";; esac
 """
 
@@ -126,8 +126,16 @@ def test_the_commands_log_in_build_and_push(tmp_path: Path) -> None:
     registry, uri = "123456789012.dkr.ecr.us-east-1.amazonaws.com:443", "team/jina:cu128-1"
     assert log_in == ["docker", "login", "--username", "AWS", "--password-stdin", registry]
     assert (tmp_path / "calls.stdin").read_text() == "secret\n"
-    assert look == "aws ecr describe-images --repository-name team/jina --image-ids imageTag=cu128-1".split()
-    flags = "--platform linux/amd64 --provenance=false --output type=docker".split()
+    assert look == [
+        "aws",
+        "ecr",
+        "describe-images",
+        "--repository-name",
+        "team/jina",
+        "--image-ids",
+        "imageTag=cu128-1",
+    ]
+    flags = ["--platform", "linux/amd64", "--provenance=false", "--output", "type=docker"]
     assert build == ["docker", "build", *flags, "--tag", f"{registry}/{uri}", "--build-arg", "TORCH=cu130", "."]
     assert push == ["docker", "push", f"{registry}/{uri}"]
 

@@ -246,8 +246,8 @@ def test_the_execution_role_reads_this_release_alone() -> None:
 def test_network_interfaces_stay_in_the_subnets() -> None:
     allowed = execution_role(case("variants"))
     ec2 = "arn:${AWS::Partition}:ec2:${AWS::Region}:${AWS::AccountId}"
-    subnets = [f"{ec2}:subnet/subnet-0a", f"{ec2}:subnet/subnet-0b"]
-    assert allowed["AttachToNetwork"]["Resource"] == [*subnets, f"{ec2}:security-group/sg-0a"]
+    subnets = [f"{ec2}:subnet/subnet-0123456789abcdef0", f"{ec2}:subnet/subnet-0123456789abcdef1"]
+    assert allowed["AttachToNetwork"]["Resource"] == [*subnets, f"{ec2}:security-group/sg-0123456789abcdef0"]
     assert allowed["HandleInterfaces"]["Condition"] == {"ArnEquals": {"ec2:Subnet": subnets}}
 
 
@@ -262,7 +262,7 @@ def test_a_new_network() -> None:
     assert runtime.properties["ServiceName"] == "com.amazonaws.eu-west-1.sagemaker.runtime"
     assert runtime.properties["PrivateDnsEnabled"] is True
     (statement,) = runtime.properties["PolicyDocument"]["Statement"]
-    assert statement["Resource"][0] == "arn:${AWS::Partition}:sagemaker:eu-west-1:123456789012:endpoint/invpc"
+    assert statement["Resource"][0] == "arn:${AWS::Partition}:sagemaker:${AWS::Region}:${AWS::AccountId}:endpoint/invpc"
     machines, callers = templates.resources("EC2::SecurityGroup")
     assert "SecurityGroupIngress" not in machines.properties
     assert [rule["CidrIp"] for rule in callers.properties["SecurityGroupIngress"]] == ["10.9.0.0/16"]

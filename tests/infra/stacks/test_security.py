@@ -219,7 +219,10 @@ def test_the_model_is_in_the_network_that_is_asked_for(name: str) -> None:
     templates = case(name)
     vpc = templates.one("SageMaker::Model")["VpcConfig"]
     if name in ("variants", "component"):
-        assert vpc == {"Subnets": ["subnet-0a", "subnet-0b"], "SecurityGroupIds": ["sg-0a"]}
+        assert vpc == {
+            "Subnets": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
+            "SecurityGroupIds": ["sg-0123456789abcdef0"],
+        }
         assert not [each for each in templates.resources() if each.type.startswith("AWS::EC2::")]
     else:
         assert vpc["Subnets"] == [f"${{{subnet.name}}}" for subnet in templates.resources("EC2::Subnet")]

@@ -1,0 +1,376 @@
+"""The configuration: reading it, overriding it, and a clear sentence for everything that cannot be."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from jina_v3_infra import release
+from jina_v3_infra.config import (
+    AsynchronousSettings,
+    CaptureSettings,
+    Deployment,
+    DeploymentError,
+    InferenceComponentSettings,
+    ScalingSettings,
+    VariantSettings,
+    check_deployment,
+    read_deployment,
+    rules,
+    variant_ami,
+)
+from jina_v3_infra.config.instances import endpoint_instance_types, instance_type
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "infra/examples").iterdir())
+
+
+def endpoint(**settings: Any) -> dict[str, Any]:
+    return {"endpoint": settings}
+
+
+def variant(**settings: Any) -> dict[str, Any]:
+    return endpoint(variants=[settings])
+
+
+def test_without_a_file_there_are_the_defaults() -> None:
+    assert read_deployment() == Deployment()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_the_examples_can_be(example: Path) -> None:
+    assert read_deployment(example).name.startswith("jina-v3")
+
+
+def test_the_examples_are_what_they_say() -> None:
+    by_name = {path.stem: read_deployment(path) for path in EXAMPLES}
+    assert by_name.keys() == {"asynchronous", "development", "production", "scale-to-zero"}
+    assert by_name["development"].endpoint.variants[0].scaling == ScalingSettings(min=1, max=1)
+    (main,) = by_name["production"].endpoint.variants
+    assert (main.scaling.min, main.scaling.max, by_name["production"].network.vpc) == (2, 8, "create")
+    assert by_name["production"].endpoint.capture == CaptureSettings(percent=10)
+    idle = by_name["scale-to-zero"].endpoint
+    assert idle.inference_component is not None
+    assert (idle.inference_component.scaling.min, idle.variants[0].scaling.min) == (0, 0)
+    assert by_name["asynchronous"].endpoint.asynchronous == AsynchronousSettings()
+
+
+def test_toml_and_yaml_say_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text(
+        'name = "mine"\ntags = {a = "b"}\n[[endpoint.variants]]\nname = "one"\n[endpoint.variants.scaling]\nmax = 3\n'
+    )
+    content = {"name": "mine", "tags": {"a": "b"}, "endpoint": {"variants": [{"name": "one", "scaling": {"max": 3}}]}}
+    for name in ("a.yaml", "a.yml"):
+        (tmp_path / name).write_text(yaml.safe_dump(content))
+        assert read_deployment(tmp_path / name) == read_deployment(tmp_path / "a.toml")
+    assert read_deployment(tmp_path / "a.toml").endpoint.variants[0].scaling.max == 3
+
+
+def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
+    for name in ("a.toml", "a.yaml"):
+        (tmp_path / name).write_text("")
+        assert read_deployment(tmp_path / name) == Deployment()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("none.toml", None, "cannot be read"),
+        ("a.json", b"{}", r"must end in \.toml, \.yaml or \.yml"),
+        ("a.toml", b"name = ", "is not TOML"),
+        ("a.yaml", b"name: [", "is not YAML"),
+        ("a.yaml", b"- a\n- b\n", "must hold a table of settings, not list"),
+        ("a.toml", b"\xff\xfe", "cannot be read"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path: Path, name: str, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(DeploymentError, match=words):
+        read_deployment(tmp_path / name)
+
+
+def test_overrides_reach_every_place() -> None:
+    deployment = read_deployment(
+        None,
+        [
+            "region=eu-west-1",
+            "name = mine",
+            "endpoint.variants.0.instance_type=ml.g5.xlarge",
+            "endpoint.variants.0.scaling.max=4",
+            "endpoint.variants.1.name=other",
+            'endpoint.variants.1.instance_pool=["ml.g5.xlarge", "ml.g6e.xlarge"]',
+            "endpoint.capture.percent=5",
+            "tags.team=search = find",
+            "model.archive=true",
+        ],
+    )
+    first, second = deployment.endpoint.variants
+    assert (deployment.region, deployment.name, deployment.model.archive) == ("eu-west-1", "mine", True)
+    assert (first.instance_type, first.scaling.max) == ("ml.g5.xlarge", 4)
+    assert (second.name, second.instance_pool) == ("other", ("ml.g5.xlarge", "ml.g6e.xlarge"))
+    assert deployment.endpoint.capture == CaptureSettings(percent=5)
+    assert deployment.tags == {"team": "search = find"}
+
+
+def test_an_override_changes_one_place_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("endpoint: {variants: [{name: one, weight: 3}, {name: two}]}")
+    first, second = read_deployment(tmp_path / "a.yaml", ["endpoint.variants.1.weight=2"]).endpoint.variants
+    assert (first.name, first.weight, second.name, second.weight) == ("one", 3, "two", 2)
+
+
+def test_a_text_of_digits_stays_a_text_where_one_is_wanted() -> None:
+    assert read_deployment(None, ['account="123456789012"']).account == "123456789012"
+    assert read_deployment(None, ["account=123456789012"]).account == "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("region", "must be place=value"),
+        ("=value", "must be place=value"),
+        ("endpoint.variants.5.name=x", "'5' is no place in a list of"),
+        ("endpoint.variants.name=x", "'name' is no place in a list of 1"),
+        ("name.first=x", "nothing below"),
+    ],
+)
+def test_overrides_that_cannot_be(tmp_path: Path, override: str, words: str) -> None:
+    (tmp_path / "a.yaml").write_text("name: mine\nendpoint: {variants: [{name: one}]}")
+    with pytest.raises(DeploymentError, match=words):
+        read_deployment(tmp_path / "a.yaml", [override])
+
+
+COMPONENT = {"scaling": {"min": 0, "max": 1}}
+WRONG: list[tuple[dict[str, Any], str]] = [
+    # shapes: what one field can be
+    ({"colour": "red"}, "colour is not known; allowed are name, region"),
+    ({"nmae": "x"}, "nmae is not known; did you mean name?"),
+    (endpoint(variant=[]), "endpoint.variant is not known; did you mean variants?"),
+    (
+        variant(instancetype="x"),
+        "endpoint.variants[0].instancetype is not known; did you mean instance_type?",
+    ),
+    (variant(scaling={"mni": 1}), "endpoint.variants[0].scaling.mni is not known; did you mean"),
+    (endpoint(capture={"perc": 1}), "endpoint.capture.perc is not known; did you mean percent?"),
+    ({"name": "a_b"}, "name = 'a_b': "),
+    ({"region": "Mars"}, "region = 'Mars': "),
+    ({"account": "12"}, "account = '12': "),
+    ({"image": {"torch": "cu12"}}, "image.torch = 'cu12': input should be 'cu128', 'cu130' or 'cpu'"),
+    (endpoint(variants=[]), "endpoint.variants = []: "),
+    (endpoint(variants=[{"name": f"v{number}"} for number in range(6)]), "at most 5"),
+    (variant(instances=0), "endpoint.variants[0].instances = 0: input should be greater than or equal to 1"),
+    (endpoint(startup_timeout_s=4000), "endpoint.startup_timeout_s = 4000: input should be less than or equal to 3600"),
+    (endpoint(update={"canary_percent": 51}), "endpoint.update.canary_percent = 51: "),
+    (endpoint(environment={"1x": "y"}), "endpoint.environment.1x"),
+    (endpoint(capture={"prefix": "a*/"}), "endpoint.capture.prefix = 'a*/': "),
+    ({"network": {"vpc": "mine"}}, "network.vpc = 'mine': "),
+    # rules: what holds between them
+    ({"region": "us-north-7"}, "SageMaker is not there"),
+    ({"tags": {"AWS:mine": "x"}}, "begins with aws:"),
+    ({"model": {"source": "s3://bucket"}}, "an S3 source is a prefix that ends in a slash"),
+    ({"model": {"source": "s3://bucket/*/"}}, "an S3 source is a prefix that ends in a slash"),
+    ({"model": {"source": "s3:///models/"}}, "an S3 source is a prefix that ends in a slash"),
+    ({"model": {"source": "s3://bucket/a/", "archive": True}}, "with an s3:// source set it to false"),
+    ({"model": {"source": "s3://bucket/a/", "revision": "a" * 40}}, "belongs to a hub id"),
+    ({"image": {"uri": "docker.io/team/jina:1"}}, "SageMaker takes an image from ECR in the endpoint's region only"),
+    ({"image": {"uri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/jina:1"}}, "dkr.ecr.us-east-1.amazonaws.com"),
+    (endpoint(variants=[{"name": "a"}, {"name": "a"}]), "'a' is the name of two of them"),
+    (variant(weight=0), "no variant has a weight above 0"),
+    (variant(scaling={"min": 3, "max": 2}), "min = 3 is more than max = 2; raise max or lower min"),
+    (variant(scaling={"min": 0}), "min = 0 needs an [endpoint.inference_component] or [endpoint.asynchronous]"),
+    (variant(instances=5), "instances = 5 is outside of its scaling's min = 1 and max = 1"),
+    (
+        variant(instance_type="ml.g9.xlarge"),
+        "'ml.g9.xlarge' is no instance type of SageMaker's endpoints; did you mean",
+    ),
+    (variant(instance_type="g5.xlarge"), "did you mean ml.g5.xlarge?"),
+    (variant(instance_pool=["ml.nothing"]), "'ml.nothing' is no instance type"),
+    (variant(instance_pool=["ml.g6.xlarge"]), "ml.g6.xlarge is there twice"),
+    (
+        variant(instance_type="ml.c7i.4xlarge"),
+        "ml.c7i.4xlarge has no GPU, and image.torch = 'cu128' is the image for GPUs",
+    ),
+    (variant(instance_type="ml.c7g.xlarge"), "has an ARM processor"),
+    (variant(instance_type="ml.p3.2xlarge"), "has a V100, which is too old"),
+    ({"image": {"torch": "cpu"}}, "ml.g6.xlarge has a GPU, which image.torch = 'cpu' would not use"),
+    (variant(ami="al2-ami-sagemaker-inference-gpu-2"), "has no driver for the image; leave it out"),
+    (variant(ami=rules.AMI_DRIVER_550) | {"image": {"torch": "cu130"}}, "has driver 550, and image.torch = 'cu130'"),
+    (endpoint(asynchronous={}, capture={}), "captures no data of asynchronous endpoints"),
+    (endpoint(inference_component=COMPONENT, asynchronous={}), "an asynchronous endpoint hosts its model itself"),
+    (endpoint(inference_component=COMPONENT, capture={}), "captures no data of inference components"),
+    (endpoint(inference_component=COMPONENT, variants=[{"name": "a"}, {"name": "b"}]), "has one variant, here are 2"),
+    (endpoint(inference_component={"scaling": {"min": 2, "max": 1}}), "min = 2 is more than max = 1"),
+    (
+        endpoint(inference_component={"scaling": {"max": 4}}),
+        "max = 4 copies need a GPU each, and 1 x ml.g6.xlarge have 1",
+    ),
+    (
+        endpoint(inference_component={"scale_out_after_s": 45}),
+        "an alarm's period is 10, 30 or a multiple of 60 seconds",
+    ),
+    (
+        endpoint(inference_component=COMPONENT, variants=[{"instance_pool": ["ml.g5.xlarge"]}]),
+        "a component's needs are stated for one kind of machine",
+    ),
+    (endpoint(capture={"prefix": "models/x/"}), "is where publishing keeps its own files"),
+    (endpoint(asynchronous={"output_prefix": "sources"}), "is where publishing keeps its own files"),
+    (endpoint(volume_kms_key="arn:aws:kms:us-east-1:1:key/a"), "ml.g6.xlarge has storage of its own"),
+    ({"network": {"vpc": "vpc-1"}}, "needs subnets and security_groups of that VPC"),
+    ({"network": {"subnets": ["subnet-1"]}}, "belong to a VPC that exists"),
+    ({"network": {"vpc": "create", "security_groups": ["sg-1"]}}, "belong to a VPC that exists"),
+    ({"network": {"vpc": "create", "cidr": "10.0.0.1/20"}}, "has host bits set; 10.42.0.0/20 is one"),
+    ({"network": {"vpc": "create", "cidr": "10.0.0.0/28"}}, "must be a private block of /16 to /24"),
+    ({"network": {"vpc": "create", "cidr": "8.8.0.0/20"}}, "must be a private block of /16 to /24"),
+    (endpoint(environment={"SAGEMAKER_X": "y"}), "SAGEMAKER_X is SageMaker's own to set"),
+    (endpoint(environment={"X": "é" * 600}), "X has more than 1024 bytes"),
+    (endpoint(environment={f"X{n}": "y" * 1000 for n in range(40)}), "bytes in all, and SageMaker takes 32768"),
+]
+
+
+@pytest.mark.parametrize(("content", "words"), WRONG, ids=[words[:60] for _, words in WRONG])
+def test_what_cannot_be_is_told_in_one_sentence(content: dict[str, Any], words: str) -> None:
+    with pytest.raises(DeploymentError) as error:
+        check_deployment(content, "my.toml")
+    message = str(error.value)
+    assert words in message
+    assert message.startswith("my.toml: ")
+    assert "\n" not in message
+    assert "pydantic" not in message
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    with pytest.raises(DeploymentError) as error:
+        check_deployment({"region": "us-north-7", **variant(weight=0, scaling={"min": 2}, instance_type="ml.t3.tiny")})
+    first, *others = str(error.value).splitlines()
+    assert first == "the configuration has 4 mistakes:"
+    assert len(others) == 4
+    assert all(line.startswith("  - ") for line in others)
+
+
+def test_what_looks_wrong_and_is_not() -> None:
+    for content in (
+        variant(scaling={"min": 0, "max": 2})
+        | {"endpoint": {"asynchronous": {}, "variants": [{"scaling": {"min": 0}}]}},
+        {"image": {"torch": "cpu"}, **variant(instance_type="ml.c7i.4xlarge")},
+        {"image": {"uri": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/jina@sha256:ab"}, "region": "cn-north-1"},
+        endpoint(inference_component={"scaling": {"max": 4}}, variants=[{"instance_type": "ml.g6.12xlarge"}]),
+        endpoint(inference_component={"scale_out_after_s": 300}),
+        {"network": {"vpc": "vpc-1", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}},
+    ):
+        assert isinstance(check_deployment(content), Deployment)
+
+
+def test_an_endpoint_starts_with_one_machine_at_least() -> None:
+    assert VariantSettings(scaling=ScalingSettings(min=0, max=3)).initial_instances == 1
+    assert VariantSettings(scaling=ScalingSettings(min=2, max=3)).initial_instances == 2
+    assert VariantSettings(scaling=ScalingSettings(min=2, max=3), instances=3).initial_instances == 3
+
+
+def test_the_host_image_is_named_for_machines_with_a_gpu() -> None:
+    assert variant_ami(VariantSettings()) == rules.AMI_DRIVER_580
+    assert variant_ami(VariantSettings(ami=rules.AMI_DRIVER_550)) == rules.AMI_DRIVER_550
+    assert variant_ami(VariantSettings(instance_type="ml.c7i.xlarge")) is None
+
+
+def test_every_machine_that_sagemaker_has_is_understood() -> None:
+    found = [instance_type(name) for name in endpoint_instance_types()]
+    assert {machine.name for machine in found if machine.gpu} >= {"ml.g5.xlarge", "ml.g6.xlarge", "ml.p5.48xlarge"}
+    assert all((machine.gpus > 0) == (machine.gpu is not None) for machine in found)
+    assert instance_type("ml.g5.12xlarge").gpus == 4
+    assert not instance_type("ml.c7i.xlarge").local_storage
+    assert instance_type("ml.g6.xlarge").local_storage
+    arm = {machine.family for machine in found if machine.arm}
+    assert {"ml.c6g", "ml.c7g", "ml.m6gd", "ml.r7gd"} <= arm
+    assert arm.isdisjoint({"ml.g4dn", "ml.g5", "ml.g6", "ml.c5d", "ml.m5", "ml.r5d", "ml.p4d"})
+
+
+def test_what_publishing_fills_is_known_to_the_rules() -> None:
+    assert tuple(f"{prefix}/" for prefix in rules._PUBLISHED) == release.OWN_PREFIXES
+
+
+def test_numbers_are_texts_where_texts_are_wanted() -> None:
+    deployment = check_deployment({"tags": {"cost": 42}, "endpoint": {"environment": {"JINA_V3_MAX_QUEUE": 8}}})
+    assert deployment.tags == {"cost": "42"}
+    assert deployment.endpoint.environment == {"JINA_V3_MAX_QUEUE": "8"}
+
+
+def places(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    """Return the place of every field of plain data."""
+    found = [at] if at else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        found += places(item, (*at, key))
+    return found
+
+
+WHOLE = dataclasses.asdict(
+    check_deployment(
+        {
+            "tags": {"team": "search"},
+            "endpoint": {
+                "variants": [{"scaling": {"max": 2}, "instance_pool": ["ml.g5.xlarge"]}],
+                "capture": {},
+                "environment": {"JINA_V3_LOG_LEVEL": "info"},
+            },
+            "network": {"vpc": "create"},
+        }
+    )
+)
+COMPONENTS = WHOLE | {
+    "endpoint": WHOLE["endpoint"]
+    | {
+        "inference_component": dataclasses.asdict(InferenceComponentSettings()),
+        "variants": [dataclasses.asdict(VariantSettings())],
+        "capture": None,
+    }
+}
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=20),
+    st.sampled_from(
+        ["s3://", "s3://b/", "ml.", "ml.x", "", "create", "10.0.0.0/20", "999.0.0.0/99", "vpc-1", "*", "ml."]
+    ),
+    st.lists(st.one_of(st.text(max_size=5), st.none(), st.integers()), max_size=3),
+    st.dictionaries(st.text(max_size=5), st.one_of(st.text(max_size=5), st.integers()), max_size=3),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), whole=st.sampled_from([WHOLE, COMPONENTS]))
+def test_whatever_one_field_becomes_it_validates_or_is_explained(data: st.DataObject, whole: dict[str, Any]) -> None:
+    content = json.loads(json.dumps(whole))
+    check_deployment(content)
+    place = data.draw(st.sampled_from(places(content)))
+    at = content
+    for step in place[:-1]:
+        at = at[step]
+    if data.draw(st.booleans()):
+        at[place[-1]] = data.draw(VALUES)
+    elif isinstance(at, dict):
+        at[data.draw(st.text(max_size=8))] = at.pop(place[-1])
+    try:
+        assert isinstance(check_deployment(content), Deployment)
+    except DeploymentError:
+        return
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    place=st.text(max_size=12),
+    value=st.text(max_size=12),
+    below=st.sampled_from(["", "name", "tags", "endpoint.variants.0"]),
+)
+def test_whatever_an_override_is_it_works_or_is_explained(place: str, value: str, below: str) -> None:
+    try:
+        read_deployment(None, [f"{below}.{place}={value}" if below else f"{place}={value}"])
+    except DeploymentError:
+        return
