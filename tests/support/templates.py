@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import json
+import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -146,6 +148,7 @@ def case(name: str) -> Templates:
 def _synthesise(name: str) -> Templates:
     deployment = read_deployment(EXAMPLES / name) if name in EXAMPLE_NAMES else check_deployment(CASES[name])
     folder = Path(tempfile.mkdtemp(prefix="jina-v3-templates-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     app = build_application(deployment, release=RELEASE, outdir=folder)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))
     findings: tuple[str, ...] = ()

@@ -113,7 +113,10 @@ class VariantSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InferenceComponentSettings:
-    """The model as an inference component: copies that are placed on instances, down to none of either."""
+    """The model as an inference component: copies that are placed on instances, down to none of either.
+
+    ``scaling`` is of the copies; how many instances SageMaker may hold for them is the variant's scaling.
+    """
 
     scaling: ScalingSettings = field(default_factory=lambda: ScalingSettings(min=0, max=1))
     memory_mb: Annotated[int, Field(ge=1024, le=10_000_000, description="host memory that is reserved for a copy")] = (

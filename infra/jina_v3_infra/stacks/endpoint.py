@@ -46,11 +46,11 @@ class Endpoint(Construct):
         )
 
 
-def update_timeout_s(deployment: Deployment, fleets: int = 2, waits: int = 2) -> int:
+def update_timeout_s(deployment: Deployment) -> int:
     """Return how long an update may take before SageMaker gives it up: new machines twice, every wait, and the end."""
     endpoint = deployment.endpoint
     start_s = _PROVISION_S + endpoint.download_timeout_s + endpoint.startup_timeout_s
-    whole_s = fleets * start_s + waits * endpoint.update.canary_wait_s + endpoint.update.termination_wait_s
+    whole_s = 2 * start_s + 2 * endpoint.update.canary_wait_s + endpoint.update.termination_wait_s
     least_s, most_s = _EXECUTION_RANGE_S
     return min(max(whole_s, least_s), most_s)
 
