@@ -45,9 +45,9 @@ def read_outputs(cloudformation: Any, stack: str) -> dict[str, str] | None:
 
 
 def read_foundation(cloudformation: Any, stack: str) -> Foundation | None:
-    """Return what the foundation stack has made, ``None`` where it is not there."""
+    """Return what the foundation stack has made, ``None`` where it is not there, or broke off before it was whole."""
     outputs = read_outputs(cloudformation, stack)
-    if outputs is None:
+    if outputs is None or not {Output.BUCKET, Output.KEY} <= outputs.keys():
         return None
     return Foundation(
         bucket=outputs[Output.BUCKET],

@@ -15,9 +15,8 @@ from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.failures import absent
 from jina_v3_infra.deploy.findings import Finding, right, unsure, wrong
-from jina_v3_infra.deploy.stack_state import find_foundation
 from jina_v3_infra.hub import HubError, resolve_model
-from jina_v3_infra.outputs import Foundation
+from jina_v3_infra.outputs import Foundation, read_foundation
 from jina_v3_infra.release import Release, image_tag, plan_release
 
 IMAGE = "image"
@@ -41,7 +40,7 @@ def check_image(
     except ArtifactError as error:
         yield wrong(IMAGE, str(error), "set image.uri to an image that exists, or work in a checkout")
         return
-    foundation = find_foundation(account.client("cloudformation"), deployment.foundation_stack)
+    foundation = read_foundation(account.client("cloudformation"), deployment.foundation_stack)
     if foundation is not None and foundation.repository_uri is not None:
         uri = f"{foundation.repository_uri}:{tag}"
         if _is_in_ecr(account, uri):
@@ -70,7 +69,7 @@ def check_model(account: Account, deployment: Deployment) -> Iterator[Finding]:
     except (ArtifactError, HubError) as error:
         yield wrong(MODEL, str(error), "correct model.source and model.revision")
         return
-    foundation = find_foundation(account.client("cloudformation"), deployment.foundation_stack)
+    foundation = read_foundation(account.client("cloudformation"), deployment.foundation_stack)
     if foundation is not None and _is_published(account, foundation, release):
         yield right(MODEL, f"release {release.model} is published")
     elif Path(source).expanduser().exists():

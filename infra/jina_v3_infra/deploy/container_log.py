@@ -1,4 +1,4 @@
-"""Where the logs of a deployment are, and the end of the container's, which says why an endpoint failed."""
+"""Why an endpoint failed: what SageMaker says, and the end of the container's log."""
 
 from __future__ import annotations
 
@@ -10,24 +10,9 @@ from botocore.exceptions import ClientError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.failures import AWS_ERRORS, absent, explain
+from jina_v3_infra.log_groups import endpoint_log_group
 
 _LINES: Final = 20
-
-
-def container_log_group(deployment: Deployment) -> str:
-    """Return where SageMaker writes what the containers print."""
-    kind = "Endpoints" if deployment.endpoint.inference_component is None else "InferenceComponents"
-    return f"/aws/sagemaker/{kind}/{deployment.endpoint_name}"
-
-
-def log_groups(deployment: Deployment) -> tuple[str, ...]:
-    """Return every log group that a deployment, in any of its forms, writes to."""
-    return (
-        f"/aws/codebuild/{deployment.name}-image",
-        f"/aws/sagemaker/Endpoints/{deployment.endpoint_name}",
-        f"/aws/sagemaker/InferenceComponents/{deployment.endpoint_name}",
-        f"/{deployment.name}/flow",
-    )
 
 
 def endpoint_failure(account: Account, deployment: Deployment) -> list[str]:
@@ -50,7 +35,7 @@ def _reason(sagemaker: Any, name: str) -> Iterator[str]:
 
 
 def _tail(account: Account, deployment: Deployment) -> Iterator[str]:
-    logs, group = account.client("logs"), container_log_group(deployment)
+    logs, group = account.client("logs"), endpoint_log_group(deployment)
     try:
         streams = logs.describe_log_streams(logGroupName=group, orderBy="LastEventTime", descending=True, limit=1)
         for stream in streams["logStreams"]:

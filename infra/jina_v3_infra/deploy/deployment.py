@@ -16,9 +16,9 @@ from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.check_standing import TOOLKIT_STACK, is_bootstrapped
 from jina_v3_infra.deploy.container_log import endpoint_failure
 from jina_v3_infra.deploy.failures import CommandError
-from jina_v3_infra.deploy.stack_state import failure_causes, find_foundation, find_stack, newest_event
+from jina_v3_infra.deploy.stack_state import failure_causes, find_stack, newest_event
 from jina_v3_infra.deploy.steps import Step
-from jina_v3_infra.outputs import Foundation
+from jina_v3_infra.outputs import Foundation, read_foundation
 
 BOOTSTRAP = "bootstrap"
 FOUNDATION = "foundation"
@@ -79,7 +79,7 @@ class Deploying:
         return "it stands"
 
     def _publish(self) -> str:
-        foundation = find_foundation(self.account.client("cloudformation"), self._foundation_name)
+        foundation = read_foundation(self.account.client("cloudformation"), self._foundation_name)
         if foundation is None:
             raise CommandError(
                 f"there is no whole stack {self._foundation_name} to publish to; begin with --from foundation"

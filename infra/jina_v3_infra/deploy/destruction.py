@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.container_log import log_groups
 from jina_v3_infra.deploy.costs import KEY_USD_PER_MONTH, STORAGE_USD_PER_GB_MONTH
 from jina_v3_infra.deploy.emptying import EVERYTHING, Contents, empty_bucket, empty_repository, list_other_contents
 from jina_v3_infra.deploy.failures import CommandError
 from jina_v3_infra.deploy.leftovers import Record, remove_log_groups
 from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.stack_state import Resource, Stack, find_stack, list_resources
+from jina_v3_infra.log_groups import former_log_group_names
 from jina_v3_infra.release import OWN_PREFIXES
 
 _POLL_S: Final = 5.0
@@ -50,7 +50,7 @@ class Destroying:
             self.screen.say(f"{self.deployment.foundation_stack} is not there")
         else:
             self._delete_foundation(foundation, record)
-        groups = remove_log_groups(self.account, log_groups(self.deployment), record)
+        groups = remove_log_groups(self.account, former_log_group_names(self.deployment), record)
         if groups:
             self.screen.say(f"log groups deleted: {', '.join(groups)}")
         return record

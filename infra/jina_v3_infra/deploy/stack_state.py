@@ -9,7 +9,6 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from jina_v3_infra.deploy.failures import absent
-from jina_v3_infra.outputs import Foundation, Output, read_foundation
 
 GONE: Final = "DELETE_COMPLETE"
 _CAUSES: Final = 5
@@ -51,14 +50,6 @@ def find_stack(cloudformation: Any, name: str) -> Stack | None:
         status=found["StackStatus"],
         outputs={one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", ())},
     )
-
-
-def find_foundation(cloudformation: Any, name: str) -> Foundation | None:
-    """Return what the foundation stack has made; ``None`` without it, and where it broke off before it was whole."""
-    stack = find_stack(cloudformation, name)
-    if stack is None or not {Output.BUCKET, Output.KEY} <= stack.outputs.keys():
-        return None
-    return read_foundation(cloudformation, name)
 
 
 def list_resources(cloudformation: Any, stack: str) -> list[Resource]:

@@ -46,13 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _find_foundation(deployment: Deployment, session: boto3.Session) -> Foundation:
     stack = deployment.foundation_stack
     with explained("cloudformation", f"stack {stack}"):
-        try:
-            foundation = read_foundation(session.client("cloudformation"), stack)
-        except KeyError as error:
-            missing = error.args[0]
-            raise PublishError(f"the stack {stack} has no output {missing}: deploy the foundation again") from error
+        foundation = read_foundation(session.client("cloudformation"), stack)
     if foundation is None:
-        raise PublishError(f"there is no stack {stack} in {deployment.region}: deploy the foundation first")
+        raise PublishError(f"there is no whole stack {stack} in {deployment.region}: deploy the foundation first")
     return foundation
 
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
-from jina_v3_infra.stacks.log_groups import log_group_names
+from jina_v3_infra.log_groups import log_group_names
 from jina_v3_infra.stacks.permissions import accept
 from jina_v3_infra.stacks.storage import folder
 

@@ -16,9 +16,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
+from jina_v3_infra.log_groups import build_log_group
 from jina_v3_infra.release import SOURCES
 from jina_v3_infra.stacks.artifact_bucket import ArtifactBucket
-from jina_v3_infra.stacks.log_groups import build_log_group, log_group
+from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.permissions import accept, accept_wildcards, allow, allow_without_resource, service_principal
 
 _TIMEOUT_MINUTES: Final = 60

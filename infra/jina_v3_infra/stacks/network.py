@@ -12,7 +12,8 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment, NetworkSettings
-from jina_v3_infra.stacks.log_groups import flow_log_group, log_group
+from jina_v3_infra.log_groups import flow_log_group
+from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.permissions import service_principal
 from jina_v3_infra.stacks.storage import Storage, bucket_arn
 

@@ -11,6 +11,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
+from jina_v3_infra.log_groups import endpoint_log_group
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.release import Release
 from jina_v3_infra.stacks.alarms import Alarms
@@ -22,7 +23,7 @@ from jina_v3_infra.stacks.foundation import imported
 from jina_v3_infra.stacks.hosted_model import HostedModel
 from jina_v3_infra.stacks.image_repository import image_uri
 from jina_v3_infra.stacks.inference_component import InferenceComponent, component_name
-from jina_v3_infra.stacks.log_groups import endpoint_log_group, log_group
+from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.network import Network, Placement, given_placement
 from jina_v3_infra.stacks.storage import Storage
 

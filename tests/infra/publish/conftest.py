@@ -25,12 +25,14 @@ CODE = ("inference.py", "requirements.txt", "jina_v3/__init__.py", "jina_v3/enco
 @pytest.fixture(scope="session")
 def _environment() -> Iterator[tuple[LoopbackAws, boto3.Session, Any]]:
     """The server, a session and its client for S3: what takes half a second to make."""
-    with LoopbackAws().running() as running, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-        patch.setenv("AWS_ENDPOINT_URL", running.endpoint)
-        session = boto3.Session(region_name="us-east-1")
-        yield running, session, open_bucket(session, "us-east-1", "").s3
+    with LoopbackAws().running() as running:
+        with (
+            pytest.MonkeyPatch.context() as patch
+        ):  # for as long as the client is made: other tests have the process too
+            patch.setenv("AWS_ENDPOINT_URL", running.endpoint)
+            session = boto3.Session(region_name="us-east-1")
+            s3 = open_bucket(session, "us-east-1", "").s3
+        yield running, session, s3
 
 
 @pytest.fixture

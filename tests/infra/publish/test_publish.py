@@ -101,13 +101,18 @@ def stack(bucket: Bucket, session: boto3.Session) -> str:
     return name
 
 
-def test_as_a_program(stack: str, bucket: Bucket, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_as_a_program(
+    stack: str, bucket: Bucket, model: Path, session: boto3.Session, capsys: pytest.CaptureFixture[str]
+) -> None:
     config = model.parent / "deployment.toml"
     config.write_text(f'name = "{stack}"\n[model]\nsource = "{model}"\n')
-    assert main(["--config", str(config), "-c", f"image.uri={IMAGE}", "--quiet"]) == 0
+    ecr = session.client("ecr")
+    named = ecr.create_repository(repositoryName=stack)["repository"]["repositoryUri"] + ":mine"
+    ecr.put_image(repositoryName=stack, imageManifest=json.dumps({"schemaVersion": 2}), imageTag="mine")
+    assert main(["--config", str(config), "-c", f"image.uri={named}", "--quiet"]) == 0
     shown = capsys.readouterr()
     image, uri = shown.out.splitlines()
-    assert image == IMAGE
+    assert image == named
     assert f"{uri}config.json".removeprefix(f"s3://{bucket.name}/") in bucket.sizes("models/")
     assert shown.err == ""
 
@@ -115,7 +120,10 @@ def test_as_a_program(stack: str, bucket: Bucket, model: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["-c", "name=absent"], "error: there is no stack absent-foundation in us-east-1: deploy the foundation first"),
+        (
+            ["-c", "name=absent"],
+            "error: there is no whole stack absent-foundation in us-east-1: deploy the foundation first",
+        ),
         (["-c", "nmae=absent"], "error: the configuration: nmae is not known; did you mean name?"),
         (["--config", "absent.toml"], "error: absent.toml cannot be read"),
     ],
@@ -135,7 +143,7 @@ def test_a_foundation_that_was_not_deployed_whole(session: boto3.Session, capsys
     session.client("cloudformation").create_stack(StackName=f"{name}-foundation", TemplateBody=json.dumps(template))
     assert main(["-c", f"name={name}"]) == 1
     assert capsys.readouterr().err == (
-        f"error: the stack {name}-foundation has no output ArtifactBucket: deploy the foundation again\n"
+        f"error: there is no whole stack {name}-foundation in us-east-1: deploy the foundation first\n"
     )
 
 

@@ -1,0 +1,36 @@
+"""The names of a deployment's log groups: the stacks make them, the commands read them and clear them away."""
+
+from __future__ import annotations
+
+from jina_v3_infra.config import Deployment
+
+
+def log_group_names(deployment: Deployment) -> tuple[str, ...]:
+    """Return the names of the log groups of a deployment as it is configured."""
+    return (build_log_group(deployment), endpoint_log_group(deployment), flow_log_group(deployment))
+
+
+def build_log_group(deployment: Deployment) -> str:
+    """Return where the image's build writes its log."""
+    return f"/aws/codebuild/{deployment.name}-image"
+
+
+def endpoint_log_group(deployment: Deployment) -> str:
+    """Return where SageMaker puts what the containers print; these names are its own choice."""
+    by_itself, component = _container_log_groups(deployment)
+    return by_itself if deployment.endpoint.inference_component is None else component
+
+
+def flow_log_group(deployment: Deployment) -> str:
+    """Return where a new VPC's flow logs go."""
+    return f"/{deployment.name}/flow"
+
+
+def former_log_group_names(deployment: Deployment) -> tuple[str, ...]:
+    """Return the names of all log groups that a deployment can have had, in whatever form it stood before."""
+    return (build_log_group(deployment), *_container_log_groups(deployment), flow_log_group(deployment))
+
+
+def _container_log_groups(deployment: Deployment) -> tuple[str, str]:
+    name = deployment.endpoint_name
+    return f"/aws/sagemaker/Endpoints/{name}", f"/aws/sagemaker/InferenceComponents/{name}"
