@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -34,6 +35,8 @@ _PING_EVERY_S: Final = 1.0
 _FAILED_PINGS: Final = 3
 _BETWEEN_STARTS_S: Final = 1.0
 _CONNECTIONS: Final = 64
+_PORTS: Final = range(20_000, 32_000)
+_PORT_TRIES: Final = 100
 # what of this process's environment is no secret, and a program needs to run well on this machine
 _PASSED_ON: Final = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
@@ -199,6 +202,10 @@ def _ping(pool: urllib3.HTTPConnectionPool) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port below those that the system gives to outgoing connections, which could take it meanwhile."""
+    for _ in range(_PORT_TRIES):
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((_HOST, port))
+            return port
+    raise NotHealthyError(f"no port of {_PORTS.start} to {_PORTS.stop - 1} is free")

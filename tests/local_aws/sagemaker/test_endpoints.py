@@ -88,6 +88,25 @@ def test_the_process_gets_what_was_deployed_and_no_credentials(bench: Bench, mon
     assert environment["SAGEMAKER_BASE_DIR"].endswith(f"{name}/1/main")
 
 
+def test_two_regions_know_nothing_of_each_other(bench: Bench) -> None:
+    name = bench.create_endpoint(bench.simple_config(TAG="us"))
+    sagemaker = bench.connect("sagemaker", "eu-west-1")
+    runtime = bench.connect("sagemaker-runtime", "eu-west-1")
+    sagemaker.create_model(
+        ModelName="m", ExecutionRoleArn=ROLE, PrimaryContainer={"Image": IMAGE, "Environment": {"TAG": "eu"}}
+    )
+    sagemaker.create_endpoint_config(EndpointConfigName="c", ProductionVariants=[variant("m")])
+    arn = sagemaker.create_endpoint(EndpointName=name, EndpointConfigName="c")["EndpointArn"]
+    assert arn == f"arn:aws:sagemaker:eu-west-1:{ACCOUNT}:endpoint/{name}"
+    until(lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService")
+    answer = runtime.invoke_endpoint(EndpointName=name, Body=b"{}")["Body"].read()
+    assert (b'"tag": "eu"' in answer, bench.ask(name)["tag"]) == (True, "us")
+    sagemaker.delete_endpoint(EndpointName=name)
+    until(lambda: sagemaker.list_endpoints()["Endpoints"] == [])
+    assert bench.ask(name)["tag"] == "us"
+    bench.delete(name)
+
+
 def archive(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as tar:
