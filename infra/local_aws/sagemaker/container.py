@@ -34,7 +34,7 @@ _WATCH_S: Final = 0.1
 _PING_EVERY_S: Final = 1.0
 _FAILED_PINGS: Final = 3
 _BETWEEN_STARTS_S: Final = 1.0
-_CONNECTIONS: Final = 64
+_CONNECTIONS: Final = 256
 _PORTS: Final = range(20_000, 32_000)
 _PORT_TRIES: Final = 100
 # what of this process's environment is no secret, and a program needs to run well on this machine
@@ -117,6 +117,7 @@ class Container:
 
     def lose(self) -> None:
         """Lose the instance: the process ends at once, and the watcher replaces it."""
+        self._pool = None
         self._kill()
 
     def _launch(self) -> None:
@@ -169,7 +170,8 @@ class Container:
                 self._replace()
                 failed, pinged_at = 0, time.monotonic()
             elif time.monotonic() - pinged_at >= _PING_EVERY_S:
-                failed = 0 if self._pool is not None and _ping(self._pool) else failed + 1
+                pool = self._pool
+                failed = 0 if pool is not None and _ping(pool) else failed + 1
                 pinged_at = time.monotonic()
 
     def _replace(self) -> None:
