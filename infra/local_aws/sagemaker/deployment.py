@@ -117,8 +117,9 @@ def bake(hosting: Hosting, region: str, deployment: Mapping[str, Any], wait_s: f
     left_s = wait_s * hosting.settings.waiting
     while True:
         if names:
-            cloudwatch = hosting.client("cloudwatch", region)
-            ringing = cloudwatch.describe_alarms(AlarmNames=names, StateValue="ALARM")["MetricAlarms"]
+            # all of them: moto looks at names or at states, never at both
+            found = hosting.client("cloudwatch", region).describe_alarms(AlarmNames=names)["MetricAlarms"]
+            ringing = [alarm for alarm in found if alarm["StateValue"] == "ALARM"]
             if ringing:
                 raise AlarmError(f"One or more configured alarms went into alarm: {ringing[0]['AlarmName']}")
         if left_s <= 0 or hosting.ending.wait(min(left_s, _ALARM_POLL_S)):

@@ -1,5 +1,6 @@
 """Inference components: up, down to nothing, and up again."""
 
+import time
 from typing import Any
 
 import pytest
@@ -117,6 +118,9 @@ def test_an_alarm_takes_a_rolling_update_back(bench: Bench, shell: str) -> None:
         DeploymentConfig=rolling,
     )
     until(lambda: bench.ask(shell, InferenceComponentName="rolling")["tag"] == "new")
+    time.sleep(0.5)  # the alarm is there, and quiet
+    described = bench.sagemaker.describe_inference_component(InferenceComponentName="rolling")
+    assert described["InferenceComponentStatus"] == "Updating"
     cloudwatch.set_alarm_state(AlarmName="component-errors", StateValue="ALARM", StateReason="test")
     described = wait(bench, "rolling")
     assert described["FailureReason"].endswith("went into alarm: component-errors")

@@ -196,19 +196,20 @@ def test_one_variant_that_fails_takes_the_others_with_it(bench: Bench) -> None:
     assert not list(bench.aws.settings.state_folder.glob(f"endpoints/*/{name}/*/*/model"))
 
 
+def pid_of(bench: Bench, name: str) -> Any:
+    """Return the process that answers, None while there is none."""
+    try:
+        return bench.ask(name)["pid"]
+    except (bench.runtime.exceptions.ServiceUnavailable, bench.runtime.exceptions.ModelError):
+        return None
+
+
 def test_a_container_that_dies_is_replaced(bench: Bench) -> None:
     name = bench.create_endpoint(bench.simple_config())
     first = bench.ask(name)["pid"]
     with pytest.raises(bench.runtime.exceptions.ModelError, match="was closed before it had answered"):
         bench.ask(name, {"die": True})
-
-    def ask() -> Any:
-        try:
-            return bench.ask(name)["pid"]
-        except bench.runtime.exceptions.ServiceUnavailable:
-            return None
-
-    assert until(ask) != first
+    assert until(lambda: pid_of(bench, name)) != first
     assert bench.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService"
     until(lambda: len({line.split(":")[0] for line in bench.logged(name)}) == 2)  # a stream an instance
     bench.delete(name)
@@ -218,14 +219,7 @@ def test_a_container_that_fails_its_pings_is_replaced(bench: Bench) -> None:
     name = bench.create_endpoint(bench.simple_config())
     first = bench.ask(name, {"sick": True})["pid"]
     until(lambda: not is_alive(first))  # nobody else would end it
-
-    def ask() -> Any:
-        try:
-            return bench.ask(name)["pid"]
-        except bench.runtime.exceptions.ServiceUnavailable:
-            return None
-
-    assert until(ask) != first
+    assert until(lambda: pid_of(bench, name)) != first
     bench.delete(name)
 
 
