@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from typing import Any, Final
 
+from local_aws.sagemaker.deployment import AlarmError, bake, traffic_steps
 from local_aws.sagemaker.endpoint import Endpoint
 from local_aws.sagemaker.errors import ApiError, refuse
-from local_aws.sagemaker.hosting import Hosting
+from local_aws.sagemaker.hosting import Hosting, component_log_group
 from local_aws.sagemaker.launch import LaunchError, launch_container
 from local_aws.sagemaker.listing import list_page
 from local_aws.sagemaker.model_data import remove_model
@@ -40,6 +41,7 @@ class Component:
         self.created = self.modified = now()
         self.generation = 0
         self.fleet: Fleet | None = None
+        self.deployment: dict[str, Any] = {}
         self.traffic = Traffic(0)
         self.lock = threading.RLock()
 
@@ -71,6 +73,8 @@ class Component:
                 "Specification": self._describe_specification(),
                 "RuntimeConfig": {"DesiredCopyCount": self.copies, "CurrentCopyCount": running},
             }
+            if self.deployment:
+                described["LastDeploymentConfig"] = self.deployment
             if self.failure_reason:
                 described["FailureReason"] = self.failure_reason[:1024]
             return described
@@ -113,7 +117,7 @@ def create_component(hosting: Hosting, store: Store, request: dict[str, Any]) ->
         component = Component(name, arn, endpoint, variant, specification, copies)
         store.components[name] = component
         store.set_tags(arn, request.get("Tags", []))
-    hosting.spawn(f"create {name}", lambda: _settle(hosting, store, component, restart=True))
+    hosting.spawn(f"create {name}", lambda: _settle(hosting, store, component, None))
     return {"InferenceComponentArn": arn}
 
 
@@ -131,22 +135,25 @@ def _check_specification(hosting: Hosting, store: Store, specification: dict[str
         check_container(hosting, store.region, specification["Container"])
 
 
-def _settle(hosting: Hosting, store: Store, component: Component, *, restart: bool) -> None:
-    """Make what runs what is wanted: nothing for no copies, otherwise a container, a new one where ``restart``.
+def _settle(hosting: Hosting, store: Store, component: Component, previous: dict[str, Any] | None) -> None:
+    """Make what runs what is wanted: nothing for no copies, otherwise a container of the specification.
 
-    The old one answers until the new one is healthy, and ends when what it has in flight is answered.
+    ``previous`` is the specification that has given way to it, if one has: its container answers until the new one is
+    healthy and has stood its rolling update, and is what remains if that fails.
     """
     old = component.fleet
-    first = component.status == "Creating"
     new = old
     try:
         if component.copies == 0:
             new = None
-        elif old is None or restart:
+        elif old is None or previous is not None:
             new = _launch(hosting, store, component)
-    except LaunchError as error:
-        # an update goes back to what there was, a creation has nothing to go back to
-        component.change("Failed" if first or old is None else "InService", str(error))
+            if old is not None:
+                _roll(hosting, store.region, component, old, new)
+    except (LaunchError, AlarmError) as error:
+        with component.lock:
+            component.specification = component.specification if previous is None else previous
+            component.change("Failed" if old is None else "InService", str(error))
         return
     except Exception:
         component.change("Failed", "Request to service failed. The local AWS's own log has the traceback.")
@@ -154,9 +161,28 @@ def _settle(hosting: Hosting, store: Store, component: Component, *, restart: bo
     component.fleet = new
     component.traffic.route(*([(new, 1.0)] if new is not None else []))
     if old is not None and old is not new:
-        component.traffic.drain(list(old.variants.values()), _DRAIN_LIMIT_S)
-        _stop(old)
+        _retire(component, old)
     component.change("InService")
+
+
+def _roll(hosting: Hosting, region: str, component: Component, old: Fleet, new: Fleet) -> None:
+    """Take the traffic over in the steps of the rolling update.
+
+    **Raises**: ``AlarmError``; everything goes to the old one again then, and the new one has ended.
+    """
+    try:
+        for share, wait_s in traffic_steps(component.deployment, component.copies):
+            component.traffic.route((old, 1 - share), (new, share))
+            bake(hosting, region, component.deployment, wait_s)
+    except AlarmError:
+        component.traffic.route((old, 1.0))
+        _retire(component, new)
+        raise
+
+
+def _retire(component: Component, fleet: Fleet) -> None:
+    component.traffic.drain(list(fleet.variants.values()), _DRAIN_LIMIT_S)
+    _stop(fleet)
 
 
 def _stop(fleet: Fleet) -> None:
@@ -178,7 +204,7 @@ def _launch(hosting: Hosting, store: Store, component: Component) -> Fleet:
     running = launch_container(
         hosting,
         store.region,
-        endpoint,
+        component_log_group(component.name),
         folder,
         component.name,
         container,
@@ -215,9 +241,11 @@ def update_component(hosting: Hosting, store: Store, request: dict[str, Any]) ->
     _check_specification(hosting, store, merged)
     with component.lock:
         _begin_update(component)
+        previous = None if merged == component.specification else component.specification
         component.specification = merged
         component.copies = request.get("RuntimeConfig", {}).get("CopyCount", component.copies)
-    hosting.spawn(f"update {component.name}", lambda: _settle(hosting, store, component, restart=bool(specification)))
+        component.deployment = request.get("DeploymentConfig", {})
+    hosting.spawn(f"update {component.name}", lambda: _settle(hosting, store, component, previous))
     return {"InferenceComponentArn": component.arn}
 
 
@@ -227,7 +255,7 @@ def update_runtime(hosting: Hosting, store: Store, request: dict[str, Any]) -> d
     with component.lock:
         _begin_update(component)
         component.copies = request["DesiredRuntimeConfig"]["CopyCount"]
-    hosting.spawn(f"scale {component.name}", lambda: _settle(hosting, store, component, restart=False))
+    hosting.spawn(f"scale {component.name}", lambda: _settle(hosting, store, component, None))
     return {"InferenceComponentArn": component.arn}
 
 

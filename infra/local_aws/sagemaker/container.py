@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -33,7 +34,9 @@ _WATCH_S: Final = 0.1
 _PING_EVERY_S: Final = 1.0
 _FAILED_PINGS: Final = 3
 _BETWEEN_STARTS_S: Final = 1.0
-_CONNECTIONS: Final = 64
+_CONNECTIONS: Final = 256
+_PORTS: Final = range(20_000, 32_000)
+_PORT_TRIES: Final = 100
 # what of this process's environment is no secret, and a program needs to run well on this machine
 _PASSED_ON: Final = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
@@ -114,6 +117,7 @@ class Container:
 
     def lose(self) -> None:
         """Lose the instance: the process ends at once, and the watcher replaces it."""
+        self._pool = None
         self._kill()
 
     def _launch(self) -> None:
@@ -166,7 +170,8 @@ class Container:
                 self._replace()
                 failed, pinged_at = 0, time.monotonic()
             elif time.monotonic() - pinged_at >= _PING_EVERY_S:
-                failed = 0 if self._pool is not None and _ping(self._pool) else failed + 1
+                pool = self._pool
+                failed = 0 if pool is not None and _ping(pool) else failed + 1
                 pinged_at = time.monotonic()
 
     def _replace(self) -> None:
@@ -199,6 +204,10 @@ def _ping(pool: urllib3.HTTPConnectionPool) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        return int(probe.getsockname()[1])
+    """Return a port below those that the system gives to outgoing connections, which could take it meanwhile."""
+    for _ in range(_PORT_TRIES):
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((_HOST, port))
+            return port
+    raise NotHealthyError(f"no port of {_PORTS.start} to {_PORTS.stop - 1} is free")

@@ -22,7 +22,7 @@ _ALARM_POLL_S: Final = 0.1
 _INTERNAL: Final = "Request to service failed. The local AWS's own log has the traceback."
 
 
-class _AlarmError(Exception):
+class AlarmError(Exception):
     """An alarm of the automatic rollback has gone off."""
 
 
@@ -69,8 +69,8 @@ def update(
     try:
         for share, wait_s in traffic_steps(endpoint.deployment, sum(v.instances for v in new.variants.values())):
             endpoint.traffic.route((old, 1 - share), (new, share))
-            _bake(hosting, store.region, endpoint, wait_s)
-    except _AlarmError as error:
+            bake(hosting, store.region, endpoint.deployment, wait_s)
+    except AlarmError as error:
         endpoint.change("RollingBack")
         _retire(endpoint, retired=new, staying=old)
         _finish(endpoint, str(error))
@@ -107,22 +107,21 @@ def _share(size: Mapping[str, Any], instances: int) -> float:
     return min(1.0, float(size["Value"]) / whole)
 
 
-def _bake(hosting: Hosting, region: str, endpoint: Endpoint, wait_s: float) -> None:
-    """Watch the alarms as long as the traffic stays as it is.
+def bake(hosting: Hosting, region: str, deployment: Mapping[str, Any], wait_s: float) -> None:
+    """Watch the alarms of a deployment configuration as long as the traffic stays as it is.
 
-    **Raises**: ``_AlarmError``.
+    **Raises**: ``AlarmError``.
     """
-    alarms = endpoint.deployment.get("AutoRollbackConfiguration", {}).get("Alarms", [])
+    alarms = deployment.get("AutoRollbackConfiguration", {}).get("Alarms", [])
     names = [alarm["AlarmName"] for alarm in alarms]
     left_s = wait_s * hosting.settings.waiting
     while True:
         if names:
-            cloudwatch = hosting.client("cloudwatch", region)
-            # moto passes over a StateValue beside names
-            found = cloudwatch.describe_alarms(AlarmNames=names)["MetricAlarms"]
-            ringing = [alarm["AlarmName"] for alarm in found if alarm["StateValue"] == "ALARM"]
+            # all of them: moto looks at names or at states, never at both
+            found = hosting.client("cloudwatch", region).describe_alarms(AlarmNames=names)["MetricAlarms"]
+            ringing = [alarm for alarm in found if alarm["StateValue"] == "ALARM"]
             if ringing:
-                raise _AlarmError(f"One or more configured alarms went into alarm: {ringing[0]}")
+                raise AlarmError(f"One or more configured alarms went into alarm: {ringing[0]['AlarmName']}")
         if left_s <= 0 or hosting.ending.wait(min(left_s, _ALARM_POLL_S)):
             return
         left_s -= _ALARM_POLL_S

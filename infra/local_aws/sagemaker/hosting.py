@@ -88,11 +88,16 @@ class Hosting:
         return thread
 
 
-def log_group(endpoint: str) -> str:
-    """Return where the containers of an endpoint log."""
+def endpoint_log_group(endpoint: str) -> str:
+    """Return where the containers of an endpoint's variants log."""
     return f"/aws/sagemaker/Endpoints/{endpoint}"
 
 
-def log_group_arn(region: str, endpoint: str) -> str:
+def component_log_group(component: str) -> str:
+    """Return where the containers of an inference component log."""
+    return f"/aws/sagemaker/InferenceComponents/{component}"
+
+
+def log_group_arn(region: str, group: str) -> str:
     """Return the ARN that errors of a container name."""
-    return f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{log_group(endpoint)}"
+    return f"arn:aws:logs:{region}:{ACCOUNT}:log-group:{group}"

@@ -11,7 +11,7 @@ from werkzeug.datastructures import Headers
 
 from local_aws.faults import Call
 from local_aws.sagemaker.errors import ApiError, unavailable
-from local_aws.sagemaker.hosting import Hosting, log_group, log_group_arn
+from local_aws.sagemaker.hosting import Hosting, component_log_group, endpoint_log_group, log_group_arn
 from local_aws.sagemaker.traffic import Variant
 from local_aws.settings import ACCOUNT
 
@@ -49,6 +49,12 @@ class Place:
     operation: str
     region: str
     endpoint: str
+    component: str | None = None
+
+    @property
+    def log_group(self) -> str:
+        """Where its container logs."""
+        return endpoint_log_group(self.endpoint) if self.component is None else component_log_group(self.component)
 
 
 def question_of(headers: Headers, body: bytes, *, prefix: str = "", accept: str = "Accept") -> Question:
@@ -112,7 +118,7 @@ def model_error(place: Place, status: int, original: str) -> ApiError:
     kind = "client" if 400 <= status < 500 else "server"
     console = (
         f"https://{place.region}.console.aws.amazon.com/cloudwatch/home?region={place.region}"
-        f"#logEventViewer:group={log_group(place.endpoint)}"
+        f"#logEventViewer:group={place.log_group}"
     )
     original = original[:_MAX_MESSAGE]
     message = (
@@ -125,5 +131,5 @@ def model_error(place: Place, status: int, original: str) -> ApiError:
         424,
         OriginalStatusCode=status,
         OriginalMessage=original,
-        LogStreamArn=log_group_arn(place.region, place.endpoint),
+        LogStreamArn=log_group_arn(place.region, place.log_group),
     )

@@ -12,7 +12,7 @@ from local_aws.faults import Call
 from local_aws.sagemaker.container import Container, NotHealthyError, Program
 from local_aws.sagemaker.endpoint_configs import instance_pools
 from local_aws.sagemaker.errors import ApiError
-from local_aws.sagemaker.hosting import Hosting, log_group
+from local_aws.sagemaker.hosting import Hosting, endpoint_log_group
 from local_aws.sagemaker.journal import Journal
 from local_aws.sagemaker.model_data import ModelDataError, fetch_model, remove_model, remove_models
 from local_aws.sagemaker.models import container_of
@@ -80,7 +80,9 @@ def launch_variant(
             raise LaunchError(error.message) from error
         variant.image = container["Image"]
         limit_s = definition.get("ContainerStartupHealthCheckTimeoutInSeconds", _STARTUP_LIMIT_S)
-        variant.container = launch_container(hosting, store.region, endpoint, folder / name, name, container, limit_s)
+        variant.container = launch_container(
+            hosting, store.region, endpoint_log_group(endpoint), folder / name, name, container, limit_s
+        )
     return variant
 
 
@@ -102,13 +104,15 @@ def _provision(hosting: Hosting, region: str, endpoint: str, definition: Mapping
 def launch_container(
     hosting: Hosting,
     region: str,
-    endpoint: str,
+    group: str,
     folder: Path,
     name: str,
     definition: Mapping[str, Any],
     startup_limit_s: float,
 ) -> Container:
     """Fetch what a container needs into a folder and start it; ``name`` is its variant's or component's.
+
+    Its log goes to the log group ``group``.
 
     **Raises**: ``LaunchError``.
     """
@@ -132,7 +136,7 @@ def launch_container(
         overrides=hosting.settings.container_environment,
         startup_limit_s=startup_limit_s,
     )
-    journal = Journal(folder / "container.log", hosting.client("logs", region), log_group(endpoint))
+    journal = Journal(folder / "container.log", hosting.client("logs", region), group)
     container = Container(program, journal, name)
     hosting.containers.add(container)
     try:

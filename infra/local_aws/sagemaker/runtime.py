@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _MAX_BODY_BYTES: Final = 25 * 2**20
 _MAX_ATTRIBUTES: Final = 1024
+_COMPONENT: Final = "X-Amzn-SageMaker-Inference-Component"
 _PATH: Final = re.compile(r"/endpoints/([^/]+)/(invocations|invocations-response-stream|async-invocations)")
 _OPERATIONS: Final = {
     "invocations": "InvokeEndpoint",
@@ -71,7 +72,8 @@ def runtime_plane(hosting: Hosting, capture: Capture) -> Callable[[WSGIApplicati
 def _respond(hosting: Hosting, capture: Capture, environ: dict[str, Any], name: str, operation: str) -> Response:
     arrival = receive(environ)
     _check(arrival)
-    place = Place(operation=operation, region=arrival.region, endpoint=name)
+    component = arrival.headers.get(_COMPONENT)
+    place = Place(operation=operation, region=arrival.region, endpoint=name, component=component)
     endpoint = hosting.store(arrival.region).endpoints.get(name)
     if endpoint is None or not endpoint.is_reachable:
         refuse_call(f"Endpoint {name} of account {ACCOUNT} not found.")
@@ -111,7 +113,7 @@ def _check(arrival: Arrival) -> None:
 def _admit(hosting: Hosting, region: str, endpoint: Endpoint, headers: Headers) -> tuple[Traffic | None, Variant]:
     """Choose who answers; it is in flight from now on."""
     wanted = headers.get("X-Amzn-SageMaker-Target-Variant")
-    component_name = headers.get("X-Amzn-SageMaker-Inference-Component")
+    component_name = headers.get(_COMPONENT)
     if component_name is not None:
         return _admit_component(hosting, region, endpoint, component_name)
     if endpoint.has_components:

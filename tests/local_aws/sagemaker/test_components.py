@@ -1,5 +1,6 @@
 """Inference components: up, down to nothing, and up again."""
 
+import time
 from typing import Any
 
 import pytest
@@ -87,11 +88,64 @@ def test_a_component_s_model_can_be_changed_and_a_bad_one_changes_nothing(bench:
     described = wait(bench, "changing")
     assert described["Specification"]["ComputeResourceRequirements"] == NEEDS
     assert bench.ask(shell, InferenceComponentName="changing")["tag"] == "two"
+    good = described["Specification"]["ModelName"]
     bench.sagemaker.update_inference_component(
         InferenceComponentName="changing", Specification={"ModelName": bench.create_model(TINY_START="exit")}
     )
-    assert "did not pass the ping health check" in wait(bench, "changing")["FailureReason"]
+    described = wait(bench, "changing")
+    assert "did not pass the ping health check" in described["FailureReason"]
+    assert described["Specification"]["ModelName"] == good
     assert bench.ask(shell, InferenceComponentName="changing")["tag"] == "two"
+
+
+def test_an_alarm_takes_a_rolling_update_back(bench: Bench, shell: str) -> None:
+    cloudwatch = bench.connect("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName="component-errors", MetricName="m", Namespace="n", Statistic="Sum", Period=60, EvaluationPeriods=1,
+        Threshold=1.0, ComparisonOperator="GreaterThanThreshold",
+    )  # fmt: skip
+    rolling = {
+        "RollingUpdatePolicy": {
+            "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+            "WaitIntervalInSeconds": 3600,
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "component-errors"}]},
+    }
+    create(bench, shell, "rolling", old := bench.create_model(TAG="old"))
+    bench.sagemaker.update_inference_component(
+        InferenceComponentName="rolling",
+        Specification={"ModelName": bench.create_model(TAG="new")},
+        DeploymentConfig=rolling,
+    )
+    until(lambda: bench.ask(shell, InferenceComponentName="rolling")["tag"] == "new")
+    time.sleep(0.5)  # the alarm is there, and quiet
+    described = bench.sagemaker.describe_inference_component(InferenceComponentName="rolling")
+    assert described["InferenceComponentStatus"] == "Updating"
+    cloudwatch.set_alarm_state(AlarmName="component-errors", StateValue="ALARM", StateReason="test")
+    described = wait(bench, "rolling")
+    assert described["FailureReason"].endswith("went into alarm: component-errors")
+    assert (described["Specification"]["ModelName"], described["LastDeploymentConfig"]) == (old, rolling)
+    assert {bench.ask(shell, InferenceComponentName="rolling")["tag"] for _ in range(10)} == {"old"}
+
+
+def test_an_update_that_changes_only_copies_starts_nothing_and_its_log_is_the_component_s(
+    bench: Bench, shell: str
+) -> None:
+    create(bench, shell, "counted", model := bench.create_model())
+    first = bench.ask(shell, InferenceComponentName="counted")["pid"]
+    bench.sagemaker.update_inference_component(
+        InferenceComponentName="counted",
+        Specification={"ModelName": model, "ComputeResourceRequirements": NEEDS},
+        RuntimeConfig={"CopyCount": 3},
+    )
+    assert wait(bench, "counted")["RuntimeConfig"]["CurrentCopyCount"] == 3
+    assert bench.ask(shell, InferenceComponentName="counted")["pid"] == first
+    with pytest.raises(bench.runtime.exceptions.ModelError) as error:
+        bench.ask(shell, {"status": 400}, InferenceComponentName="counted")
+    group = "/aws/sagemaker/InferenceComponents/counted"
+    assert error.value.response["LogStreamArn"].endswith(f":log-group:{group}")
+    groups = bench.connect("logs").describe_log_groups
+    until(lambda: groups(logGroupNamePrefix=group)["logGroups"])
 
 
 def test_a_component_can_have_a_container_of_its_own(bench: Bench, shell: str) -> None:

@@ -79,6 +79,26 @@ def load(bench: Bench, endpoint: str, clients: int = 6) -> Iterator[Load]:
         running.stop()
 
 
+def put_alarm(bench: Bench, name: str) -> Any:
+    """Make an alarm, which is quiet, and return the client."""
+    cloudwatch = bench.connect("cloudwatch")
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        MetricName="Invocation5XXErrors",
+        Namespace="AWS/SageMaker",
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=1,
+        Threshold=1.0,
+        ComparisonOperator="GreaterThanThreshold",
+    )
+    return cloudwatch
+
+
+def watched(alarm: str) -> dict[str, Any]:
+    return {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]}}
+
+
 def update(bench: Bench, name: str, config: str, **more: Any) -> dict[str, Any]:
     bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config, **more)
     assert bench.wait(name, "Updating", "InService")["EndpointConfigName"]
@@ -89,12 +109,13 @@ def update(bench: Bench, name: str, config: str, **more: Any) -> dict[str, Any]:
     "policy",
     [
         {},
-        blue_green("CANARY", 300, CanarySize=PERCENT),
+        blue_green("CANARY", 300, CanarySize=PERCENT) | watched("quiet"),
         blue_green("LINEAR", 200, LinearStepSize=PERCENT),
     ],
     ids=["at once", "canary", "linear"],
 )
 def test_no_call_fails_while_an_endpoint_is_updated(bench: Bench, policy: dict[str, Any]) -> None:
+    put_alarm(bench, "quiet")
     name = bench.create_endpoint(bench.simple_config(TAG="old"))
     old = bench.ask(name)["pid"]
     with load(bench, name) as running:
@@ -146,26 +167,16 @@ def test_a_fleet_that_does_not_start_leaves_the_old_one_as_it_was(bench: Bench) 
 
 
 def test_an_alarm_rolls_an_update_back(bench: Bench) -> None:
-    cloudwatch = bench.connect("cloudwatch")
-    cloudwatch.put_metric_alarm(
-        AlarmName="errors",
-        MetricName="Invocation5XXErrors",
-        Namespace="AWS/SageMaker",
-        Statistic="Sum",
-        Period=60,
-        EvaluationPeriods=1,
-        Threshold=1.0,
-        ComparisonOperator="GreaterThanThreshold",
-    )
+    cloudwatch = put_alarm(bench, "errors")
     name = bench.create_endpoint(old := bench.simple_config(TAG="old"))
-    policy = blue_green("CANARY", 3600, CanarySize=PERCENT) | {
-        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]}
-    }
+    policy = blue_green("CANARY", 3600, CanarySize=PERCENT) | watched("errors")
     with load(bench, name, clients=3) as running:
         bench.sagemaker.update_endpoint(
             EndpointName=name, EndpointConfigName=bench.simple_config(TAG="new"), DeploymentConfig=policy
         )
-        until(lambda: "new" in running.tags)
+        until(lambda: running.tags.count("new") > 5)
+        time.sleep(0.5)  # the alarm is there, and quiet
+        assert bench.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "Updating"
         cloudwatch.set_alarm_state(AlarmName="errors", StateValue="ALARM", StateReason="test")
         described = bench.wait(name, "InService")
     assert running.failures == []
