@@ -34,7 +34,7 @@ Operation = Callable[[str, dict[str, Any]], Mapping[str, Any]]
 """Answers one request: the region and the parsed parameters to the members of the output."""
 
 
-class ServiceError(ServiceException):  # type: ignore[misc]  # moto has no type information
+class ServiceError(ServiceException):
     """An error as the service's API reports it: its code and its message."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -108,7 +108,7 @@ def _respond(service: Service, region: str, request: Request) -> Response:
         result = _perform(service, region, name, _parse(operation, protocol, request))
     except ServiceError as error:
         result = error
-    except Exception:  # whatever it is, the client is to be told
+    except Exception:  # noqa: BLE001  # whatever it is, the client is to be told
         _LOG.exception("%s %s failed inside the local AWS", service.name, name)
         result = ServiceError(service.invalid, f"{name} failed inside the local AWS; its log has the traceback")
     written = get_serializer_class(service.name, protocol)(operation_model=operation).serialize(result)

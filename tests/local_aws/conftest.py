@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from local_aws.server import LocalAws
-from local_aws.settings import Settings
-
 from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.stack_operations import Stacks
+
+from local_aws.server import LocalAws
+from local_aws.settings import Settings
 
 
 @pytest.fixture(scope="session")

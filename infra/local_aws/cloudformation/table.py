@@ -62,8 +62,8 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         "DashboardBody DashboardName", replaced_by="DashboardName", name="DashboardName"
     ),
     "AWS::CodeBuild::Project": _row(
-        "Artifacts Cache ConcurrentBuildLimit Description EncryptionKey Environment LogsConfig Name QueuedTimeoutInMinutes "
-        "ServiceRole Source SourceVersion Tags TimeoutInMinutes VpcConfig",
+        "Artifacts Cache ConcurrentBuildLimit Description EncryptionKey Environment LogsConfig Name "
+        "QueuedTimeoutInMinutes ServiceRole Source SourceVersion Tags TimeoutInMinutes VpcConfig",
         recorded="BadgeEnabled Visibility",
         replaced_by="Name",
         attributes="Arn",
@@ -84,7 +84,8 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         name="GroupName",
     ),
     "AWS::EC2::SecurityGroupEgress": _row(
-        "CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort GroupId IpProtocol ToPort",
+        "CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort GroupId IpProtocol "
+        "ToPort",
         replaced_by="CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort GroupId "
         "IpProtocol ToPort",
         attributes="Id",
@@ -109,7 +110,8 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         attributes="CidrBlock DefaultNetworkAcl DefaultSecurityGroup VpcId",
     ),
     "AWS::EC2::VPCEndpoint": _row(
-        "PolicyDocument PrivateDnsEnabled RouteTableIds SecurityGroupIds ServiceName SubnetIds Tags VpcEndpointType VpcId",
+        "PolicyDocument PrivateDnsEnabled RouteTableIds SecurityGroupIds ServiceName SubnetIds Tags "
+        "VpcEndpointType VpcId",
         replaced_by="ServiceName VpcEndpointType VpcId",
         attributes="Id",
     ),

@@ -1,5 +1,6 @@
 """SageMaker's resources: their properties are the API's own requests."""
 
+# ruff: noqa: ARG002  # the methods of every kind take the same
 from __future__ import annotations
 
 from typing import Any, Final

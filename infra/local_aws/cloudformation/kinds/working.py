@@ -1,5 +1,6 @@
 """What works by itself: scaling targets and policies, and build projects."""
 
+# ruff: noqa: ARG002  # the methods of every kind take the same
 from __future__ import annotations
 
 from typing import Final
