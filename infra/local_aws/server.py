@@ -16,7 +16,7 @@ from werkzeug.serving import make_server
 
 from local_aws.images import Images
 from local_aws.moto_repairs import forget_everything, repair_moto
-from local_aws.services import refuse_unknown
+from local_aws.services import explain_failures
 from local_aws.settings import ACCESS_KEY, SECRET_KEY, LocalAwsError, Settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class LocalAws:
         self._session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
         self._clients: dict[tuple[str, str], Any] = {}
         self._clients_lock = threading.Lock()
-        self._application: WSGIApplication = refuse_unknown(DomainDispatcherApplication(create_backend_app))
+        self._application: WSGIApplication = explain_failures(DomainDispatcherApplication(create_backend_app))
         _check_port(settings)
         self._server = make_server(
             settings.host, settings.port, self._dispatch, threaded=True, request_handler=MotoRequestHandler

@@ -65,6 +65,7 @@ def _scaling(maximum: int, target: float) -> Resources:
             ServiceNamespace="sagemaker",
             RoleARN=ROLE_ARN,
             SuspendedState={"DynamicScalingInSuspended": "true"},
+            Tags=_tags(str(maximum)),
         ),
         "Tracking": _resource(
             "ApplicationAutoScaling::ScalingPolicy",
@@ -766,6 +767,12 @@ def _serving(revision: str, tag: str, copies: int) -> Resources:
             "DependsOn": ["Endpoint"],
             **_resource(
                 "SageMaker::InferenceComponent",
+                DeploymentConfig={
+                    "RollingUpdatePolicy": {
+                        "MaximumBatchSize": {"Type": "COPY_COUNT", "Value": "1"},
+                        "WaitIntervalInSeconds": "60",
+                    }
+                },
                 EndpointName=ATTRIBUTE("Endpoint", "EndpointName"),
                 InferenceComponentName="some-copies",
                 RuntimeConfig={"CopyCount": str(copies)},

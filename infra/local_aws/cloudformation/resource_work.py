@@ -48,14 +48,14 @@ class ResourceWork:
         kind, calls = KINDS[made.kind], self._calls(stack, made)
         try:
             self._check_running()
-            made.physical = kind.create(calls, made.properties)
+            made.physical = kind.create(calls, effective(made))
             stack.resources[made.logical_id] = made  # from here on a rollback deletes it
             steps.append(Step(old, made, replaced=old is not None))
             stack.record(
                 made.logical_id, made.kind, made.physical.id, f"{verb}_IN_PROGRESS", "Resource creation Initiated"
             )
-            kind.set_up(calls, made.physical, made.properties)
-            kind.settle(calls, made.physical, made.properties)
+            kind.set_up(calls, made.physical, effective(made))
+            kind.settle(calls, made.physical, effective(made))
         except (ResourceError, KeyError) as error:
             raise self.fail(stack, made.logical_id, made.kind, made.physical.id, verb, _reason(error)) from None
         self._complete(stack, made, verb)
@@ -83,8 +83,8 @@ class ResourceWork:
         stack.resources[made.logical_id] = made
         try:
             self._check_running()
-            kind.update(calls, made.physical, old.properties, made.properties)
-            kind.settle(calls, made.physical, made.properties)
+            kind.update(calls, made.physical, effective(old), effective(made))
+            kind.settle(calls, made.physical, effective(made))
         except (ResourceError, KeyError) as error:
             raise self.fail(stack, made.logical_id, made.kind, made.physical.id, "UPDATE", _reason(error)) from None
         self._complete(stack, made, "UPDATE")
@@ -94,8 +94,8 @@ class ResourceWork:
         kind, calls = KINDS[before.kind], self._calls(stack, before)
         stack.record(before.logical_id, before.kind, before.physical.id, "UPDATE_IN_PROGRESS", None)
         try:
-            kind.update(calls, before.physical, after.properties, before.properties)
-            kind.settle(calls, before.physical, before.properties)
+            kind.update(calls, before.physical, effective(after), effective(before))
+            kind.settle(calls, before.physical, effective(before))
         except (ResourceError, KeyError) as error:
             self.fail(stack, before.logical_id, before.kind, before.physical.id, "UPDATE", _reason(error))
             return False
@@ -106,7 +106,7 @@ class ResourceWork:
         """Delete a resource; tell whether that worked."""
         stack.record(resource.logical_id, resource.kind, resource.physical.id, "DELETE_IN_PROGRESS", None)
         try:
-            KINDS[resource.kind].delete(self._calls(stack, resource), resource.physical, resource.properties)
+            KINDS[resource.kind].delete(self._calls(stack, resource), resource.physical, effective(resource))
         except (ResourceError, KeyError) as error:
             self.fail(stack, resource.logical_id, resource.kind, resource.physical.id, "DELETE", _reason(error))
             resource.status, resource.reason = "DELETE_FAILED", _reason(error)
@@ -140,6 +140,12 @@ class ResourceWork:
         if resource is not None:
             resource.status, resource.reason = f"{verb}_FAILED", reason
         return OperationFailedError(f"The following resource(s) failed to {verb.lower()}: [{name}]. ")
+
+
+def effective(resource: Resource) -> dict[str, Any]:
+    """Return the properties that do something: without those that are only recorded."""
+    recorded = RESOURCE_TYPES[resource.kind].recorded
+    return {name: value for name, value in resource.properties.items() if name not in recorded}
 
 
 def must_replace(old_kind: str, kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

@@ -39,6 +39,7 @@ def _row(
 RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": _row(
         "MaxCapacity MinCapacity ResourceId RoleARN ScalableDimension ServiceNamespace SuspendedState",
+        recorded="Tags",  # moto keeps none
         replaced_by="ResourceId ScalableDimension ServiceNamespace",
         attributes="Id",
     ),
@@ -192,7 +193,7 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         name="EndpointConfigName",
     ),
     "AWS::SageMaker::InferenceComponent": _row(
-        "EndpointName InferenceComponentName RuntimeConfig Specification Tags VariantName",
+        "DeploymentConfig EndpointName InferenceComponentName RuntimeConfig Specification Tags VariantName",
         replaced_by="EndpointName InferenceComponentName VariantName",
         attributes="CreationTime InferenceComponentArn InferenceComponentStatus LastModifiedTime "
         "RuntimeConfig.CurrentCopyCount RuntimeConfig.DesiredCopyCount",
