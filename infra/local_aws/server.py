@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -25,19 +25,20 @@ if TYPE_CHECKING:
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
 
-_PARTS: Final = ("local_aws.preflight", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
-"""The modules whose ``install`` adds a part of this AWS; each may be left out of a distribution."""
+PARTS: Final = ("local_aws.preflight", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
+"""The modules whose ``install`` adds a part to this AWS."""
 
 
 class LocalAws:
     """One AWS, from ``start`` (or ``with``) to ``stop``.
 
-    There can be one in a process at a time: moto's backends are the process's, and are emptied by ``stop``.
+    There can be one in a process at a time: moto's backends are the process's, and are emptied by ``stop``. ``parts``
+    are what it has beside moto's own services.
 
     **Raises**: ``LocalAwsError`` for a port that is taken, or a version of moto that it was not tested with.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, parts: Sequence[str] = PARTS) -> None:
         repair_moto()
         self.settings = settings
         self.images = Images()
@@ -51,7 +52,7 @@ class LocalAws:
             settings.host, settings.port, self._dispatch, threaded=True, request_handler=MotoRequestHandler
         )
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws", daemon=True)
-        for name in _PARTS:
+        for name in parts:
             _install(name, self)
 
     @property
