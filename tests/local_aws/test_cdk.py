@@ -25,6 +25,7 @@ class Cdk:
 
     def __init__(self, aws: LocalAws, folder: Path, region: str = "us-east-1") -> None:
         self._folder, self._region = folder, region
+        self._assemblies: dict[str, Path] = {}
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             **aws.environment(region),
@@ -35,14 +36,23 @@ class Cdk:
         }
 
     def bootstrap(self) -> str:
-        return self._run(0, "bootstrap", f"aws://123456789012/{self._region}", "--app", "")
+        where = f"aws://123456789012/{self._region}"
+        return self._run(0, "bootstrap", where, "--app", "", "--output", str(self._folder / "bootstrap"))
 
     def __call__(self, *arguments: str, revision: str = "one", status: int = 0) -> str:
-        context = ["-c", f"revision={revision}", "-c", f"region={self._region}"]
-        return self._run(status, *arguments, "--app", f"{sys.executable} app.py", *context)
+        return self._run(status, *arguments, "--app", str(self._assembly(revision)))
+
+    def _assembly(self, revision: str) -> Path:
+        """Return the app's templates, made once for each revision: making them takes most of a command's time."""
+        if revision not in self._assemblies:
+            folder = self._folder / revision
+            context = ["-c", f"revision={revision}", "-c", f"region={self._region}"]
+            self._run(0, "synth", "--quiet", "--app", f"{sys.executable} app.py", *context, "--output", str(folder))
+            self._assemblies[revision] = folder
+        return self._assemblies[revision]
 
     def _run(self, status: int, *arguments: str) -> str:
-        command = [str(NODE), str(CLI), *arguments, "--output", str(self._folder / "out"), "--no-notices", "--ci"]
+        command = [str(NODE), str(CLI), *arguments, "--no-notices", "--ci"]
         done = subprocess.run(
             command, cwd=APP, env=self._environment, capture_output=True, text=True, timeout=150, check=False
         )
@@ -67,9 +77,7 @@ def test_the_cdk_deploys_replaces_and_destroys(method: str, cdk: Cdk, stacks: St
     first = stacks.physical("try-serving")
     assert endpoints.endpoints["us-east-1", "serving"]["EndpointStatus"] == "InService"
 
-    assert "no differences" in cdk("diff", "--all").lower() or "Number of stacks with differences: 0" in cdk(
-        "diff", "--all"
-    )
+    assert "Number of stacks with differences: 0" in cdk("diff", "--all")
     told = cdk("diff", "--all", revision="two")
     assert "AWS::SageMaker::Model Model" in told
     assert "replace" in told
