@@ -152,7 +152,8 @@ def _wait_for_interrupt(console: Console, account: Account, endpoint: Endpoint) 
     """Leave everything to the user until Ctrl-C."""
     console.rule("Yours until Ctrl-C: in another shell", align="left")
     exports = [f"export {name}={value}" for name, value in account.environment.items()]
-    console.print("\n".join([*exports, "", example_calls(endpoint.name, account.deployment.region, account.aws.url)]), soft_wrap=True, markup=False)
+    examples = example_calls(endpoint.name, account.deployment.region, account.aws.url)
+    console.print("\n".join([*exports, "", examples]), soft_wrap=True, markup=False)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jina_v3_infra.config import Deployment, read_deployment
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
-
-from jina_v3_infra.config import Deployment, read_deployment
 
 CONFIG = Path(__file__).parents[1] / "infra" / "examples" / "development.toml"
 

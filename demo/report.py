@@ -11,8 +11,8 @@ from rich.panel import Panel
 from rich.table import Table
 
 from demo.corpus import LANGUAGES, Document, Text
-from demo.ranking import Ranking, overlap
 from demo.endpoint import Reply
+from demo.ranking import Ranking, overlap
 
 TOP = 3
 _MAX_WIDTH = 100  # longer lines are harder to read, not more telling

@@ -5,6 +5,7 @@ It knows nothing of the API; where it stands is in ``describe``.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import hashlib
 import io
@@ -35,11 +36,11 @@ _IMAGE: Final = re.compile(rf"({ACCOUNT}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com
 _MANIFEST_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 
 
-class _BuildFailed(Exception):
+class _FailedError(Exception):
     """The build cannot go on; the message is the last line of its log."""
 
 
-class _BuildStopped(Exception):
+class _StoppedError(Exception):
     """The build was asked to end."""
 
 
@@ -125,12 +126,12 @@ class Build:
         status = "SUCCEEDED"
         try:
             self._go_through()
-        except _BuildStopped:
+        except _StoppedError:
             status = "STOPPED"
-        except _BuildFailed as error:
+        except _FailedError as error:
             status = "FAILED"
             self._end_phase("FAILED", str(error))
-        except Exception:
+        except Exception:  # noqa: BLE001  # whatever it is, the build is to end
             _LOG.exception("build %s failed inside the local AWS", self.description["id"])
             status = "FAULT"
         with self._lock:
@@ -194,20 +195,16 @@ class Build:
         deadline = time.monotonic() + seconds * self._aws.settings.waiting
         while time.monotonic() < deadline:
             if self._cancelled.wait(min(0.05, max(0.0, deadline - time.monotonic()))) or self._stopping.is_set():
-                raise _BuildStopped
+                raise _StoppedError
 
     # --- the log
 
     def _open_log(self) -> None:
         logs, place = self._aws.client("logs", self._region), self.description["logs"]
-        for create in (
-            lambda: logs.create_log_group(logGroupName=place["groupName"]),
-            lambda: logs.create_log_stream(logGroupName=place["groupName"], logStreamName=place["streamName"]),
-        ):
-            try:
-                create()
-            except logs.exceptions.ResourceAlreadyExistsException:
-                continue
+        group = {"logGroupName": place["groupName"]}
+        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
+            logs.create_log_group(**group)
+        logs.create_log_stream(**group, logStreamName=place["streamName"])
         self._write("[Container] Waiting for agent ping")
 
     def _write(self, line: str) -> None:
@@ -224,7 +221,7 @@ class Build:
     def _download(self) -> Path:
         source = self.description["source"]
         if source["type"] != "S3":
-            raise _BuildFailed(
+            raise _FailedError(
                 f"the local AWS builds from S3 only, not from {source['type']}; start it with S3's overrides"
             )
         location = source["location"].removeprefix("arn:aws:s3:::")
@@ -233,14 +230,14 @@ class Build:
             body = self._aws.client("s3", self._region).get_object(Bucket=bucket, Key=key)["Body"].read()
         except ClientError as error:
             reason = error.response["Error"].get("Message", error.response["Error"]["Code"])
-            raise _BuildFailed(f"{reason} for primary source: {location}") from None
+            raise _FailedError(f"{reason} for primary source: {location}") from None
         folder = self._aws.settings.state_folder / "builds" / uuid.uuid4().hex
         folder.mkdir(parents=True)
         try:
             with zipfile.ZipFile(io.BytesIO(body)) as archive:
                 archive.extractall(folder)
         except zipfile.BadZipFile as error:
-            raise _BuildFailed(f"error while extracting the source {location}: {error}") from None
+            raise _FailedError(f"error while extracting the source {location}: {error}") from None
         self._write(f"[Container] Downloaded {len(body)} bytes from {location}")
         return folder
 
@@ -248,7 +245,7 @@ class Build:
         uri = self._variables.get("IMAGE_URI", "")
         match = _IMAGE.fullmatch(uri)
         if match is None:
-            raise _BuildFailed(
+            raise _FailedError(
                 f"IMAGE_URI is {uri!r}; it must be {ACCOUNT}.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>"
             )
         self._write(f"[Container] Login Succeeded: {match[1]}")
@@ -261,7 +258,7 @@ class Build:
         self._write(f"[Container] Running command docker build --platform linux/amd64 {arguments}--tag {uri} .")
         dockerfile = folder / "Dockerfile"
         if not dockerfile.is_file():
-            raise _BuildFailed("ERROR: failed to read dockerfile: open Dockerfile: no such file or directory")
+            raise _FailedError("ERROR: failed to read dockerfile: open Dockerfile: no such file or directory")
         steps = [line for line in dockerfile.read_text().splitlines() if re.match(r"[A-Z]+ ", line)]
         for number, line in enumerate(steps, 1):
             self._write(f"#{number} [{number}/{len(steps)}] {line}")
@@ -298,7 +295,7 @@ class Build:
             ecr.describe_repositories(repositoryNames=[repository])
             pushed = ecr.put_image(**request)["image"]["imageId"]["imageDigest"]
         except ClientError as error:
-            raise _BuildFailed(_refusal(error, repository, tag)) from None
+            raise _FailedError(_refusal(error, repository, tag)) from None
         self._write(f"{tag}: digest: {pushed}")
 
         def exists() -> bool:
@@ -320,7 +317,9 @@ def _refusal(error: ClientError, repository: str, tag: str) -> str:
             "be overwritten because the repository is immutable."
         )
     if detail["Code"] == "RepositoryNotFoundException":
-        return f"name unknown: The repository with name '{repository}' does not exist in the registry with id '{ACCOUNT}'"
+        return (
+            f"name unknown: The repository with name '{repository}' does not exist in the registry with id '{ACCOUNT}'"
+        )
     return str(detail.get("Message", detail["Code"]))
 
 

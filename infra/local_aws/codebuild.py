@@ -156,14 +156,14 @@ class CodeBuild:
         }
 
     def list_builds(self, region: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        """List the builds, the latest first; those of one project where one is named."""
+        """List the builds, the latest first unless asked otherwise; those of one project where one is named."""
         wanted = parameters.get("projectName")
         found = [
             identifier
             for (where, identifier), build in self._builds.items()
             if where == region and wanted in {None, build.description["projectName"]}
         ]
-        return {"ids": found[::-1]}
+        return {"ids": found if parameters.get("sortOrder") == "ASCENDING" else found[::-1]}
 
     def stop_build(self, region: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Have a build ended."""

@@ -37,8 +37,13 @@ def check_version(installed: str) -> None:
     if installed.split(".")[:2] != TESTED.split(".")[:2]:
         raise LocalAwsError(
             f"moto {installed} is installed, but the local AWS was tested with moto {TESTED} and reaches into it; "
-            f"install moto=={TESTED}, or run tests/local_aws against {installed} and change local_aws.moto_repairs.TESTED"
+            f"install moto=={TESTED}, or run tests/local_aws with {installed} and change moto_repairs.TESTED"
         )
+
+
+def _replace(owner: Any, name: str, value: Any) -> None:
+    """Put something of ours in a class or a module of moto's."""
+    setattr(owner, name, value)
 
 
 def know_aws_policies() -> None:
@@ -59,7 +64,7 @@ def leave_bucket_policies_alone() -> None:
     def get_permission(_bucket: Any, _action: str, _resource: str) -> Any:
         return PermissionResult.NEUTRAL
 
-    FakeBucket.get_permission = get_permission
+    _replace(FakeBucket, "get_permission", get_permission)
 
 
 def scale_inference_components() -> None:
@@ -68,7 +73,8 @@ def scale_inference_components() -> None:
 
     known = shapes.input_shape("application-autoscaling", "RegisterScalableTarget").members["ScalableDimension"].enum
     dimensions = Enum("ScalableDimensionValueSet", {value: value for value in known})  # type: ignore[misc]  # from data
-    models.ScalableDimensionValueSet = responses.ScalableDimensionValueSet = dimensions
+    for module in (models, responses):
+        _replace(module, "ScalableDimensionValueSet", dimensions)
 
 
 def change_keys_of_log_groups() -> None:
@@ -81,7 +87,8 @@ def change_keys_of_log_groups() -> None:
         group.kms_key_id = response._get_param("kmsKeyId")
         return EmptyResult()
 
-    LogsResponse.associate_kms_key = LogsResponse.disassociate_kms_key = associate_kms_key
+    for name in ("associate_kms_key", "disassociate_kms_key"):
+        _replace(LogsResponse, name, associate_kms_key)
 
 
 def keep_quiet() -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import boto3
 from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
-from local_aws import cloudformation, codebuild, preflight, sagemaker
 from local_aws.faults import Faults
 from local_aws.images import Images
 from local_aws.moto_repairs import forget_everything, repair_moto
-from local_aws.services import refuse_unknown
+from local_aws.services import explain_failures
 from local_aws.settings import ACCESS_KEY, SECRET_KEY, LocalAwsError, Settings
 
 if TYPE_CHECKING:
@@ -26,16 +25,20 @@ if TYPE_CHECKING:
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
 
+PARTS: Final = ("local_aws.preflight", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
+"""The modules whose ``install`` adds a part to this AWS."""
+
 
 class LocalAws:
     """One AWS, from ``start`` (or ``with``) to ``stop``.
 
-    There can be one in a process at a time: moto's backends are the process's, and are emptied by ``stop``.
+    There can be one in a process at a time: moto's backends are the process's, and are emptied by ``stop``. ``parts``
+    are what it has beside moto's own services.
 
     **Raises**: ``LocalAwsError`` for a port that is taken, or a version of moto that it was not tested with.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, parts: Sequence[str] = PARTS) -> None:
         repair_moto()
         self.settings = settings
         self.images = Images()
@@ -44,14 +47,14 @@ class LocalAws:
         self._session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
         self._clients: dict[tuple[str, str], Any] = {}
         self._clients_lock = threading.Lock()
-        self._application: WSGIApplication = refuse_unknown(DomainDispatcherApplication(create_backend_app))
+        self._application: WSGIApplication = explain_failures(DomainDispatcherApplication(create_backend_app))
         _check_port(settings)
         self._server = make_server(
             settings.host, settings.port, self._dispatch, threaded=True, request_handler=MotoRequestHandler
         )
         self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws", daemon=True)
-        for part in (preflight, codebuild, cloudformation, sagemaker):
-            part.install(self)
+        for name in parts:
+            importlib.import_module(name).install(self)
 
     @property
     def url(self) -> str:

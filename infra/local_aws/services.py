@@ -34,7 +34,7 @@ Operation = Callable[[str, dict[str, Any]], Mapping[str, Any]]
 """Answers one request: the region and the parsed parameters to the members of the output."""
 
 
-class ServiceError(ServiceException):  # type: ignore[misc]  # moto has no type information
+class ServiceError(ServiceException):
     """An error as the service's API reports it: its code and its message."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -66,26 +66,30 @@ def add_service(aws: LocalAws, service: Service) -> None:
     aws.add_plane(plane)
 
 
-def refuse_unknown(application: WSGIApplication) -> WSGIApplication:
-    """Answer what moto lacks as AWS answers an operation that it does not know: a fault would be tried again."""
+def explain_failures(application: WSGIApplication) -> WSGIApplication:
+    """Answer as AWS does where moto raises: what it lacks is no fault to be tried again, what it stumbles over is."""
 
     def answer(environ: Any, start_response: Any) -> Any:
         try:
             return application(environ, start_response)
         except NotImplementedError as error:
-            request = Request(environ)
-            message = f"{error} in the local AWS"
-            if "X-Amz-Target" in request.headers:
-                code = "UnknownOperationException"
-                body, kind = json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1"
-            else:
-                code = "InvalidAction"
-                detail = f"<Error><Code>{code}</Code><Message>{html.escape(message)}</Message></Error>"
-                body, kind = f"<ErrorResponse>{detail}</ErrorResponse>", "text/xml"
-            response = Response(body, 400, {"x-amzn-ErrorType": code, "Content-Type": kind})
-            return response(environ, start_response)
+            response = _refusal(environ, 400, "UnknownOperationException", f"{error} in the local AWS")
+        except Exception as error:  # noqa: BLE001  # whatever it is, the client is to be told
+            _LOG.exception("moto failed")
+            text = f"moto failed on this request with {type(error).__name__}: {error}"
+            response = _refusal(environ, 500, "InternalFailure", text)
+        return response(environ, start_response)
 
     return answer
+
+
+def _refusal(environ: Any, status: int, code: str, message: str) -> Response:
+    if "HTTP_X_AMZ_TARGET" in environ:
+        body, kind = json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1"
+    else:
+        detail = f"<Error><Code>{code}</Code><Message>{html.escape(message)}</Message></Error>"
+        body, kind = f"<ErrorResponse>{detail}</ErrorResponse>", "text/xml"
+    return Response(body, status, {"x-amzn-ErrorType": code, "Content-Type": kind})
 
 
 def _signed_scope(authorization: str) -> tuple[str, str] | None:
@@ -108,7 +112,7 @@ def _respond(service: Service, region: str, request: Request) -> Response:
         result = _perform(service, region, name, _parse(operation, protocol, request))
     except ServiceError as error:
         result = error
-    except Exception:  # whatever it is, the client is to be told
+    except Exception:  # noqa: BLE001  # whatever it is, the client is to be told
         _LOG.exception("%s %s failed inside the local AWS", service.name, name)
         result = ServiceError(service.invalid, f"{name} failed inside the local AWS; its log has the traceback")
     written = get_serializer_class(service.name, protocol)(operation_model=operation).serialize(result)

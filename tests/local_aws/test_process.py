@@ -11,6 +11,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+
 from local_aws.__main__ import main
 from local_aws.moto_repairs import TESTED, check_version
 from local_aws.server import LocalAws
@@ -18,7 +19,17 @@ from local_aws.settings import LocalAwsError, Settings
 
 
 def test_the_process_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "local_aws", "--port", "0", "--state", str(tmp_path / "state"), "--region", "eu-west-1"]
+    command = [
+        sys.executable,
+        "-m",
+        "local_aws",
+        "--port",
+        "0",
+        "--state",
+        str(tmp_path / "state"),
+        "--region",
+        "eu-west-1",
+    ]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     try:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from local_aws.cloudformation.kinds import KINDS
-from local_aws.cloudformation.table import RESOURCE_TYPES
-
 from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.inventory import take_inventory
 from tests.support.resource_examples import EXAMPLES
 from tests.support.stack_operations import Stacks
+
+from local_aws.cloudformation.kinds import KINDS
+from local_aws.cloudformation.table import RESOURCE_TYPES
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

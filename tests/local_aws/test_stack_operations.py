@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from local_aws.server import LocalAws
-
 from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.stack_operations import Stacks
+
+from local_aws.server import LocalAws
 
 
 def _of(kind: str, **properties: Any) -> dict[str, Any]:
@@ -217,7 +217,9 @@ def test_termination_protection_holds(stacks: Stacks) -> None:
 def test_an_export_in_use_stays(stacks: Stacks) -> None:
     topic = {"Topic": _of("SNS::Topic")}
     export = {"Topic": {"Value": {"Ref": "Topic"}, "Export": {"Name": "the-topic"}}}
-    stacks.create("importing-before", {"P": _of("SSM::Parameter", Type="String", Value={"Fn::ImportValue": "the-topic"})})
+    stacks.create(
+        "importing-before", {"P": _of("SSM::Parameter", Type="String", Value={"Fn::ImportValue": "the-topic"})}
+    )
     assert stacks.status("importing-before") == "ROLLBACK_COMPLETE"
     assert "No export named the-topic" in stacks.reasons("importing-before")["P"]
     stacks.create("importing", topic | {"Other": _of("SNS::Topic")})
@@ -275,7 +277,9 @@ def test_functions_conditions_and_rules(stacks: Stacks) -> None:
     ]
     value = {"Fn::Join": ["|", parts]}
     resources = {
-        "P": _of("SSM::Parameter", Name="/all", Type="String", Value=value, Description={"Fn::If": ["There", "d", no_value]}),
+        "P": _of(
+            "SSM::Parameter", Name="/all", Type="String", Value=value, Description={"Fn::If": ["There", "d", no_value]}
+        ),
         "Never": {"Condition": "There", **_of("SNS::Topic")},
     }
     assert stacks.create("functions", resources, **template) == "CREATE_COMPLETE", stacks.reasons("functions")

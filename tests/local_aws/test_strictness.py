@@ -8,10 +8,10 @@ import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.support.stack_operations import Stacks
+
 from local_aws.cloudformation.strictness import check_resources
 from local_aws.cloudformation.table import RESOURCE_TYPES
-
-from tests.support.stack_operations import Stacks
 
 GROUP = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/strict"}}
 ROLE = {

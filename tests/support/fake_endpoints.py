@@ -39,7 +39,9 @@ class FakeEndpoints:
                 status, body = 200, handler(region, json.loads(Request(environ).get_data()))
             except KeyError as error:
                 status, body = 400, {"__type": "ValidationException", "message": f"Could not find {error.args[0]}"}
-            return Response(json.dumps(body), status, content_type="application/x-amz-json-1.1")(environ, start_response)
+            return Response(json.dumps(body), status, content_type="application/x-amz-json-1.1")(
+                environ, start_response
+            )
 
         return answer
 

@@ -65,6 +65,7 @@ def _scaling(maximum: int, target: float) -> Resources:
             ServiceNamespace="sagemaker",
             RoleARN=ROLE_ARN,
             SuspendedState={"DynamicScalingInSuspended": "true"},
+            Tags=_tags(str(maximum)),
         ),
         "Tracking": _resource(
             "ApplicationAutoScaling::ScalingPolicy",
@@ -271,7 +272,13 @@ def _told(name: str) -> Callable[[Client, dict[str, str]], bool]:
 def _bucket(days: int, tag: str, *, versioned: bool) -> Resources:
     rules = [
         {"Id": "leftovers", "Status": "Enabled", "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days}},
-        {"Id": "old", "Status": "Enabled", "Prefix": "old/", "ExpirationInDays": "30", "NoncurrentVersionExpiration": {"NoncurrentDays": 7}},
+        {
+            "Id": "old",
+            "Status": "Enabled",
+            "Prefix": "old/",
+            "ExpirationInDays": "30",
+            "NoncurrentVersionExpiration": {"NoncurrentDays": 7},
+        },
     ]
     return {
         "Key": _resource("KMS::Key", KeyPolicy=_policy("kms:*", Principal="*")),
@@ -670,7 +677,10 @@ def _is_described(text: str) -> Callable[[Client, dict[str, str]], bool]:
 
 
 def _model(tag: str) -> Resources:
-    container = {"Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/some:one", "ModelDataUrl": "s3://some/model.tar.gz"}
+    container = {
+        "Image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/some:one",
+        "ModelDataUrl": "s3://some/model.tar.gz",
+    }
     vpc = {"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]}
     return {
         "Role": _role(),
@@ -757,6 +767,12 @@ def _serving(revision: str, tag: str, copies: int) -> Resources:
             "DependsOn": ["Endpoint"],
             **_resource(
                 "SageMaker::InferenceComponent",
+                DeploymentConfig={
+                    "RollingUpdatePolicy": {
+                        "MaximumBatchSize": {"Type": "COPY_COUNT", "Value": "1"},
+                        "WaitIntervalInSeconds": "60",
+                    }
+                },
                 EndpointName=ATTRIBUTE("Endpoint", "EndpointName"),
                 InferenceComponentName="some-copies",
                 RuntimeConfig={"CopyCount": str(copies)},

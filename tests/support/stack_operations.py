@@ -87,7 +87,9 @@ class Stacks:
 
 
 def _body(resources: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
-    sections = {key: more.pop(key) for key in ("Outputs", "Parameters_", "Conditions", "Mappings", "Rules") if key in more}
+    sections = {
+        key: more.pop(key) for key in ("Outputs", "Parameters_", "Conditions", "Mappings", "Rules") if key in more
+    }
     if "Parameters_" in sections:
         sections["Parameters"] = sections.pop("Parameters_")
     return {"TemplateBody": json.dumps({"Resources": resources, **sections}), **more}

@@ -5,21 +5,23 @@ It checks requests, starts the engine's operations and describes what there is.
 
 from __future__ import annotations
 
-import json
-import re
 import threading
-import urllib.parse
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.exceptions import ClientError
-
 from local_aws.cloudformation.changes import list_changes
+from local_aws.cloudformation.descriptions import (
+    describe_change_set,
+    describe_resource,
+    describe_stack,
+    pairs,
+    summarize,
+)
 from local_aws.cloudformation.engine import Engine
 from local_aws.cloudformation.intrinsics import TemplateError
-from local_aws.cloudformation.stacks import ChangeSet, Region, Resource, Source, Stack
-from local_aws.cloudformation.template import parse_template, resolve_parameters
+from local_aws.cloudformation.sources import Sources, parse_body
+from local_aws.cloudformation.stacks import ChangeSet, Region, Source, Stack
 from local_aws.services import Operation, ServiceError
 from local_aws.settings import ACCOUNT
 
@@ -46,8 +48,8 @@ class CloudFormation:
     """The operations, on the stacks of every region."""
 
     def __init__(self, aws: LocalAws) -> None:
-        self._aws = aws
         self._engine = Engine(aws)
+        self._sources = Sources(aws)
         self._regions: dict[str, Region] = {}
         self._lock = threading.Lock()
         aws.on_stop(self._engine.stop)
@@ -85,7 +87,7 @@ class CloudFormation:
         found = region.find(name)
         if found is not None and found.status != "DELETE_COMPLETE":
             raise ServiceError("AlreadyExistsException", f"Stack [{name}] already exists")
-        source = self._source(region, parameters, None)
+        source = self._sources.read(region, parameters, None)
         stack = region.add(name, "CREATE_IN_PROGRESS", source)
         on_failure = parameters.get("OnFailure") or ("DO_NOTHING" if parameters.get("DisableRollback") else "ROLLBACK")
         stack.protected = bool(parameters.get("EnableTerminationProtection"))
@@ -98,7 +100,7 @@ class CloudFormation:
         region = self._region(region_name)
         stack = self._living(region, parameters["StackName"])
         self._check_updatable(stack)
-        source = self._source(region, parameters, stack)
+        source = self._sources.read(region, parameters, stack)
         if _same(stack.source, source):
             raise ServiceError("ValidationError", "No updates are to be performed.")
         self._begin(stack, parameters, "UPDATE_IN_PROGRESS")
@@ -135,13 +137,13 @@ class CloudFormation:
         """Describe one stack, or all."""
         region = self._region(region_name)
         if parameters.get("StackName"):
-            return {"Stacks": [_describe_stack(self._find(region, parameters["StackName"]))]}
-        return {"Stacks": [_describe_stack(stack) for stack in region.living()]}
+            return {"Stacks": [describe_stack(self._find(region, parameters["StackName"]))]}
+        return {"Stacks": [describe_stack(stack) for stack in region.living()]}
 
     def list_stacks(self, region_name: str, parameters: Parameters) -> Parameters:
         """List the stacks, those that were deleted too."""
         statuses = parameters.get("StackStatusFilter") or ()
-        described = [_describe_stack(stack) for stack in list(self._region(region_name).stacks.values())]
+        described = [describe_stack(stack) for stack in list(self._region(region_name).stacks.values())]
         return {"StackSummaries": [stack for stack in described if not statuses or stack["StackStatus"] in statuses]}
 
     def describe_stack_events(self, region_name: str, parameters: Parameters) -> Parameters:
@@ -158,7 +160,7 @@ class CloudFormation:
         """Describe a stack's resources."""
         stack = self._find(self._region(region_name), parameters["StackName"])
         wanted = parameters.get("LogicalResourceId")
-        described = [_describe_resource(stack, resource) for resource in list(stack.resources.values())]
+        described = [describe_resource(stack, resource) for resource in list(stack.resources.values())]
         return {"StackResources": [one for one in described if wanted in {None, one["LogicalResourceId"]}]}
 
     def describe_stack_resource(self, region_name: str, parameters: Parameters) -> Parameters:
@@ -199,14 +201,14 @@ class CloudFormation:
     def get_template_summary(self, region_name: str, parameters: Parameters) -> Parameters:
         """Describe a template."""
         region = self._region(region_name)
-        body = self._body(region, parameters, region.find(parameters.get("StackName", "")))
-        template = _parse(body)
+        body = self._sources.read_body(region, parameters, region.find(parameters.get("StackName", "")))
+        template = parse_body(body)
         types = sorted({resource["Type"] for resource in template["Resources"].values()})
-        return {**_summary(template), "ResourceTypes": types}
+        return {**summarize(template), "ResourceTypes": types}
 
     def validate_template(self, region_name: str, parameters: Parameters) -> Parameters:
         """Check that a template is one."""
-        return _summary(_parse(self._body(self._region(region_name), parameters, None)))
+        return summarize(parse_body(self._sources.read_body(self._region(region_name), parameters, None)))
 
     # --- change sets
 
@@ -223,7 +225,7 @@ class CloudFormation:
             raise _no_stack(parameters["StackName"])
         if kind == "CREATE" and stack is not None and stack.status != "REVIEW_IN_PROGRESS":
             raise ServiceError("AlreadyExistsException", f"Stack [{stack.name}] already exists")
-        source = self._source(region, parameters, stack)
+        source = self._sources.read(region, parameters, stack)
         if stack is None:
             stack = region.add(parameters["StackName"], "REVIEW_IN_PROGRESS", source)
             stack.set_status("REVIEW_IN_PROGRESS", "User Initiated")
@@ -254,19 +256,18 @@ class CloudFormation:
     def describe_change_set(self, region_name: str, parameters: Parameters) -> Parameters:
         """Describe a change set."""
         stack, change_set = self._change_set(self._region(region_name), parameters)
-        described = {
-            **_describe_change_set(stack, change_set),
+        return {
+            **describe_change_set(stack, change_set),
             "Changes": change_set.changes,
-            "Parameters": _pairs("Parameter", change_set.source.given),
-            "Tags": _pairs("", change_set.source.tags),
+            "Parameters": pairs("Parameter", change_set.source.given),
+            "Tags": pairs("", change_set.source.tags),
             "Capabilities": stack.capabilities,
         }
-        return described
 
     def list_change_sets(self, region_name: str, parameters: Parameters) -> Parameters:
         """List a stack's change sets."""
         stack = self._find(self._region(region_name), parameters["StackName"])
-        return {"Summaries": [_describe_change_set(stack, one) for one in list(stack.change_sets.values())]}
+        return {"Summaries": [describe_change_set(stack, one) for one in list(stack.change_sets.values())]}
 
     def delete_change_set(self, region_name: str, parameters: Parameters) -> Mapping[str, Any]:
         """Forget a change set; one that is not there is deleted."""
@@ -339,150 +340,10 @@ class CloudFormation:
                     return stack, change_set
         raise ServiceError("ChangeSetNotFound", f"ChangeSet [{name}] does not exist")
 
-    def _source(self, region: Region, parameters: Parameters, previous: Stack | None) -> Source:
-        body = self._body(region, parameters, previous)
-        template = _parse(body)
-        known: Mapping[str, str] = _EMPTY if previous is None else previous.source.given
-        given = {}
-        for parameter in parameters.get("Parameters") or ():
-            key = parameter["ParameterKey"]
-            if not parameter.get("UsePreviousValue"):
-                given[key] = parameter.get("ParameterValue", "")
-            elif key in known:
-                given[key] = known[key]  # one that had its default before has it again
-        try:
-            resolved = resolve_parameters(template, given, lambda name: self._read_parameter(region, name))
-        except TemplateError as error:
-            raise ServiceError("ValidationError", str(error)) from None
-        if parameters.get("Tags") is None and previous is not None:
-            tags = previous.source.tags
-        else:
-            tags = {tag["Key"]: tag["Value"] for tag in parameters.get("Tags") or ()}
-        return Source(body=body, template=template, given=given, parameters=resolved, tags=tags)
-
-    def _body(self, region: Region, parameters: Parameters, previous: Stack | None) -> str:
-        if parameters.get("TemplateBody"):
-            return str(parameters["TemplateBody"])
-        if parameters.get("TemplateURL"):
-            return self._fetch(region, parameters["TemplateURL"])
-        if previous is not None and (parameters.get("UsePreviousTemplate") or "StackName" in parameters):
-            return previous.source.body
-        raise ServiceError("ValidationError", "Either Template URL or Template Body must be specified.")
-
-    def _fetch(self, region: Region, url: str) -> str:
-        bucket, key = _split_url(url)
-        try:
-            found = self._aws.client("s3", region.name).get_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            raise ServiceError("ValidationError", f"S3 error: {error.response['Error'].get('Message')} {url}") from None
-        return str(found["Body"].read().decode())
-
-    def _read_parameter(self, region: Region, name: str) -> str:
-        try:
-            return str(self._aws.client("ssm", region.name).get_parameter(Name=name)["Parameter"]["Value"])
-        except ClientError:
-            raise TemplateError(f"Unable to fetch parameters [{name}] from parameter store for this account.") from None
-
-
-def _parse(body: str) -> dict[str, Any]:
-    try:
-        return parse_template(body)
-    except TemplateError as error:
-        raise ServiceError("ValidationError", str(error)) from None
-
 
 def _no_stack(name: str) -> ServiceError:
     return ServiceError("ValidationError", f"Stack with id {name} does not exist")
 
 
-def _split_url(url: str) -> tuple[str, str]:
-    """Split an S3 URL, with the bucket in the host's name or in the path, in bucket and key."""
-    parts = urllib.parse.urlsplit(url)
-    host, path = parts.hostname or "", urllib.parse.unquote(parts.path.lstrip("/"))
-    virtual = re.fullmatch(r"(.+)\.(s3[.-].*amazonaws\.com|localhost)", host)
-    bucket, key = (virtual[1], path) if virtual else tuple(path.split("/", 1)) if "/" in path else ("", "")
-    if not bucket or not key:
-        raise ServiceError("ValidationError", f"TemplateURL must be a supported URL, not {url}")
-    return bucket, key
-
-
 def _same(before: Source, after: Source) -> bool:
     return (before.template, before.parameters, before.tags) == (after.template, after.parameters, after.tags)
-
-
-def _pairs(prefix: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{f"{prefix}Key": key, f"{prefix}Value": value} for key, value in values.items()]
-
-
-def _summary(template: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = [
-        {
-            "ParameterKey": name,
-            "DefaultValue": str(slot["Default"]) if "Default" in slot else None,
-            "ParameterType": slot["Type"],
-            "NoEcho": bool(slot.get("NoEcho", False)),
-            "Description": slot.get("Description"),
-        }
-        for name, slot in template.get("Parameters", {}).items()
-    ]
-    summary = {"Description": template.get("Description"), "Parameters": parameters}
-    return summary if "Metadata" not in template else {**summary, "Metadata": json.dumps(template["Metadata"])}
-
-
-def _describe_stack(stack: Stack) -> dict[str, Any]:
-    with stack.lock:
-        described = {
-            "StackId": stack.id,
-            "StackName": stack.name,
-            "StackStatus": stack.status,
-            "StackStatusReason": stack.reason,
-            "CreationTime": stack.created,
-            "LastUpdatedTime": stack.updated,
-            "DeletionTime": stack.deleted,
-            "Description": stack.source.template.get("Description"),
-            "TemplateDescription": stack.source.template.get("Description"),
-            "Parameters": [
-                {"ParameterKey": name, "ParameterValue": ",".join(value) if isinstance(value, list) else str(value)}
-                for name, value in stack.source.parameters.items()
-            ],
-            "Outputs": list(stack.outputs.values()),
-            "Tags": _pairs("", stack.source.tags),
-            "Capabilities": stack.capabilities,
-            "RoleARN": stack.role,
-            "NotificationARNs": [],
-            "DisableRollback": not stack.rollback,
-            "EnableTerminationProtection": stack.protected,
-            "DriftInformation": {"StackDriftStatus": "NOT_CHECKED"},
-        }
-    return {key: value for key, value in described.items() if value is not None}
-
-
-def _describe_resource(stack: Stack, resource: Resource) -> dict[str, Any]:
-    described = {
-        "StackId": stack.id,
-        "StackName": stack.name,
-        "LogicalResourceId": resource.logical_id,
-        "PhysicalResourceId": resource.physical.id,
-        "ResourceType": resource.kind,
-        "Timestamp": resource.updated,
-        "ResourceStatus": resource.status or "CREATE_IN_PROGRESS",
-        "ResourceStatusReason": resource.reason,
-        "Metadata": None if resource.metadata is None else json.dumps(resource.metadata),
-    }
-    return {key: value for key, value in described.items() if value is not None}
-
-
-def _describe_change_set(stack: Stack, change_set: ChangeSet) -> dict[str, Any]:
-    described = {
-        "StackId": stack.id,
-        "StackName": stack.name,
-        "ChangeSetId": change_set.id,
-        "ChangeSetName": change_set.name,
-        "Status": change_set.status,
-        "StatusReason": change_set.reason,
-        "ExecutionStatus": change_set.execution,
-        "CreationTime": change_set.created,
-        "Description": change_set.description,
-        "IncludeNestedStacks": False,
-    }
-    return {key: value for key, value in described.items() if value is not None}

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from local_aws.cloudformation.engine import must_replace
 from local_aws.cloudformation.intrinsics import UNKNOWN
+from local_aws.cloudformation.resource_work import must_replace
 from local_aws.cloudformation.stacks import Resource, Source, Stack
 from local_aws.cloudformation.table import RESOURCE_TYPES
 from local_aws.cloudformation.template import dependencies, order

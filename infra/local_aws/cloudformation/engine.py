@@ -8,14 +8,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from local_aws.cloudformation.intrinsics import TemplateError
-from local_aws.cloudformation.kinds import KINDS, Calls, Physical, ResourceError
+from local_aws.cloudformation.kinds import Physical
+from local_aws.cloudformation.resource_work import OperationFailedError, ResourceWork, Step, must_replace
 from local_aws.cloudformation.stacks import Region, Resource, Source, Stack, now
 from local_aws.cloudformation.strictness import check_resources
-from local_aws.cloudformation.table import RESOURCE_TYPES
 from local_aws.cloudformation.template import check_rules, dependencies, order
 
 if TYPE_CHECKING:
@@ -25,25 +24,12 @@ _LOG: Final = logging.getLogger(__name__)
 _STOP_S: Final = 10.0
 
 
-class _Failed(Exception):
-    """An operation cannot go on; the reason is in the events."""
-
-
-@dataclass(slots=True)
-class _Step:
-    """What an operation did to a resource, so that it can be undone: ``before`` is none for one that was made."""
-
-    before: Resource | None
-    after: Resource
-    replaced: bool
-
-
 class Engine:
     """Runs stack operations, each on a thread of its own, until ``stop``."""
 
     def __init__(self, aws: LocalAws) -> None:
-        self._aws = aws
         self._stopping = threading.Event()
+        self._work = ResourceWork(aws, self._stopping)
         self._threads: list[threading.Thread] = []
 
     def stop(self) -> None:
@@ -58,7 +44,7 @@ class Engine:
         def guarded() -> None:
             try:
                 operation()
-            except Exception:
+            except Exception:  # noqa: BLE001  # whatever it is, the stack is not to hang
                 _LOG.exception("an operation of stack %s failed inside the local AWS", stack.name)
                 stack.set_status(_failure_of(stack.status), "InternalFailure: the local AWS's log has the traceback")
 
@@ -70,7 +56,7 @@ class Engine:
         """Make a stack's resources; on failure ``ROLLBACK``, ``DELETE`` or ``DO_NOTHING``."""
         try:
             self._apply(region, stack, stack.source, [])
-        except _Failed as failure:
+        except OperationFailedError as failure:
             if on_failure == "DO_NOTHING":
                 stack.set_status("CREATE_FAILED", str(failure))
                 return
@@ -85,11 +71,11 @@ class Engine:
         """Move a stack to another source, or back where that fails."""
         before, outputs, imports = stack.source, stack.outputs, stack.imports
         old = dict(stack.resources)
-        steps: list[_Step] = []
+        steps: list[Step] = []
         stack.source = source
         try:
             self._apply(region, stack, source, steps)
-        except _Failed as failure:
+        except OperationFailedError as failure:
             stack.source = before
             if not stack.rollback:
                 stack.set_status("UPDATE_FAILED", str(failure))
@@ -120,7 +106,7 @@ class Engine:
 
     # --- forward
 
-    def _apply(self, region: Region, stack: Stack, source: Source, steps: list[_Step]) -> None:
+    def _apply(self, region: Region, stack: Stack, source: Source, steps: list[Step]) -> None:
         """Make or change every resource of a source, and work out the outputs; ``steps`` tells how far it came."""
         imports: set[str] = set()
 
@@ -135,14 +121,14 @@ class Engine:
             needs = {name: dependencies(item) for name, item in wanted.items()}
             names = order(needs)
         except TemplateError as error:
-            raise _Failed(str(error)) from None
+            raise OperationFailedError(str(error)) from None
         self._refuse_unknown(stack, wanted)
         for name in names:
             self._apply_one(stack, name, wanted[name], needs[name], scope, steps)
         try:
             outputs = _outputs(source, scope)
         except TemplateError as error:
-            raise _Failed(str(error)) from None
+            raise OperationFailedError(str(error)) from None
         exports = {output["ExportName"]: None for output in outputs.values() if "ExportName" in output}
         self._check_exports(region, stack, exports)
         with stack.lock:
@@ -154,27 +140,27 @@ class Engine:
             verb = "UPDATE" if name in stack.resources else "CREATE"
             stack.record(name, wanted[name]["Type"], "", f"{verb}_FAILED", reason)
         if refused:
-            raise _Failed(f"The following resource(s) failed to create: [{', '.join(sorted(refused))}].")
+            raise OperationFailedError(f"The following resource(s) failed to create: [{', '.join(sorted(refused))}].")
 
     def _check_exports(self, region: Region, stack: Stack, exports: Mapping[str, Any]) -> None:
         for other in region.living():
             taken = sorted(other.exports.keys() & exports.keys()) if other is not stack else []
             if taken:
-                raise _Failed(f"Export with name {taken[0]} is already exported by stack {other.name}")
+                raise OperationFailedError(f"Export with name {taken[0]} is already exported by stack {other.name}")
         gone = {name: value for name, value in stack.exports.items() if name not in exports}
         used = region.importers(gone, stack)
         if used:
-            raise _Failed("; ".join(used))
+            raise OperationFailedError("; ".join(used))
 
     def _apply_one(
-        self, stack: Stack, name: str, definition: Mapping[str, Any], needs: set[str], scope: Any, steps: list[_Step]
+        self, stack: Stack, name: str, definition: Mapping[str, Any], needs: set[str], scope: Any, steps: list[Step]
     ) -> None:
         old = stack.resources.get(name)
         kind = definition["Type"]
         try:
             properties = scope.resolve(definition.get("Properties", {}))
         except TemplateError as error:
-            raise self._fail(stack, name, kind, "", "UPDATE" if old else "CREATE", str(error)) from None
+            raise self._work.fail(stack, name, kind, "", "UPDATE" if old else "CREATE", str(error)) from None
         made = Resource(
             logical_id=name,
             kind=kind,
@@ -186,93 +172,36 @@ class Engine:
             metadata=definition.get("Metadata"),
         )
         if old is None:
-            self._make(stack, made, steps, None)
+            self._work.make(stack, made, steps, None)
         elif old.kind == kind and old.properties == properties:
             made.physical, made.status, made.updated = old.physical, old.status, old.updated
-            steps.append(_Step(old, made, replaced=False))
+            steps.append(Step(old, made, replaced=False))
             stack.resources[name] = made
         elif must_replace(old.kind, kind, old.properties, properties):
-            self._replace(stack, old, made, steps)
+            self._work.replace(stack, old, made, steps)
         else:
-            self._change(stack, old, made, steps)
-
-    def _make(self, stack: Stack, made: Resource, steps: list[_Step], old: Resource | None) -> None:
-        verb = "CREATE" if old is None else "UPDATE"
-        stack.record(made.logical_id, made.kind, "", f"{verb}_IN_PROGRESS", None, str(made.properties))
-        kind, calls = KINDS[made.kind], self._calls(stack, made)
-        try:
-            self._check_running()
-            made.physical = kind.create(calls, made.properties)
-            stack.resources[made.logical_id] = made  # from here on a rollback deletes it
-            steps.append(_Step(old, made, replaced=old is not None))
-            stack.record(
-                made.logical_id, made.kind, made.physical.id, f"{verb}_IN_PROGRESS", "Resource creation Initiated"
-            )
-            kind.set_up(calls, made.physical, made.properties)
-            kind.settle(calls, made.physical, made.properties)
-        except (ResourceError, KeyError) as error:
-            raise self._fail(stack, made.logical_id, made.kind, made.physical.id, verb, _reason(error)) from None
-        self._complete(stack, made, verb)
-
-    def _replace(self, stack: Stack, old: Resource, made: Resource, steps: list[_Step]) -> None:
-        name = RESOURCE_TYPES[made.kind].name
-        if name and old.kind == made.kind and name in made.properties:
-            if old.properties.get(name) == made.properties[name]:
-                reason = (
-                    "CloudFormation cannot update a stack when a custom-named resource requires replacing. "
-                    f"Rename {made.properties[name]} and update the stack again."
-                )
-                raise self._fail(stack, made.logical_id, made.kind, old.physical.id, "UPDATE", reason)
-        reason = "Requested update requires the creation of a new physical resource; hence creating one."
-        stack.record(made.logical_id, made.kind, old.physical.id, "UPDATE_IN_PROGRESS", reason)
-        self._make(stack, made, steps, old)
-
-    def _change(self, stack: Stack, old: Resource, made: Resource, steps: list[_Step]) -> None:
-        kind, calls = KINDS[made.kind], self._calls(stack, made)
-        made.physical = Physical(old.physical.id, dict(old.physical.attributes))
-        stack.record(made.logical_id, made.kind, old.physical.id, "UPDATE_IN_PROGRESS", None, str(made.properties))
-        steps.append(_Step(old, made, replaced=False))
-        stack.resources[made.logical_id] = made
-        try:
-            self._check_running()
-            kind.update(calls, made.physical, old.properties, made.properties)
-            kind.settle(calls, made.physical, made.properties)
-        except (ResourceError, KeyError) as error:
-            raise self._fail(stack, made.logical_id, made.kind, made.physical.id, "UPDATE", _reason(error)) from None
-        self._complete(stack, made, "UPDATE")
+            self._work.change(stack, old, made, steps)
 
     # --- back, and away
 
-    def _undo(self, stack: Stack, steps: list[_Step]) -> bool:
+    def _undo(self, stack: Stack, steps: list[Step]) -> bool:
         """Bring back what was there before an update: changes first, then away with what was made."""
         whole = True
         for step in reversed(steps):
             if step.before is not None and not step.replaced and step.before.properties != step.after.properties:
-                whole &= self._change_back(stack, step.before, step.after)
+                whole &= self._work.change_back(stack, step.before, step.after)
         for step in reversed(steps):
             if step.before is None:
-                whole &= self._delete_one(stack, step.after)
+                whole &= self._work.delete(stack, step.after)
                 if step.after.status != "DELETE_FAILED":
                     stack.resources.pop(step.after.logical_id, None)
             else:
                 if step.replaced:
-                    whole &= self._delete_one(stack, step.after)
+                    whole &= self._work.delete(stack, step.after)
                 stack.resources[step.before.logical_id] = step.before
         return whole
 
-    def _change_back(self, stack: Stack, before: Resource, after: Resource) -> bool:
-        kind, calls = KINDS[before.kind], self._calls(stack, before)
-        stack.record(before.logical_id, before.kind, before.physical.id, "UPDATE_IN_PROGRESS", None)
-        try:
-            kind.update(calls, before.physical, after.properties, before.properties)
-            kind.settle(calls, before.physical, before.properties)
-        except (ResourceError, KeyError) as error:
-            self._fail(stack, before.logical_id, before.kind, before.physical.id, "UPDATE", _reason(error))
-            return False
-        self._complete(stack, before, "UPDATE")
-        return True
-
-    def _clean_up(self, stack: Stack, old: Mapping[str, Resource], steps: list[_Step]) -> None:
+    def _clean_up(self, stack: Stack, old: Mapping[str, Resource], steps: list[Step]) -> None:
         """Delete what an update left behind: the replaced, and what the template has no more."""
         kept = {step.after.logical_id for step in steps}
         replaced = {step.before.logical_id: step.before for step in steps if step.before is not None and step.replaced}
@@ -283,7 +212,7 @@ class Engine:
             if policy == "Retain":
                 stack.record(name, resource.kind, resource.physical.id, "DELETE_SKIPPED", None)
             else:
-                self._delete_one(stack, resource)  # as AWS: what cannot be deleted now is left, the update is complete
+                self._work.delete(stack, resource)  # as AWS: what cannot be deleted now is left, the update is complete
             if name not in replaced:
                 stack.resources.pop(name, None)
 
@@ -298,56 +227,12 @@ class Engine:
             elif name in needed:
                 needed |= resource.needs
                 continue
-            elif not self._delete_one(stack, resource):
+            elif not self._work.delete(stack, resource):
                 whole = False
                 needed |= resource.needs
                 continue
             stack.resources.pop(name)
         return whole
-
-    def _delete_one(self, stack: Stack, resource: Resource) -> bool:
-        stack.record(resource.logical_id, resource.kind, resource.physical.id, "DELETE_IN_PROGRESS", None)
-        try:
-            KINDS[resource.kind].delete(self._calls(stack, resource), resource.physical, resource.properties)
-        except (ResourceError, KeyError) as error:
-            self._fail(stack, resource.logical_id, resource.kind, resource.physical.id, "DELETE", _reason(error))
-            resource.status, resource.reason = "DELETE_FAILED", _reason(error)
-            return False
-        self._complete(stack, resource, "DELETE")
-        return True
-
-    # --- small things
-
-    def _calls(self, stack: Stack, resource: Resource) -> Calls:
-        return Calls(
-            aws=self._aws,
-            region=stack.region,
-            stack_name=stack.name,
-            logical_id=resource.logical_id,
-            stopping=self._stopping,
-        )
-
-    def _check_running(self) -> None:
-        if self._stopping.is_set():
-            raise ResourceError("the local AWS was stopped")
-
-    def _complete(self, stack: Stack, resource: Resource, verb: str) -> None:
-        resource.status, resource.reason, resource.updated = f"{verb}_COMPLETE", None, now()
-        stack.record(resource.logical_id, resource.kind, resource.physical.id, resource.status, None)
-
-    def _fail(self, stack: Stack, name: str, kind: str, physical_id: str, verb: str, reason: str) -> _Failed:
-        stack.record(name, kind, physical_id, f"{verb}_FAILED", reason)
-        resource = stack.resources.get(name)
-        if resource is not None:
-            resource.status, resource.reason = f"{verb}_FAILED", reason
-        return _Failed(f"The following resource(s) failed to {verb.lower()}: [{name}]. ")
-
-
-def must_replace(old_kind: str, kind: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Tell whether a change needs a new physical resource."""
-    if old_kind != kind:
-        return True
-    return any(old.get(name) != new.get(name) for name in RESOURCE_TYPES[kind].replaced_by)
 
 
 def _outputs(source: Source, scope: Any) -> dict[str, dict[str, Any]]:
@@ -362,10 +247,6 @@ def _outputs(source: Source, scope: Any) -> dict[str, dict[str, Any]]:
             output["ExportName"] = scope.resolve(definition["Export"]["Name"])
         outputs[key] = output
     return outputs
-
-
-def _reason(error: Exception) -> str:
-    return f"property {error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _failure_of(status: str) -> str:

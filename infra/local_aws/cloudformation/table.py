@@ -39,7 +39,7 @@ def _row(
 RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": _row(
         "MaxCapacity MinCapacity ResourceId RoleARN ScalableDimension ServiceNamespace SuspendedState",
-        recorded="Tags",
+        recorded="Tags",  # moto keeps none
         replaced_by="ResourceId ScalableDimension ServiceNamespace",
         attributes="Id",
     ),
@@ -63,8 +63,8 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         "DashboardBody DashboardName", replaced_by="DashboardName", name="DashboardName"
     ),
     "AWS::CodeBuild::Project": _row(
-        "Artifacts Cache ConcurrentBuildLimit Description EncryptionKey Environment LogsConfig Name QueuedTimeoutInMinutes "
-        "ServiceRole Source SourceVersion Tags TimeoutInMinutes VpcConfig",
+        "Artifacts Cache ConcurrentBuildLimit Description EncryptionKey Environment LogsConfig Name "
+        "QueuedTimeoutInMinutes ServiceRole Source SourceVersion Tags TimeoutInMinutes VpcConfig",
         recorded="BadgeEnabled Visibility",
         replaced_by="Name",
         attributes="Arn",
@@ -85,7 +85,8 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         name="GroupName",
     ),
     "AWS::EC2::SecurityGroupEgress": _row(
-        "CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort GroupId IpProtocol ToPort",
+        "CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort GroupId IpProtocol "
+        "ToPort",
         replaced_by="CidrIp CidrIpv6 Description DestinationPrefixListId DestinationSecurityGroupId FromPort GroupId "
         "IpProtocol ToPort",
         attributes="Id",
@@ -110,7 +111,8 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         attributes="CidrBlock DefaultNetworkAcl DefaultSecurityGroup VpcId",
     ),
     "AWS::EC2::VPCEndpoint": _row(
-        "PolicyDocument PrivateDnsEnabled RouteTableIds SecurityGroupIds ServiceName SubnetIds Tags VpcEndpointType VpcId",
+        "PolicyDocument PrivateDnsEnabled RouteTableIds SecurityGroupIds ServiceName SubnetIds Tags "
+        "VpcEndpointType VpcId",
         replaced_by="ServiceName VpcEndpointType VpcId",
         attributes="Id",
     ),
@@ -191,7 +193,7 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         name="EndpointConfigName",
     ),
     "AWS::SageMaker::InferenceComponent": _row(
-        "EndpointName InferenceComponentName RuntimeConfig Specification Tags VariantName",
+        "DeploymentConfig EndpointName InferenceComponentName RuntimeConfig Specification Tags VariantName",
         replaced_by="EndpointName InferenceComponentName VariantName",
         attributes="CreationTime InferenceComponentArn InferenceComponentStatus LastModifiedTime "
         "RuntimeConfig.CurrentCopyCount RuntimeConfig.DesiredCopyCount",

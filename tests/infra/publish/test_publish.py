@@ -101,6 +101,9 @@ def stack(bucket: Bucket, session: boto3.Session) -> str:
     return name
 
 
+MANIFEST = {"schemaVersion": 2, "mediaType": "application/vnd.docker.distribution.manifest.v2+json"}
+
+
 def test_as_a_program(
     stack: str, bucket: Bucket, model: Path, session: boto3.Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -108,7 +111,7 @@ def test_as_a_program(
     config.write_text(f'name = "{stack}"\n[model]\nsource = "{model}"\n')
     ecr = session.client("ecr")
     named = ecr.create_repository(repositoryName=stack)["repository"]["repositoryUri"] + ":mine"
-    ecr.put_image(repositoryName=stack, imageManifest=json.dumps({"schemaVersion": 2}), imageTag="mine")
+    ecr.put_image(repositoryName=stack, imageManifest=json.dumps(MANIFEST), imageTag="mine")
     assert main(["--config", str(config), "-c", f"image.uri={named}", "--quiet"]) == 0
     shown = capsys.readouterr()
     image, uri = shown.out.splitlines()

@@ -1,4 +1,4 @@
-"""A small CDK app for the tests of the local AWS: what `-c` says is what a user would change between two deployments."""
+"""A small CDK app for the tests of the local AWS: what `-c` says is what changes between two deployments."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam

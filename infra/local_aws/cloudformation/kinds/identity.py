@@ -1,5 +1,6 @@
 """IAM's resources."""
 
+# ruff: noqa: ARG002  # the methods of every kind take the same
 from __future__ import annotations
 
 import json

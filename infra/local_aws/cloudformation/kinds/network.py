@@ -1,5 +1,6 @@
 """EC2's networks."""
 
+# ruff: noqa: ARG002  # the methods of every kind take the same
 from __future__ import annotations
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """SageMaker's resources: their properties are the API's own requests."""
 
+# ruff: noqa: ARG002  # the methods of every kind take the same
 from __future__ import annotations
 
 from typing import Any, Final
@@ -13,6 +14,7 @@ from local_aws.cloudformation.kinds.base import (
     changed_tags,
     differs,
     only,
+    without,
 )
 
 _NAME: Final = 63  # characters of a SageMaker name
@@ -130,7 +132,7 @@ class InferenceComponent(Kind):
     def create(self, calls: Calls, properties: Properties) -> Physical:
         """Begin to start the copies."""
         name = properties.get("InferenceComponentName") or calls.name(_NAME)
-        request = {**properties, "InferenceComponentName": name}
+        request = {**without(properties, "DeploymentConfig"), "InferenceComponentName": name}  # of updates only
         arn = calls("sagemaker", "CreateInferenceComponent", request)["InferenceComponentArn"]
         return Physical(arn, {"InferenceComponentArn": arn, "InferenceComponentName": name})
 
@@ -157,7 +159,7 @@ class InferenceComponent(Kind):
         """Begin to change the copies."""
         _retag(calls, physical.id, before, after)
         if differs(before, after, ("RuntimeConfig", "Specification")):
-            request = only(after, "RuntimeConfig", "Specification")
+            request = only(after, "DeploymentConfig", "RuntimeConfig", "Specification")
             name = physical.attributes["InferenceComponentName"]
             calls("sagemaker", "UpdateInferenceComponent", {**request, "InferenceComponentName": name})
 

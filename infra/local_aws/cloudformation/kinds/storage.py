@@ -1,5 +1,6 @@
 """Where things are kept: buckets, repositories and keys."""
 
+# ruff: noqa: ARG002  # the methods of every kind take the same
 from __future__ import annotations
 
 import json

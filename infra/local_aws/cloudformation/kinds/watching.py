@@ -1,5 +1,6 @@
 """What is watched and who is told: logs, alarms, dashboards and topics."""
 
+# ruff: noqa: ARG002  # the methods of every kind take the same
 from __future__ import annotations
 
 import json

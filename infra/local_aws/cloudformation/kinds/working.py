@@ -1,5 +1,6 @@
 """What works by itself: scaling targets and policies, and build projects."""
 
+# ruff: noqa: ARG002  # the methods of every kind take the same
 from __future__ import annotations
 
 from typing import Final
@@ -68,14 +69,12 @@ class BuildProject(Kind):
     def create(self, calls: Calls, properties: Properties) -> Physical:
         """Make the project."""
         name = properties.get("Name") or calls.name(150)
-        request = without(properties, "BadgeEnabled", "Visibility")
-        calls("codebuild", "CreateProject", {**request, "Name": name})
+        calls("codebuild", "CreateProject", {**properties, "Name": name})
         return Physical(name, {"Arn": f"arn:aws:codebuild:{calls.region}:{ACCOUNT}:project/{name}"})
 
     def update(self, calls: Calls, physical: Physical, before: Properties, after: Properties) -> None:
         """Write what it is now."""
-        request = without(after, "BadgeEnabled", "Visibility")
-        calls("codebuild", "UpdateProject", {**request, "Name": physical.id})
+        calls("codebuild", "UpdateProject", {**after, "Name": physical.id})
 
     def delete(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Delete the project."""
