@@ -25,9 +25,9 @@ class Settings:
     ``state_folder`` keeps unpacked images, downloaded models and the containers' logs. ``waiting`` scales times that
     are only waited for (a canary's baking, the termination wait): 0.01 makes five minutes three seconds; it never
     shortens work that is really done. ``quota`` is how many instances of each type the account may have, ``quotas``
-    says otherwise by a quota's name (``ml.g6.xlarge for endpoint usage``). ``container_environment`` wins over
-    what is deployed: what a container must do otherwise here, such as to listen on loopback only. ``model_timeout_s`` is what a container has for one answer;
-    ``seed`` decides what is left to chance (variants by weight, sampled captures).
+    says otherwise by a quota's name (``ml.g6.xlarge for endpoint usage``). ``container_environment`` wins over what is
+    deployed: what a container must do otherwise here, such as to listen on loopback only. ``model_timeout_s`` is what a
+    container has for one answer; ``seed`` decides what is left to chance (variants by weight, sampled captures).
 
     **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
     **Raises**: ``LocalAwsError`` for a host that is not loopback.
