@@ -5,7 +5,6 @@ It knows nothing of the API; where it stands is in ``describe``.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import hashlib
 import io
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
+from local_aws.build_log import BuildLog
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
@@ -63,7 +63,6 @@ class Build:
         self._stopping = stopping
         self._cancelled = threading.Event()
         self._lock = threading.Lock()
-        self._written = 0  # the time of the log's last line, ms
         self._variables = {
             one["name"]: one["value"]
             for one in (
@@ -72,6 +71,7 @@ class Build:
             )
         }
         self.description = self._describe_start(identifier, number, overrides)
+        self._log = BuildLog(aws.client("logs", region), self.description["logs"])
 
     def _describe_start(self, identifier: str, number: int, overrides: dict[str, Any]) -> dict[str, Any]:
         project, region = self.project, self._region
@@ -150,7 +150,7 @@ class Build:
         self._wait(_QUEUED_S)
         self._phase("PROVISIONING")
         self._wait(_PROVISIONING_S)
-        self._open_log()
+        self._log.open()
         self._phase("DOWNLOAD_SOURCE")
         folder = self._download()
         self._phase("PRE_BUILD")
@@ -174,7 +174,7 @@ class Build:
             return
         name, ended = phases[-1]["phaseType"], datetime.now(UTC)
         if name not in {"SUBMITTED", "QUEUED", "PROVISIONING"}:  # the log begins with the container
-            self._write(f"[Container] Phase complete: {name} State: {status}")
+            self._log.write(f"[Container] Phase complete: {name} State: {status}")
             code = (
                 ""
                 if status == "SUCCEEDED"
@@ -182,7 +182,7 @@ class Build:
                 if name == "DOWNLOAD_SOURCE"
                 else "COMMAND_EXECUTION_ERROR"
             )
-            self._write(f"[Container] Phase context status code: {code} Message: {message}")
+            self._log.write(f"[Container] Phase context status code: {code} Message: {message}")
         with self._lock:
             phases[-1] |= {
                 "phaseStatus": status,
@@ -196,25 +196,6 @@ class Build:
         while time.monotonic() < deadline:
             if self._cancelled.wait(min(0.05, max(0.0, deadline - time.monotonic()))) or self._stopping.is_set():
                 raise _StoppedError
-
-    # --- the log
-
-    def _open_log(self) -> None:
-        logs, place = self._aws.client("logs", self._region), self.description["logs"]
-        group = {"logGroupName": place["groupName"]}
-        with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
-            logs.create_log_group(**group)
-        logs.create_log_stream(**group, logStreamName=place["streamName"])
-        self._write("[Container] Waiting for agent ping")
-
-    def _write(self, line: str) -> None:
-        self._written = max(int(time.time() * 1000), self._written + 1)  # so that the order is the order of writing
-        place = self.description["logs"]
-        self._aws.client("logs", self._region).put_log_events(
-            logGroupName=place["groupName"],
-            logStreamName=place["streamName"],
-            logEvents=[{"timestamp": self._written, "message": line + "\n"}],
-        )
 
     # --- what the commands would do
 
@@ -238,7 +219,7 @@ class Build:
                 archive.extractall(folder)
         except zipfile.BadZipFile as error:
             raise _FailedError(f"error while extracting the source {location}: {error}") from None
-        self._write(f"[Container] Downloaded {len(body)} bytes from {location}")
+        self._log.write(f"[Container] Downloaded {len(body)} bytes from {location}")
         return folder
 
     def _image(self) -> tuple[str, str, str, str]:
@@ -248,23 +229,23 @@ class Build:
             raise _FailedError(
                 f"IMAGE_URI is {uri!r}; it must be {ACCOUNT}.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>"
             )
-        self._write(f"[Container] Login Succeeded: {match[1]}")
+        self._log.write(f"[Container] Login Succeeded: {match[1]}")
         return uri, match[2], match[3], match[4]
 
     def _build(self, folder: Path, uri: str) -> dict[str, Any]:
         """Follow the Dockerfile in the log, and name the image by what it would be built from."""
         given = {name: value for name, value in self._variables.items() if name != "IMAGE_URI" and value}
         arguments = "".join(f"--build-arg {name}={value} " for name, value in sorted(given.items()))
-        self._write(f"[Container] Running command docker build --platform linux/amd64 {arguments}--tag {uri} .")
+        self._log.write(f"[Container] Running command docker build --platform linux/amd64 {arguments}--tag {uri} .")
         dockerfile = folder / "Dockerfile"
         if not dockerfile.is_file():
             raise _FailedError("ERROR: failed to read dockerfile: open Dockerfile: no such file or directory")
         steps = [line for line in dockerfile.read_text().splitlines() if re.match(r"[A-Z]+ ", line)]
         for number, line in enumerate(steps, 1):
-            self._write(f"#{number} [{number}/{len(steps)}] {line}")
+            self._log.write(f"#{number} [{number}/{len(steps)}] {line}")
         self._wait(_BUILDING_S)
         digest, size = _digest(folder, given)
-        self._write(f"#{len(steps) + 1} exporting to image sha256:{digest}")
+        self._log.write(f"#{len(steps) + 1} exporting to image sha256:{digest}")
         return {
             "schemaVersion": 2,
             "mediaType": _MANIFEST_TYPE,
@@ -283,7 +264,7 @@ class Build:
         }
 
     def _push(self, folder: Path, uri: str, region: str, repository: str, tag: str, manifest: dict[str, Any]) -> None:
-        self._write(f"[Container] Running command docker push {uri}")
+        self._log.write(f"[Container] Running command docker push {uri}")
         ecr = self._aws.client("ecr", region)
         request = {
             "repositoryName": repository,
@@ -296,7 +277,7 @@ class Build:
             pushed = ecr.put_image(**request)["image"]["imageId"]["imageDigest"]
         except ClientError as error:
             raise _FailedError(_refusal(error, repository, tag)) from None
-        self._write(f"{tag}: digest: {pushed}")
+        self._log.write(f"{tag}: digest: {pushed}")
 
         def exists() -> bool:
             try:

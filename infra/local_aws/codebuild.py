@@ -145,7 +145,7 @@ class CodeBuild:
         thread = threading.Thread(target=build.run, name=f"build-{identifier}", daemon=True)
         self._threads = [running for running in self._threads if running.is_alive()] + [thread]
         thread.start()
-        return {"build": build.description}
+        return {"build": build.describe()}
 
     def batch_get_builds(self, region: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Describe builds."""
