@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MODEL ?=
+JOBS ?= 2
 CONFIG ?=
 IMAGE ?= jina-v3-sagemaker
 TORCH ?= cu128
@@ -58,8 +59,8 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup ## the fast tests (under six minutes on two cores)
-	$(BIN)/pytest
+test: setup ## the fast tests, on JOBS processes (under six minutes on two cores)
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 
 test-slow: setup ## what takes minutes: long fuzzing, half precision of the reference, load peaks of every layout
 	$(BIN)/pytest -m 'slow and not gpu and not weights and not aws'
