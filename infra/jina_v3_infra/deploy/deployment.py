@@ -6,6 +6,7 @@ again.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ class Deploying:
         self._call(
             stack,
             *("deploy", stack, "--exclusively", "--app", str(self.assembly)),
-            *("--require-approval", "never", "--progress", "events"),
+            *("--require-approval", "never", "--progress", "bar" if sys.stdout.isatty() else "events"),
         )
 
     def _call(self, stack: str, *arguments: str) -> None:

@@ -1,0 +1,81 @@
+"""Every example configuration, deployed by the command and the real CDK to the local AWS, called, and destroyed."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jina_v3_infra.config import Deployment, read_deployment
+from local_aws.server import LocalAws
+
+Inventory = Callable[[str], dict[str, set[str]]]
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "infra" / "examples").iterdir())
+REQUEST = json.dumps({"input": ["Boote kehren heim"], "task": "retrieval.query", "dimensions": 32}).encode()
+LIMIT_S = 60
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_deployed_answers_and_goes(
+    aws: LocalAws, tiny_model: Path, example: Path, inventory: Inventory
+) -> None:
+    overrides = [f"model.source={tiny_model}"]
+    deployment = read_deployment(example, overrides)
+    before = inventory(deployment.region)
+    run(aws, "deploy", deployment.region, example, overrides)
+    vector = call(aws, deployment)["data"][0]["embedding"]
+    assert len(vector) == 32
+    assert abs(sum(value * value for value in vector) - 1) < 1e-4
+    run(aws, "status", deployment.region, example, overrides)
+    run(aws, "destroy", deployment.region, example, [*overrides, "--delete-data"])
+    assert inventory(deployment.region) == before
+
+
+def run(aws: LocalAws, step: str, region: str, example: Path, options: list[str]) -> None:
+    overrides = [word for option in options for word in (("-c", option) if "=" in option else (option,))]
+    agreed = [] if step == "status" else ["--yes"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "jina_v3_infra.deploy", step, *agreed, "--config", str(example), *overrides],
+        env=os.environ | aws.environment(region),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Traceback" not in ran.stdout + ran.stderr
+
+
+def call(aws: LocalAws, deployment: Deployment) -> Any:
+    runtime = aws.client("sagemaker-runtime", deployment.region)
+    named: dict[str, str] = {"EndpointName": deployment.endpoint_name, "ContentType": "application/json"}
+    if deployment.endpoint.asynchronous is not None:
+        return call_through_s3(aws, deployment, named)
+    if deployment.endpoint.inference_component is not None:
+        named["InferenceComponentName"] = deployment.endpoint_name
+    return json.load(runtime.invoke_endpoint(**named, Body=REQUEST)["Body"])
+
+
+def call_through_s3(aws: LocalAws, deployment: Deployment, named: dict[str, str]) -> Any:
+    s3 = aws.client("s3", deployment.region)
+    outputs = aws.client("cloudformation", deployment.region).describe_stacks(StackName=deployment.foundation_stack)
+    bucket = {one["OutputKey"]: one["OutputValue"] for one in outputs["Stacks"][0]["Outputs"]}["ArtifactBucket"]
+    s3.put_object(Bucket=bucket, Key="asynchronous/inputs/one.json", Body=REQUEST)
+    answer = aws.client("sagemaker-runtime", deployment.region).invoke_endpoint_async(
+        **named, InputLocation=f"s3://{bucket}/asynchronous/inputs/one.json"
+    )
+    key = answer["OutputLocation"].removeprefix(f"s3://{bucket}/")
+    deadline = time.monotonic() + LIMIT_S
+    while True:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=key)
+        if found["KeyCount"]:
+            return json.load(s3.get_object(Bucket=bucket, Key=key)["Body"])
+        assert time.monotonic() < deadline, "no output came"
+        time.sleep(0.1)
