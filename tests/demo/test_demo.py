@@ -74,10 +74,11 @@ def assert_stopped(children: list[psutil.Process]) -> None:
 @pytest.mark.timeout(600)
 def test_everything_as_a_user_sees_it() -> None:
     with demo("--keep") as process:
-        screen = read_until(process, "curl ")
+        screen = read_until(process, "Yours until Ctrl-C")
+        how = read_until(process, "/invocations")
         children = psutil.Process(process.pid).children(recursive=True)
         check_screen(screen)
-        check_still_serving(dict(re.findall(r"^ *export (AWS_\w+)=(\S+)$", screen, re.MULTILINE)))
+        check_still_serving(dict(re.findall(r"^export (AWS_\w+)=(\S+)$", how, re.MULTILINE)))
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0, rest
