@@ -62,8 +62,8 @@ format: setup ## let ruff rewrite what it can
 test: setup ## the fast tests, on JOBS processes (under six minutes on two cores)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 
-test-slow: setup ## what takes minutes: long fuzzing, half precision of the reference, load peaks of every layout
-	$(BIN)/pytest -m 'slow and not gpu and not weights and not aws'
+test-slow: setup ## what takes minutes: whole deployments by the CDK, long fuzzing, half precision of the reference
+	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile -m 'slow and not gpu and not weights and not aws'
 
 test-gpu: setup ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu

@@ -41,7 +41,7 @@ source = "{model}"
 
 [[endpoint.variants]]
 instance_type = "ml.g6.xlarge"
-scaling = {{ min = 1, max = 3 }}
+scaling = {{ min = 2, max = 4 }}
 
 [endpoint.environment]
 JINA_V3_MAX_TEXTS = "64"
@@ -149,6 +149,9 @@ def test_deploy_call_update_destroy(aws: LocalAws, models: list[Path], tmp_path:
     with Caller(runtime) as caller:
         deploy(aws, tmp_path, first.replace("ml.g6.xlarge", "ml.g5.xlarge"))
         assert machines(aws) == ["ml.g5.xlarge"]
+        updated = aws.client("sagemaker", REGION).describe_endpoint(EndpointName="life")
+        routing = updated["LastDeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]
+        assert (updated["EndpointStatus"], routing["Type"]) == ("InService", "CANARY")
         assert np.abs(embed(runtime) - expected(models[0])).max() < 1e-5
         deploy(aws, tmp_path, CONFIG.format(model=models[1]).replace("ml.g6.xlarge", "ml.g5.xlarge"))
         assert np.abs(embed(runtime) - expected(models[1])).max() < 1e-5
