@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 from local_aws import shapes
-from local_aws.settings import LocalAwsError
+from local_aws.errors import LocalAwsError
 
 TESTED: Final = "5.2.5"
 

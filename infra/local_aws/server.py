@@ -14,11 +14,12 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from local_aws.errors import LocalAwsError
 from local_aws.faults import Faults
 from local_aws.images import Images
 from local_aws.moto_repairs import forget_everything, repair_moto
 from local_aws.services import explain_failures
-from local_aws.settings import ACCESS_KEY, SECRET_KEY, LocalAwsError, Settings
+from local_aws.settings import ACCESS_KEY, SECRET_KEY, Settings
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
 
-PARTS: Final = ("local_aws.preflight", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
+PARTS: Final = ("local_aws.quotas", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
 """The modules whose ``install`` adds a part to this AWS."""
 
 

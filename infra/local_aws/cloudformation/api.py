@@ -22,7 +22,8 @@ from local_aws.cloudformation.engine import Engine
 from local_aws.cloudformation.intrinsics import TemplateError
 from local_aws.cloudformation.sources import Sources, parse_body
 from local_aws.cloudformation.stacks import ChangeSet, Region, Source, Stack
-from local_aws.services import Operation, ServiceError
+from local_aws.errors import ServiceError
+from local_aws.services import Operation
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
