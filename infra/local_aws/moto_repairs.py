@@ -99,6 +99,8 @@ def keep_quiet() -> None:
 
 def forget_everything() -> None:
     """Empty moto's backends, so that the next local AWS of the process begins with nothing."""
+    from moto.core.config import default_user_config
     from moto.moto_api._internal.models import moto_api_backend
 
+    default_user_config.pop("iam", None)  # AWS's policies take long to read, and not every user of moto wants them
     moto_api_backend.reset()

@@ -17,6 +17,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal, NamedTuple
 
+from botocore.loaders import create_loader
 from botocore.session import Session
 
 _SHOWN: Final = 120  # characters of a value in a message
@@ -26,10 +27,20 @@ _NUMBERS: Final = ("integer", "long", "float", "double")
 _CLASSES: Final = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
 
 
+_loader: Final = functools.cache(create_loader)
+
+
+def open_session() -> Session:
+    """Open a session of botocore's; all of them share the models, each of which is megabytes of JSON to read."""
+    session = Session()
+    session.register_component("data_loader", _loader())
+    return session
+
+
 @functools.cache
 def service_model(service: str) -> Any:
     """Return botocore's model of a service."""
-    return Session().get_service_model(service)
+    return open_session().get_service_model(service)
 
 
 def input_shape(service: str, operation: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jina_v3_infra import release
@@ -344,7 +344,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data(), whole=st.sampled_from([WHOLE, COMPONENTS]))
 def test_whatever_one_field_becomes_it_validates_or_is_explained(data: st.DataObject, whole: dict[str, Any]) -> None:
     content = json.loads(json.dumps(whole))
@@ -363,7 +363,8 @@ def test_whatever_one_field_becomes_it_validates_or_is_explained(data: st.DataOb
         return
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
+@example(place="²", value="", below="name")
 @given(
     place=st.text(max_size=12),
     value=st.text(max_size=12),
