@@ -7,8 +7,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from jina_v3_infra.aws_errors import error_code
 from jina_v3_infra.ecr_image import EcrImage
-from jina_v3_infra.publish.errors import error_code, explained
+from jina_v3_infra.publish.errors import explained
 
 
 def image_exists(image: EcrImage, session: Any) -> bool:
