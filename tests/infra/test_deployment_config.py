@@ -375,3 +375,17 @@ def test_whatever_an_override_is_it_works_or_is_explained(place: str, value: str
         read_deployment(None, [f"{below}.{place}={value}" if below else f"{place}={value}"])
     except DeploymentError:
         return
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@given(data=st.data(), whole=st.sampled_from([WHOLE, COMPONENTS]))
+def test_whatever_one_field_becomes_at_length(data: st.DataObject, whole: dict[str, Any]) -> None:
+    test_whatever_one_field_becomes_it_validates_or_is_explained.hypothesis.inner_test(data, whole)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@given(place=st.text(max_size=12), value=st.text(max_size=12), below=st.sampled_from(["", "name", "tags"]))
+def test_whatever_an_override_is_at_length(place: str, value: str, below: str) -> None:
+    test_whatever_an_override_is_it_works_or_is_explained.hypothesis.inner_test(place, value, below)
