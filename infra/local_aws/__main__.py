@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from local_aws.settings import REGIONS, LocalAwsError, Settings
+from local_aws.errors import LocalAwsError
+from local_aws.settings import REGIONS, Settings
 
 _EPILOG: Final = """\
 how to use it:

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from local_aws.builds import Build
-from local_aws.services import Operation, Service, ServiceError, add_service
+from local_aws.errors import ServiceError
+from local_aws.services import Operation, Service, add_service
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:

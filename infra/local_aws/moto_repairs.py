@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Final
 
 from local_aws import shapes
-from local_aws.settings import LocalAwsError
+from local_aws.errors import LocalAwsError
 
 TESTED: Final = "5.2.5"
 
@@ -99,6 +99,8 @@ def keep_quiet() -> None:
 
 def forget_everything() -> None:
     """Empty moto's backends, so that the next local AWS of the process begins with nothing."""
+    from moto.core.config import default_user_config
     from moto.moto_api._internal.models import moto_api_backend
 
+    default_user_config.pop("iam", None)  # AWS's policies take long to read, and not every user of moto wants them
     moto_api_backend.reset()

@@ -14,11 +14,13 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from local_aws.errors import LocalAwsError
 from local_aws.faults import Faults
 from local_aws.images import Images
 from local_aws.moto_repairs import forget_everything, repair_moto
 from local_aws.services import explain_failures
-from local_aws.settings import ACCESS_KEY, SECRET_KEY, LocalAwsError, Settings
+from local_aws.settings import ACCESS_KEY, SECRET_KEY, Settings
+from local_aws.shapes import open_session
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
 
-PARTS: Final = ("local_aws.preflight", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
+PARTS: Final = ("local_aws.quotas", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
 """The modules whose ``install`` adds a part to this AWS."""
+
+_POLL_S: Final = 0.02  # how soon the server sees that it is to stop
 
 
 class LocalAws:
@@ -45,7 +49,7 @@ class LocalAws:
         self.images = Images()
         self.faults = Faults()
         self._closers: list[Callable[[], None]] = []
-        self._session = boto3.Session(aws_access_key_id=ACCESS_KEY, aws_secret_access_key=SECRET_KEY)
+        self._session = boto3.Session(ACCESS_KEY, SECRET_KEY, botocore_session=open_session())
         self._clients: dict[tuple[str, str], Any] = {}
         self._clients_lock = threading.Lock()
         self._application: WSGIApplication = explain_failures(DomainDispatcherApplication(create_backend_app))
@@ -53,7 +57,9 @@ class LocalAws:
         self._server = make_server(
             settings.host, settings.port, self._dispatch, threaded=True, request_handler=MotoRequestHandler
         )
-        self._thread = threading.Thread(target=self._server.serve_forever, name="local-aws", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_S,), name="local-aws", daemon=True
+        )
         for name in parts:
             importlib.import_module(name).install(self)
 

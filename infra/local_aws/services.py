@@ -1,19 +1,17 @@
 """Services that this AWS answers by functions: botocore's model of the service is the whole protocol.
 
-A request is parsed and checked by its shape before the function sees it, and the answer is written by the output's
-shape. It knows nothing of what the functions do.
+A request is read by its service's protocol, JSON 1.1 or Query, and checked by its shape before the function sees it.
+It knows nothing of what the functions do.
 """
 
 from __future__ import annotations
 
 import html
-import json
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from moto.core.exceptions import ServiceException
 from moto.core.model import OperationModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.request import determine_request_protocol
@@ -22,6 +20,8 @@ from moto.core.utils import get_service_model
 from werkzeug.wrappers import Request, Response
 
 from local_aws import shapes
+from local_aws.errors import ServiceError
+from local_aws.json_protocol import answer_json, read_json, refuse_json
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -32,13 +32,6 @@ _LOG: Final = logging.getLogger(__name__)
 
 Operation = Callable[[str, dict[str, Any]], Mapping[str, Any]]
 """Answers one request: the region and the parsed parameters to the members of the output."""
-
-
-class ServiceError(ServiceException):
-    """An error as the service's API reports it: its code and its message."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,23 +66,21 @@ def explain_failures(application: WSGIApplication) -> WSGIApplication:
         try:
             return application(environ, start_response)
         except NotImplementedError as error:
-            response = _refusal(environ, 400, "UnknownOperationException", f"{error} in the local AWS")
+            refusal = ServiceError("UnknownOperationException", f"{error} in the local AWS")
         except Exception as error:  # noqa: BLE001  # whatever it is, the client is to be told
             _LOG.exception("moto failed")
             text = f"moto failed on this request with {type(error).__name__}: {error}"
-            response = _refusal(environ, 500, "InternalFailure", text)
-        return response(environ, start_response)
+            refusal = ServiceError("InternalFailure", text, 500)
+        refuse = refuse_json if "HTTP_X_AMZ_TARGET" in environ else _refuse_xml
+        return refuse(refusal)(environ, start_response)
 
     return answer
 
 
-def _refusal(environ: Any, status: int, code: str, message: str) -> Response:
-    if "HTTP_X_AMZ_TARGET" in environ:
-        body, kind = json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1"
-    else:
-        detail = f"<Error><Code>{code}</Code><Message>{html.escape(message)}</Message></Error>"
-        body, kind = f"<ErrorResponse>{detail}</ErrorResponse>", "text/xml"
-    return Response(body, status, {"x-amzn-ErrorType": code, "Content-Type": kind})
+def _refuse_xml(error: ServiceError) -> Response:
+    detail = f"<Error><Code>{error.code}</Code><Message>{html.escape(error.message)}</Message></Error>"
+    headers = {"x-amzn-ErrorType": error.code, "Content-Type": "text/xml"}
+    return Response(f"<ErrorResponse>{detail}</ErrorResponse>", error.status, headers)
 
 
 def _signed_scope(authorization: str) -> tuple[str, str] | None:
@@ -101,26 +92,26 @@ def _signed_scope(authorization: str) -> tuple[str, str] | None:
 
 def _respond(service: Service, region: str, request: Request) -> Response:
     model = get_service_model(service.name)
-    protocol = determine_request_protocol(model, request.content_type)
+    in_json = determine_request_protocol(model, request.content_type) == "json"
     name = request.values.get("Action") or request.headers.get("X-Amz-Target", "").rpartition(".")[2]
     operation = OperationModel({}, model)
-    result: Any
     try:
         if name not in model.operation_names:
             raise ServiceError(service.invalid, f"{service.name} has no operation {name!r}")  # noqa: TRY301
         operation = model.operation_model(name)
-        result = _perform(service, region, name, _parse(operation, protocol, request))
+        parameters = read_json(request.get_data()) if in_json else _parse_query(operation, request)
+        result = _perform(service, region, name, parameters)
     except ServiceError as error:
-        result = error
+        return refuse_json(error) if in_json else _write_query(service, operation, error)
     except Exception:  # noqa: BLE001  # whatever it is, the client is to be told
         _LOG.exception("%s %s failed inside the local AWS", service.name, name)
-        result = ServiceError(service.invalid, f"{name} failed inside the local AWS; its log has the traceback")
-    written = get_serializer_class(service.name, protocol)(operation_model=operation).serialize(result)
-    return Response(written["body"], written["status_code"], written["headers"])
+        failed = ServiceError(service.invalid, f"{name} failed inside the local AWS; its log has the traceback")
+        return refuse_json(failed) if in_json else _write_query(service, operation, failed)
+    return answer_json(result) if in_json else _write_query(service, operation, result)
 
 
-def _parse(operation: Any, protocol: str, request: Request) -> dict[str, Any]:
-    parsed: dict[str, Any] = PROTOCOL_PARSERS[protocol](operation).parse(
+def _parse_query(operation: Any, request: Request) -> dict[str, Any]:
+    parsed: dict[str, Any] = PROTOCOL_PARSERS["query"](operation).parse(
         {
             "method": request.method,
             "values": request.values,
@@ -131,6 +122,11 @@ def _parse(operation: Any, protocol: str, request: Request) -> dict[str, Any]:
         }
     )
     return parsed
+
+
+def _write_query(service: Service, operation: Any, result: Mapping[str, Any] | ServiceError) -> Response:
+    written = get_serializer_class(service.name, "query")(operation_model=operation).serialize(result)
+    return Response(written["body"], written["status_code"], written["headers"])
 
 
 def _perform(service: Service, region: str, name: str, parameters: dict[str, Any]) -> Mapping[str, Any]:

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from local_aws.errors import LocalAwsError
+
 ACCOUNT: Final = "123456789012"
 ACCESS_KEY: Final = "testing"
 SECRET_KEY: Final = "testing"  # noqa: S105  # fake, and the only pair that the local AWS lets in
 REGIONS: Final = ("us-east-1", "eu-west-1")
-
-
-class LocalAwsError(Exception):
-    """The local AWS cannot do what it is asked; the message says what to change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

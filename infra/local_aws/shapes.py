@@ -1,7 +1,8 @@
 """Check and fit values against botocore's service models, as the services themselves would.
 
 botocore's own validator looks at types, required members and minimal lengths only; here are names, enumerations,
-patterns, lengths and ranges too. It knows nothing of CloudFormation or of any one service.
+patterns, lengths and ranges too. A member that the model does not know is refused, where many a service would let it
+pass: a slip must not go unseen. It knows nothing of CloudFormation or of any one service.
 """
 
 from __future__ import annotations
@@ -11,19 +12,35 @@ import functools
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, Literal, NamedTuple
 
+from botocore.loaders import create_loader
 from botocore.session import Session
 
 _SHOWN: Final = 120  # characters of a value in a message
 _CHOICES: Final = 12  # enumerations up to this length are listed whole
 _NUMBERS: Final = ("integer", "long", "float", "double")
+# Java's names of classes of characters, in Python's; each a little wider than the original
+_CLASSES: Final = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
+
+
+_loader: Final = functools.cache(create_loader)
+
+
+def open_session() -> Session:
+    """Open a session of botocore's; all of them share the models, each of which is megabytes of JSON to read."""
+    session = Session()
+    session.register_component("data_loader", _loader())
+    return session
 
 
 @functools.cache
 def service_model(service: str) -> Any:
     """Return botocore's model of a service."""
-    return Session().get_service_model(service)
+    return open_session().get_service_model(service)
 
 
 def input_shape(service: str, operation: str) -> Any:
@@ -66,25 +83,72 @@ def _fit_scalar(kind: str, value: Any) -> Any:
     return float(value) if kind in {"float", "double"} and type(value) is int else value
 
 
-def problems(shape: Any, value: Any, path: str = "") -> Iterator[str]:
-    """Yield a sentence for everything in a value that the shape does not allow."""
-    where = path or shape.name
-    wanted = _PYTHON_TYPES.get(shape.type_name)
+class Rule(StrEnum):
+    """What a shape can ask of a value."""
+
+    TYPE = "type"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    UNION = "union"
+    MIN = "min"
+    MAX = "max"
+    ENUM = "enum"
+    PATTERN = "pattern"
+
+
+class Step(NamedTuple):
+    """A step to where a value lies: to a member by its name, or to an item, a key or an entry of a collection."""
+
+    kind: Literal["member", "item", "key", "entry"]
+    name: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breach:
+    """Something that a shape does not allow; how a service says it is the service's.
+
+    ``shape`` is that of the value at ``path``; ``member`` is the name of what is missing from it, or is not its own.
+    """
+
+    rule: Rule
+    shape: Any
+    value: Any
+    path: tuple[Step, ...]
+    member: str = ""
+
+    @property
+    def limit(self) -> Any:
+        """The bound, enumeration or pattern that the value is not within."""
+        return self.shape.enum if self.rule is Rule.ENUM else self.shape.metadata.get(self.rule.value)
+
+    @property
+    def measured(self) -> str:
+        """What of the value a bound is for."""
+        return "value" if self.shape.type_name in _NUMBERS else "length"
+
+
+def find_breaches(shape: Any, value: Any, path: tuple[Step, ...] = (), *, nulls: bool = False) -> Iterator[Breach]:
+    """Yield everything in a value that the shape does not allow.
+
+    ``nulls`` says that a structure's member which is ``None`` is one that was not given, as in JSON.
+    """
+    kind = shape.type_name
+    wanted = _PYTHON_TYPES.get(kind)
     if wanted is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
-        yield f"{where}: {_show(value)} is not a {shape.type_name}"
+        yield Breach(rule=Rule.TYPE, shape=shape, value=value, path=path)
         return
-    yield from _size_problems(shape, value, where)
-    if shape.type_name == "structure":
-        yield from _structure_problems(shape, value, path)
-    elif shape.type_name == "list":
+    yield from _size_breaches(shape, value, path)
+    if kind == "structure":
+        yield from _structure_breaches(shape, value, path, nulls=nulls)
+    elif kind == "list":
         for index, item in enumerate(value):
-            yield from problems(shape.member, item, f"{where}[{index}]")
-    elif shape.type_name == "map":
+            yield from find_breaches(shape.member, item, (*path, Step("item", index)), nulls=nulls)
+    elif kind == "map":
         for key, item in value.items():
-            yield from problems(shape.key, key, f"{where} (key {key!r})")
-            yield from problems(shape.value, item, f"{where}.{key}")
-    elif shape.type_name == "string":
-        yield from _string_problems(shape, value, where)
+            yield from find_breaches(shape.key, key, (*path, Step("key", key)))
+            yield from find_breaches(shape.value, item, (*path, Step("entry", key)), nulls=nulls)
+    elif kind == "string":
+        yield from _string_breaches(shape, value, path)
 
 
 _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {
@@ -97,58 +161,106 @@ _PYTHON_TYPES: Final[dict[str, tuple[type, ...]]] = {
     "long": (int,),
     "float": (int, float),
     "double": (int, float),
+    "timestamp": (int, float, str, datetime),
 }
 
 
-def _structure_problems(shape: Any, value: Mapping[str, Any], path: str) -> Iterator[str]:
+def _structure_breaches(
+    shape: Any, value: Mapping[str, Any], path: tuple[Step, ...], *, nulls: bool
+) -> Iterator[Breach]:
     if shape.metadata.get("document"):
         return
+    given = {name: item for name, item in value.items() if item is not None or not nulls}
     for name in shape.required_members:
-        if name not in value:
-            yield f"{path or shape.name}: {name} is missing"
-    if getattr(shape, "is_tagged_union", False) and len(value) != 1:
-        yield f"{path or shape.name}: exactly one of {', '.join(shape.members)} must be given"
-    for name, item in value.items():
-        inner = f"{path}.{name}" if path else name
+        if name not in given:
+            yield Breach(rule=Rule.MISSING, shape=shape, value=value, path=path, member=name)
+    if getattr(shape, "is_tagged_union", False) and len(given) != 1:
+        yield Breach(rule=Rule.UNION, shape=shape, value=value, path=path)
+    for name in value:
         if name not in shape.members:
-            near = difflib.get_close_matches(name, shape.members, 1)
-            yield f"{inner}: there is no such member" + (f"; did you mean {near[0]}?" if near else "")
-        else:
-            yield from problems(shape.members[name], item, inner)
+            yield Breach(rule=Rule.UNKNOWN, shape=shape, value=value, path=path, member=name)
+        elif name in given:
+            yield from find_breaches(shape.members[name], given[name], (*path, Step("member", name)), nulls=nulls)
 
 
-def _size_problems(shape: Any, value: Any, where: str) -> Iterator[str]:
+def _size_breaches(shape: Any, value: Any, path: tuple[Step, ...]) -> Iterator[Breach]:
     if shape.type_name in _NUMBERS:
-        size, noun = value, "value"
+        size = value
     elif shape.type_name in {"string", "list", "map"}:
-        size, noun = len(value), "length"
+        size = len(value)
     else:
         return
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if low is not None and size < low:
-        yield f"{where}: {_show(value)} must have {noun} greater than or equal to {low}"
+        yield Breach(rule=Rule.MIN, shape=shape, value=value, path=path)
     if high is not None and size > high:
-        yield f"{where}: {_show(value)} must have {noun} less than or equal to {high}"
+        yield Breach(rule=Rule.MAX, shape=shape, value=value, path=path)
 
 
-def _string_problems(shape: Any, value: str, where: str) -> Iterator[str]:
-    allowed = shape.enum
-    if allowed and value not in allowed:
-        named = allowed if len(allowed) <= _CHOICES else difflib.get_close_matches(value, allowed, 3, 0)
-        more = "" if len(allowed) <= _CHOICES else f" and {len(allowed) - len(named)} others"
-        yield f"{where}: {_show(value)} must satisfy enum value set: [{', '.join(named)}{more}]"
-    pattern = _compile(shape.metadata.get("pattern"))
+def _string_breaches(shape: Any, value: str, path: tuple[Step, ...]) -> Iterator[Breach]:
+    if shape.enum and value not in shape.enum:
+        yield Breach(rule=Rule.ENUM, shape=shape, value=value, path=path)
+    pattern = compile_pattern(shape.metadata.get("pattern"))
     if pattern is not None and not pattern.fullmatch(value):
-        yield f"{where}: {_show(value)} must satisfy regular expression pattern: {pattern.pattern}"
+        yield Breach(rule=Rule.PATTERN, shape=shape, value=value, path=path)
 
 
 @functools.cache
-def _compile(pattern: str | None) -> re.Pattern[str] | None:
+def compile_pattern(pattern: str | None) -> re.Pattern[str] | None:
     """Compile a model's pattern; a few are in dialects that Python's engine does not speak, and pass unchecked."""
+    if pattern is None:
+        return None
+    for theirs, ours in _CLASSES.items():
+        pattern = pattern.replace(theirs, ours)
     try:
-        return None if pattern is None else re.compile(pattern)
+        return re.compile(pattern)
     except re.error:
         return None
+
+
+def problems(shape: Any, value: Any) -> Iterator[str]:
+    """Yield a sentence for everything in a value that the shape does not allow."""
+    return (_sentence(breach) for breach in find_breaches(shape, value))
+
+
+def _sentence(breach: Breach) -> str:
+    shape, shown, limit = breach.shape, _show(breach.value), breach.limit
+    where = _place(breach.path) or shape.name
+    match breach.rule:
+        case Rule.TYPE:
+            said = f"{shown} is not a {shape.type_name}"
+        case Rule.MISSING:
+            said = f"{breach.member} is missing"
+        case Rule.UNION:
+            said = f"exactly one of {', '.join(shape.members)} must be given"
+        case Rule.UNKNOWN:
+            where = _place((*breach.path, Step("member", breach.member)))
+            near = difflib.get_close_matches(breach.member, shape.members, 1)
+            said = "there is no such member" + (f"; did you mean {near[0]}?" if near else "")
+        case Rule.MIN:
+            said = f"{shown} must have {breach.measured} greater than or equal to {limit}"
+        case Rule.MAX:
+            said = f"{shown} must have {breach.measured} less than or equal to {limit}"
+        case Rule.ENUM:
+            named = limit if len(limit) <= _CHOICES else difflib.get_close_matches(breach.value, limit, 3, 0)
+            more = "" if len(limit) <= _CHOICES else f" and {len(limit) - len(named)} others"
+            said = f"{shown} must satisfy enum value set: [{', '.join(named)}{more}]"
+        case Rule.PATTERN:
+            said = f"{shown} must satisfy regular expression pattern: {limit}"
+    return f"{where}: {said}"
+
+
+def _place(path: tuple[Step, ...]) -> str:
+    place = ""
+    for kind, name in path:
+        match kind:
+            case "item":
+                place += f"[{name}]"
+            case "key":
+                place += f" (key {name!r})"
+            case _:
+                place += f".{name}" if place else str(name)
+    return place
 
 
 def _show(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jina_v3_infra import release
@@ -344,7 +344,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(data=st.data(), whole=st.sampled_from([WHOLE, COMPONENTS]))
 def test_whatever_one_field_becomes_it_validates_or_is_explained(data: st.DataObject, whole: dict[str, Any]) -> None:
     content = json.loads(json.dumps(whole))
@@ -363,7 +363,8 @@ def test_whatever_one_field_becomes_it_validates_or_is_explained(data: st.DataOb
         return
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
+@example(place="²", value="", below="name")
 @given(
     place=st.text(max_size=12),
     value=st.text(max_size=12),
@@ -374,3 +375,17 @@ def test_whatever_an_override_is_it_works_or_is_explained(place: str, value: str
         read_deployment(None, [f"{below}.{place}={value}" if below else f"{place}={value}"])
     except DeploymentError:
         return
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@given(data=st.data(), whole=st.sampled_from([WHOLE, COMPONENTS]))
+def test_whatever_one_field_becomes_at_length(data: st.DataObject, whole: dict[str, Any]) -> None:
+    test_whatever_one_field_becomes_it_validates_or_is_explained.hypothesis.inner_test(data, whole)
+
+
+@pytest.mark.slow
+@settings(max_examples=1000, deadline=None)
+@given(place=st.text(max_size=12), value=st.text(max_size=12), below=st.sampled_from(["", "name", "tags"]))
+def test_whatever_an_override_is_at_length(place: str, value: str, below: str) -> None:
+    test_whatever_an_override_is_it_works_or_is_explained.hypothesis.inner_test(place, value, below)

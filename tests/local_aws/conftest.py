@@ -1,4 +1,4 @@
-"""A local AWS for the fast tests: one for all of them, because moto's services are slow to load."""
+"""A local AWS for the fast tests: one a module, as moto's state is the process's and other tests use it too."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from local_aws.server import PARTS, LocalAws
 from local_aws.settings import Settings
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def endpoints() -> FakeEndpoints:
     return FakeEndpoints()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory, endpoints: FakeEndpoints) -> Iterator[LocalAws]:
     settings = Settings(state_folder=tmp_path_factory.mktemp("state"), quotas={"ml.g6.xlarge for endpoint usage": 0})
     # the endpoints are the fake's: SageMaker's own part, which starts real containers, has its own tests

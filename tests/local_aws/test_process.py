@@ -13,9 +13,10 @@ import boto3
 import pytest
 
 from local_aws.__main__ import main
+from local_aws.errors import LocalAwsError
 from local_aws.moto_repairs import TESTED, check_version
 from local_aws.server import LocalAws
-from local_aws.settings import LocalAwsError, Settings
+from local_aws.settings import Settings
 
 
 def test_the_process_serves_until_it_is_told_to_end(tmp_path: Path) -> None:

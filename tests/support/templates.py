@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -144,11 +141,20 @@ def case(name: str) -> Templates:
     return _synthesise(name)
 
 
+_folders: Callable[[], Path] | None = None
+
+
+def keep_templates(make_folder: Callable[[], Path]) -> None:
+    """Say where templates are written: to folders that stay until the run has ended."""
+    global _folders  # fixtures cannot be asked from a cached function
+    _folders = make_folder
+
+
 @cache
 def _synthesise(name: str) -> Templates:
+    assert _folders is not None, "keep_templates has not been called"
     deployment = read_deployment(EXAMPLES / name) if name in EXAMPLE_NAMES else check_deployment(CASES[name])
-    folder = Path(tempfile.mkdtemp(prefix="jina-v3-templates-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = _folders()
     app = build_application(deployment, release=RELEASE, outdir=folder)
     Validations.of(app).add_plugins(AwsSolutionsChecks(app, verbose=True))
     findings: tuple[str, ...] = ()

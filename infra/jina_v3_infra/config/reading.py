@@ -92,7 +92,7 @@ def _put(content: dict[str, Any], place: str, value: object) -> None:
     at: Any = content
     steps = place.split(".")
     for step, following in zip(steps, [*steps[1:], None], strict=True):
-        key: int | str = int(step) if isinstance(at, list) and step.isdigit() else step
+        key: int | str = int(step) if isinstance(at, list) and step.isdecimal() else step
         if isinstance(at, list):
             if not isinstance(key, int) or key > len(at):
                 raise DeploymentError(f"the override's place {place!r}: {step!r} is no place in a list of {len(at)}")
@@ -104,7 +104,7 @@ def _put(content: dict[str, Any], place: str, value: object) -> None:
             at[key] = value
         else:
             if isinstance(at, dict) and at.get(key) is None:
-                at[key] = [] if following.isdigit() else {}
+                at[key] = [] if following.isdecimal() else {}
             at = at[key]
 
 

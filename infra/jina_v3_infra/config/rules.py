@@ -21,6 +21,7 @@ from jina_v3_infra.config.schema import (
     ScalingSettings,
     VariantSettings,
 )
+from jina_v3_infra.ecr_image import parse_ecr
 
 AMI_DRIVER_550: Final = "al2-ami-sagemaker-inference-gpu-3-1"
 AMI_DRIVER_580: Final = "al2023-ami-sagemaker-inference-gpu-4-1"
@@ -83,8 +84,11 @@ def _image(deployment: Deployment) -> Iterator[str]:
     uri = deployment.image.uri
     if uri is None:
         return
-    registry = rf"\d{{12}}\.dkr\.ecr\.{re.escape(deployment.region)}\.amazonaws\.com(\.cn)?/"
-    if not re.match(registry, uri):
+    try:
+        is_here = parse_ecr(uri).region == deployment.region
+    except ValueError:
+        is_here = False
+    if not is_here:
         yield (
             f"image.uri = {uri!r}: SageMaker takes an image from ECR in the endpoint's region only, such as "
             f"123456789012.dkr.ecr.{deployment.region}.amazonaws.com/jina-v3:1; push it there, or leave uri out"

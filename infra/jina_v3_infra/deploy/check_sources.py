@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,7 +13,8 @@ from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.failures import absent
-from jina_v3_infra.deploy.findings import Finding, right, unsure, wrong
+from jina_v3_infra.deploy.findings import Finding, right, wrong
+from jina_v3_infra.ecr_image import parse_ecr
 from jina_v3_infra.hub import HubError, resolve_model
 from jina_v3_infra.outputs import Foundation, read_foundation
 from jina_v3_infra.release import Release, image_tag, plan_release
@@ -22,18 +22,17 @@ from jina_v3_infra.release import Release, image_tag, plan_release
 IMAGE = "image"
 MODEL = "model"
 
-_ECR = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?/"
-    r"(?P<repository>[^:@]+)(:(?P<tag>[^@]+))?(@(?P<digest>sha256:[0-9a-f]{64}))?"
-)
-
 
 def check_image(
     account: Account, deployment: Deployment, docker_runs: Callable[[], bool] | None = None
 ) -> Iterator[Finding]:
     """Look for the image, and for what would build it."""
-    if deployment.image.uri is not None:
-        yield _named_image(account, deployment.image.uri, deployment.region)
+    given = deployment.image.uri
+    if given is not None:
+        if _is_in_ecr(account, given):
+            yield right(IMAGE, f"{given} is there")
+        else:
+            yield wrong(IMAGE, f"{given} is not there", "push it, or leave image.uri out to have it built")
         return
     try:
         tag = image_tag(deployment.image)
@@ -95,34 +94,11 @@ def docker_answers() -> bool:
         return False
 
 
-def _named_image(account: Account, uri: str, region: str) -> Finding:
-    parts = _ECR.fullmatch(uri)
-    if parts is None:
-        return unsure(
-            IMAGE,
-            f"{uri} is not in ECR, so it could not be looked up",
-            "SageMaker pulls from other registries only in a VPC, and this package does not set that up; "
-            "copy the image to ECR",
-        )
-    if parts["region"] != region:
-        return wrong(
-            IMAGE,
-            f"{uri} is in {parts['region']}, and SageMaker pulls from the endpoint's region, {region}, only",
-            f"copy it to a repository in {region}",
-        )
-    if _is_in_ecr(account, uri):
-        return right(IMAGE, f"{uri} is there")
-    return wrong(IMAGE, f"{uri} is not there", "push it, or leave image.uri out to have it built")
-
-
 def _is_in_ecr(account: Account, uri: str) -> bool:
-    parts = _ECR.fullmatch(uri)
-    if parts is None:
-        return False
-    image = {"imageDigest": parts["digest"]} if parts["digest"] else {"imageTag": parts["tag"] or "latest"}
+    image = parse_ecr(uri)
     try:
         account.client("ecr").describe_images(
-            registryId=parts["account"], repositoryName=parts["repository"], imageIds=[image]
+            registryId=image.account, repositoryName=image.repository, imageIds=[image.identifier]
         )
     except ClientError as error:
         if absent(error):

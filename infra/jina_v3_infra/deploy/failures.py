@@ -18,6 +18,7 @@ from botocore.exceptions import (
     UnauthorizedSSOTokenError,
 )
 
+from jina_v3_infra.aws_errors import DENIED, EXPIRED, UNKNOWN_KEY, error_code
 from jina_v3_infra.deploy.permissions import permission
 
 AWS_ERRORS: Final = (BotoCoreError, ClientError)
@@ -25,19 +26,6 @@ AWS_ERRORS: Final = (BotoCoreError, ClientError)
 
 LOG_IN: Final = "log in again (aws sso login, or aws login) or renew the keys, then run the same command again"
 
-_DENIED: Final = frozenset(
-    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "Forbidden", "403"}
-)
-_EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
-_UNKNOWN_KEY: Final = frozenset(
-    {
-        "InvalidClientTokenId",
-        "UnrecognizedClientException",
-        "SignatureDoesNotMatch",
-        "InvalidAccessKeyId",
-        "AuthFailure",
-    }
-)
 _THROTTLED: Final = frozenset(
     {"Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
 )
@@ -62,11 +50,6 @@ class CommandError(Exception):
     """The command cannot go on; the message is for a person, with the fix in it."""
 
 
-def error_code(error: BaseException) -> str:
-    """Return AWS's code of an error, nothing where it has none."""
-    return str(error.response.get("Error", {}).get("Code", "")) if isinstance(error, ClientError) else ""
-
-
 def absent(error: ClientError) -> bool:
     """Say whether an error means that what was asked for is not there.
 
@@ -80,7 +63,7 @@ def absent(error: ClientError) -> bool:
 
 def denied(error: BaseException) -> bool:
     """Say whether the caller lacks a permission."""
-    return error_code(error) in _DENIED
+    return error_code(error) in DENIED
 
 
 def explain(error: BaseException) -> str:
@@ -102,11 +85,11 @@ def explain(error: BaseException) -> str:
 
 def _client_error(error: ClientError) -> str:
     code, operation = error_code(error), error.operation_name
-    if code in _DENIED:
+    if code in DENIED:
         return f"the caller is not allowed to do this; the missing permission is {_permission(error)}"
-    if code in _EXPIRED:
+    if code in EXPIRED:
         return f"the session of AWS has expired; {LOG_IN}"
-    if code in _UNKNOWN_KEY:
+    if code in UNKNOWN_KEY:
         return f"AWS does not know these credentials ({code}), or the region is not enabled in the account; {LOG_IN}"
     if code in _THROTTLED:
         return f"AWS answers {operation} with {code}: too many calls in this account; run the same command again"

@@ -18,7 +18,8 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from jina_v3_infra.publish.errors import PublishError, error_code
+from jina_v3_infra.aws_errors import error_code
+from jina_v3_infra.publish.errors import PublishError
 
 SHA256: Final = "sha256"
 """The object metadata that holds the content's digest: S3's own checksum of parts is another number."""

@@ -12,7 +12,8 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from jina_v3_infra.publish.errors import PublishError, error_code, explained
+from jina_v3_infra.aws_errors import error_code
+from jina_v3_infra.publish.errors import PublishError, explained
 
 _IMAGE: Final = "IMAGE_URI"
 _RUNNING: Final = "IN_PROGRESS"

@@ -9,18 +9,8 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, PartialCredentialsError
 
-_DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"})
-_CREDENTIALS: Final = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
+from jina_v3_infra.aws_errors import DENIED, EXPIRED, UNKNOWN_KEY, error_code
+
 _MISSING_BUCKET: Final = "NoSuchBucket"
 _ACTIONS: Final = {  # where a permission is not called like the operation that needs it
     "s3:CompleteMultipartUpload": "s3:PutObject",
@@ -58,20 +48,15 @@ def explained(service: str, place: str) -> Iterator[None]:
         )
 
 
-def error_code(error: ClientError) -> str:
-    """Return AWS's short name of what went wrong."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
 def _refusal(error: ClientError, service: str, place: str) -> str:
     code, message = error_code(error), str(error.response.get("Error", {}).get("Message", ""))
     operation = f"{service}:{error.operation_name}"
     if code == _MISSING_BUCKET:
         return f"there is no {place}: deploy the foundation stack first"
-    if code in _DENIED:
+    if code in DENIED:
         told = re.search(r"not authorized to perform: (\S+)", message)  # may be another service's, as KMS's
         action = told.group(1) if told else _ACTIONS.get(operation, operation)
         return f"these credentials may not {action} on {place}: have the action allowed, or use others"
-    if code in _CREDENTIALS:
+    if code in EXPIRED | UNKNOWN_KEY:
         return f"AWS does not accept these credentials ({code}): sign in again, or set AWS_PROFILE"
     return f"AWS refused {operation} on {place} with {code}: {message}"

@@ -10,26 +10,23 @@ from rich.console import Console
 
 from jina_v3_infra.artifact import find_source_root
 from jina_v3_infra.config import Deployment
+from jina_v3_infra.ecr_image import EcrImage, parse_ecr
 from jina_v3_infra.outputs import Foundation
 from jina_v3_infra.publish import docker
 from jina_v3_infra.publish.bucket import Bucket
 from jina_v3_infra.publish.bundle import pack_sources
 from jina_v3_infra.publish.codebuild import Build, find_build, start_build
 from jina_v3_infra.publish.errors import PublishError, explained
-from jina_v3_infra.publish.registry import EcrImage, parse_ecr
+from jina_v3_infra.publish.registry import image_exists, read_password
 from jina_v3_infra.release import Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image that a release needs: ``finish`` brings it into ECR, ``None`` where it is there.
-
-    ``note`` is what a person should know of it.
-    """
+    """An image that a release needs: ``finish`` brings it into ECR, ``None`` where it is there."""
 
     uri: str
     finish: Callable[[], None] | None = None
-    note: str | None = None
 
 
 def begin_image(
@@ -53,9 +50,7 @@ def begin_image(
         )
     uri = f"{foundation.repository_uri}:{release.image_tag}"
     image = parse_ecr(uri)
-    if image is None:
-        raise PublishError(f"the stack {deployment.foundation_stack} names {uri}, which is no image of ECR")
-    if image.exists(session):
+    if image_exists(image, session):
         return Image(uri=uri)
     if deployment.image.build == "docker":
         docker.require_docker()
@@ -65,7 +60,7 @@ def begin_image(
 
     def finish() -> None:
         build()
-        if not image.exists(session):
+        if not image_exists(image, session):
             raise PublishError(
                 f"the build ended well, and {uri} is not in ECR: look at what it pushed in the build's log, "
                 "then run this again"
@@ -75,10 +70,7 @@ def begin_image(
 
 
 def _given_image(uri: str, session: Any) -> Image:
-    image = parse_ecr(uri)
-    if image is None:
-        return Image(uri=uri, note=f"{uri} is not in ECR, so whether it exists was not checked")
-    if not image.exists(session):
+    if not image_exists(parse_ecr(uri), session):
         raise PublishError(
             f"image.uri = {uri} does not exist: push it, name another, or leave it out to have one built"
         )
@@ -93,7 +85,7 @@ def _plan_docker(
     def run() -> None:
         docker.build_image(uri, find_source_root(), torch=settings.torch, base=settings.base, console=console)
         # not before: the password is good for hours only
-        docker.push_image(uri, image.host, image.password(session), console=console)
+        docker.push_image(uri, image.host, read_password(image, session), console=console)
 
     return run
 

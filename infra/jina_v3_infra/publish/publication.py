@@ -35,7 +35,6 @@ class Published:
     image_built: bool
     model_s: float
     image_s: float
-    notes: tuple[str, ...]
 
 
 def publish(
@@ -61,8 +60,6 @@ def _publish(deployment: Deployment, foundation: Foundation, session: boto3.Sess
     bucket = open_bucket(session, deployment.region, foundation.bucket)
     began_s = time.monotonic()
     image = begin_image(deployment, foundation, release, bucket, session, console)
-    if image.note:
-        console.print(image.note, style="yellow")
     image_s = time.monotonic() - began_s
     if release.model is None:
         check_prefix(bucket.s3, deployment.model.source)
@@ -84,5 +81,4 @@ def _publish(deployment: Deployment, foundation: Foundation, session: boto3.Sess
         image_built=image.finish is not None,
         model_s=model_s,
         image_s=image_s,
-        notes=(image.note,) if image.note else (),
     )

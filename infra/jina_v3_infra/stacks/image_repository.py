@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from aws_cdk import Aws, Duration, RemovalPolicy
@@ -11,6 +10,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
+from jina_v3_infra.ecr_image import parse_ecr
 
 _KEPT_IMAGES: Final = 10
 
@@ -62,7 +62,6 @@ def repository_arn(deployment: Deployment) -> str:
     """
     account, region, name = Aws.ACCOUNT_ID, Aws.REGION, repository_name(deployment)
     if deployment.image.uri is not None:
-        found = re.match(r"(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.[a-z.]+/([^:@]+)", deployment.image.uri)
-        assert found is not None, "the configuration's rules refuse other registries"
-        account, region, name = found.groups()
+        image = parse_ecr(deployment.image.uri)
+        account, region, name = image.account, image.region, image.repository
     return f"arn:{Aws.PARTITION}:ecr:{region}:{account}:repository/{name}"

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from local_aws.cloudformation.intrinsics import TemplateError
 from local_aws.cloudformation.stacks import Region, Source, Stack
 from local_aws.cloudformation.template import parse_template, resolve_parameters
-from local_aws.services import ServiceError
+from local_aws.errors import ServiceError
 
 if TYPE_CHECKING:
     from local_aws.server import LocalAws

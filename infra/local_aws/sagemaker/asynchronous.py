@@ -13,8 +13,9 @@ from botocore.exceptions import ClientError
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
+from local_aws.errors import ServiceError
 from local_aws.sagemaker.endpoint import Endpoint
-from local_aws.sagemaker.errors import ApiError, refuse_call, unavailable
+from local_aws.sagemaker.errors import refuse_call, unavailable
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.invocation import Place, Question, ask, question_of
 from local_aws.sagemaker.model_data import split_uri
@@ -47,7 +48,7 @@ class Job:
 def invoke_async(hosting: Hosting, place: Place, endpoint: Endpoint, headers: Headers, body: bytes) -> Response:
     """Answer InvokeEndpointAsync: accept a request.
 
-    **Raises**: ``ApiError``.
+    **Raises**: ``ServiceError``.
     """
     config = endpoint.config.get("AsyncInferenceConfig")
     if not config:
@@ -109,11 +110,11 @@ def _work(hosting: Hosting, place: Place, endpoint: Endpoint, job: Job) -> None:
         content_type = answer.headers.get("Content-Type", "application/octet-stream")
         s3.put_object(Bucket=bucket, Key=key, Body=answer.data, ContentType=content_type)
         _notify(hosting, place, endpoint, job, {"contentType": content_type, "outputLocation": job.output_uri}, None)
-    except (ApiError, ClientError) as error:
-        reason = error.message if isinstance(error, ApiError) else f"ClientError: {error}"
+    except (ServiceError, ClientError) as error:
+        reason = error.message if isinstance(error, ServiceError) else f"ClientError: {error}"
         if job.failure_uri is not None:
             bucket, key = split_uri(job.failure_uri)
-            original = error.members.get("OriginalMessage", reason) if isinstance(error, ApiError) else reason
+            original = error.members.get("OriginalMessage", reason) if isinstance(error, ServiceError) else reason
             s3.put_object(Bucket=bucket, Key=key, Body=original.encode())
         _notify(hosting, place, endpoint, job, None, reason)
 
@@ -128,14 +129,14 @@ def _ask(hosting: Hosting, place: Place, endpoint: Endpoint, job: Job, question:
             raise unavailable() from None
         try:
             return ask(hosting, place, variant, question, limit_s=job.limit_s)
-        except ApiError as error:
+        except ServiceError as error:
             if error.code != "ServiceUnavailable":
                 raise
         finally:
             endpoint.traffic.leave(variant)
         if hosting.ending.wait(_RETRY_S):
             raise unavailable()
-    raise ApiError("RequestExpired", f"The request was not processed within {job.ttl_s:.0f} seconds.")
+    raise ServiceError("RequestExpired", f"The request was not processed within {job.ttl_s:.0f} seconds.")
 
 
 def _notify(

@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from typing import Any, Final
 
+from local_aws.errors import ServiceError
 from local_aws.sagemaker.deployment import AlarmError, bake, traffic_steps
 from local_aws.sagemaker.endpoint import Endpoint
-from local_aws.sagemaker.errors import ApiError, refuse
+from local_aws.sagemaker.errors import refuse
 from local_aws.sagemaker.hosting import Hosting, component_log_group
 from local_aws.sagemaker.launch import LaunchError, launch_container
 from local_aws.sagemaker.listing import list_page
@@ -196,7 +197,7 @@ def _launch(hosting: Hosting, store: Store, component: Component) -> Fleet:
     specification = component.specification
     try:
         container = specification.get("Container") or container_of(store.model(specification["ModelName"]).definition)
-    except ApiError as error:
+    except ServiceError as error:
         raise LaunchError(error.message) from error
     startup = specification.get("StartupParameters", {})
     endpoint = component.endpoint.name

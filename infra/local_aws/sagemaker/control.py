@@ -6,7 +6,6 @@ seems to be done that is not.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -15,13 +14,14 @@ from botocore import xform_name
 from moto.sagemaker.responses import SageMakerResponse
 from werkzeug.wrappers import Response
 
+from local_aws.errors import ServiceError
 from local_aws.faults import Call
+from local_aws.json_protocol import answer_json, read_json, refuse_json
 from local_aws.sagemaker import components, endpoint_configs, endpoints, models, tags
 from local_aws.sagemaker.constraints import check
-from local_aws.sagemaker.errors import ApiError
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.store import Store
-from local_aws.sagemaker.wire import answer_json, control_error, meet_service_faults, receive
+from local_aws.sagemaker.wire import meet_service_faults, receive
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -50,11 +50,11 @@ def control_plane(hosting: Hosting) -> Callable[[WSGIApplication], WSGIApplicati
             operation = target.removeprefix(_TARGET)
             try:
                 response = _respond(hosting, operation, environ)
-            except ApiError as error:
-                response = control_error(error)
+            except ServiceError as error:
+                response = refuse_json(error)
             except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer and the log the traceback
                 _LOG.exception("SageMaker.%s failed inside the local AWS", operation)
-                response = control_error(ApiError("InternalFailure", "see the local AWS's own log", 500))
+                response = refuse_json(ServiceError("InternalFailure", "see the local AWS's own log", 500))
             return (response or next_application)(environ, start_response)
 
         return answer
@@ -70,11 +70,8 @@ def _respond(hosting: Hosting, operation: str, environ: dict[str, Any]) -> Respo
         if operation.startswith(("List", "Describe")) and hasattr(SageMakerResponse, xform_name(operation)):
             return None
         message = f"the local AWS does not model SageMaker.{operation}; it has {', '.join(sorted(OPERATIONS))}"
-        raise ApiError("NotImplemented", message, 501)
-    try:
-        request = json.loads(arrival.body or b"{}")
-    except ValueError:
-        raise ApiError("SerializationException", "the body is no JSON") from None
+        raise ServiceError("NotImplemented", message, 501)
+    request = read_json(arrival.body)
     check(operation, request)
     request = {key: value for key, value in request.items() if value is not None}
     endpoint = request.get("EndpointName")

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from local_aws.faults import Faults
 from local_aws.images import Images
@@ -30,27 +30,14 @@ class Hosting:
         self.faults: Faults = aws.faults
         self.ending = threading.Event()
         self.containers: weakref.WeakSet[Container] = weakref.WeakSet()
-        self._make_client = aws.client
-        self._clients: dict[tuple[str, str], Any] = {}
+        self.client = aws.client
         self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
-
-    def client(self, service: str, region: str) -> Any:
-        """Return a boto3 client of this AWS; making one is slow and not safe in threads, using one is both not."""
-        with self._lock:
-            if (service, region) not in self._clients:
-                self._clients[service, region] = self._make_client(service, region)
-            return self._clients[service, region]
 
     def store(self, region: str) -> Store:
         """Return what a region remembers."""
         with self._lock:
             return self._stores.setdefault(region, Store(region))
-
-    def stores(self) -> list[Store]:
-        """Return every region that was used."""
-        with self._lock:
-            return list(self._stores.values())
 
     def close(self) -> None:
         """End every container, those that are starting too."""

@@ -9,8 +9,9 @@ import urllib3
 from urllib3.util import SKIP_HEADER, Timeout
 from werkzeug.datastructures import Headers
 
+from local_aws.errors import ServiceError
 from local_aws.faults import Call
-from local_aws.sagemaker.errors import ApiError, unavailable
+from local_aws.sagemaker.errors import unavailable
 from local_aws.sagemaker.hosting import Hosting, component_log_group, endpoint_log_group, log_group_arn
 from local_aws.sagemaker.traffic import Variant
 from local_aws.settings import ACCOUNT
@@ -72,7 +73,7 @@ def ask(
 ) -> urllib3.BaseHTTPResponse:
     """Send a question to a variant's container and return its answer, whose status is a success.
 
-    **Raises**: ``ApiError``: ModelError for what the container does wrong, ServiceUnavailable where there is none.
+    **Raises**: ``ServiceError``: ModelError for what the container does wrong, ServiceUnavailable where there is none.
     """
     _meet_model_faults(hosting, place, variant)
     container = variant.container
@@ -113,7 +114,7 @@ def _meet_model_faults(hosting: Hosting, place: Place, variant: Variant) -> None
         raise model_error(place, fault.original_status, fault.original_message)
 
 
-def model_error(place: Place, status: int, original: str) -> ApiError:
+def model_error(place: Place, status: int, original: str) -> ServiceError:
     """Make the error that tells what a container answered."""
     kind = "client" if 400 <= status < 500 else "server"
     console = (
@@ -125,7 +126,7 @@ def model_error(place: Place, status: int, original: str) -> ApiError:
         f'Received {kind} error ({status}) from primary with message "{original}". '
         f"See {console} in account {ACCOUNT} for more information."
     )
-    return ApiError(
+    return ServiceError(
         "ModelError",
         message,
         424,

@@ -8,10 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
+from local_aws.errors import ServiceError
 from local_aws.faults import Call
 from local_aws.sagemaker.container import Container, NotHealthyError, Program
 from local_aws.sagemaker.endpoint_configs import instance_pools
-from local_aws.sagemaker.errors import ApiError
 from local_aws.sagemaker.hosting import Hosting, endpoint_log_group
 from local_aws.sagemaker.journal import Journal
 from local_aws.sagemaker.model_data import ModelDataError, fetch_model, remove_model, remove_models
@@ -76,7 +76,7 @@ def launch_variant(
     if model_name is not None:
         try:
             container = container_of(store.model(model_name).definition)
-        except ApiError as error:
+        except ServiceError as error:
             raise LaunchError(error.message) from error
         variant.image = container["Image"]
         limit_s = definition.get("ContainerStartupHealthCheckTimeoutInSeconds", _STARTUP_LIMIT_S)

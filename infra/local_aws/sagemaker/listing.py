@@ -15,7 +15,7 @@ _PAGE: Final = 10
 def list_page(summaries: Iterable[dict[str, Any]], request: Mapping[str, Any], *, noun: str) -> dict[str, Any]:
     """Return one page; ``noun`` is what the members' names begin with: ``Endpoint`` of ``EndpointName``.
 
-    **Raises**: ``ApiError`` for a token that is none of ours.
+    **Raises**: ``ServiceError`` for a token that is none of ours.
     """
     kept = [summary for summary in summaries if _wanted(summary, request, noun)]
     key = {"Name": f"{noun}Name", "Status": f"{noun}Status"}.get(request.get("SortBy", ""), "CreationTime")

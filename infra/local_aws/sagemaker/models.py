@@ -39,7 +39,7 @@ def create_model(hosting: Hosting, store: Store, request: dict[str, Any]) -> dic
 def container_of(definition: dict[str, Any]) -> dict[str, Any]:
     """Return the one container of a model.
 
-    **Raises**: ``ApiError`` where there is none or more than one.
+    **Raises**: ``ServiceError`` where there is none or more than one.
     """
     containers: list[dict[str, Any]] = definition.get("Containers") or []
     if "PrimaryContainer" in definition:
@@ -52,7 +52,7 @@ def container_of(definition: dict[str, Any]) -> dict[str, Any]:
 def check_role(arn: str | None) -> None:
     """Check whose role it is; its form the API's model has checked.
 
-    **Raises**: ``ApiError``.
+    **Raises**: ``ServiceError``.
     """
     if arn is not None and f"::{ACCOUNT}:" not in arn:
         refuse(f"Cross-account pass role is not allowed: {arn} is not of account {ACCOUNT}.")
@@ -61,7 +61,7 @@ def check_role(arn: str | None) -> None:
 def check_container(hosting: Hosting, region: str, container: dict[str, Any]) -> None:
     """Check that image and data of a container are there, and its environment within the limits.
 
-    **Raises**: ``ApiError``.
+    **Raises**: ``ServiceError``.
     """
     for member in _NOT_MODELLED:
         if container.get(member):

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
+from local_aws.errors import ServiceError
 from local_aws.faults import Call
 from local_aws.sagemaker.asynchronous import invoke_async
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.endpoint import Endpoint
-from local_aws.sagemaker.errors import ApiError, refuse_call, unavailable
+from local_aws.sagemaker.errors import refuse_call, unavailable
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.invocation import CUSTOM_ATTRIBUTES, Place, ask, question_of
 from local_aws.sagemaker.streaming import EventStream
@@ -56,11 +57,11 @@ def runtime_plane(hosting: Hosting, capture: Capture) -> Callable[[WSGIApplicati
                 return next_application(environ, start_response)
             try:
                 response = _respond(hosting, capture, environ, path[1], _OPERATIONS[path[2]])
-            except ApiError as error:
+            except ServiceError as error:
                 response = runtime_error(error)
             except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer and the log the traceback
                 _LOG.exception("%s of %s failed inside the local AWS", path[2], path[1])
-                response = runtime_error(ApiError("InternalFailure", "see the local AWS's own log", 500))
+                response = runtime_error(ServiceError("InternalFailure", "see the local AWS's own log", 500))
             response.headers.setdefault("x-amzn-RequestId", str(uuid.uuid4()))
             return response(environ, start_response)
 

@@ -57,7 +57,7 @@ class Store:
     def model(self, name: str) -> Record:
         """Return a model.
 
-        **Raises**: ``ApiError`` where there is none.
+        **Raises**: ``ServiceError`` where there is none.
         """
         with self.lock:
             if name not in self.models:
@@ -67,7 +67,7 @@ class Store:
     def config(self, name: str) -> Record:
         """Return an endpoint configuration.
 
-        **Raises**: ``ApiError`` where there is none.
+        **Raises**: ``ServiceError`` where there is none.
         """
         with self.lock:
             if name not in self.configs:
@@ -77,7 +77,7 @@ class Store:
     def endpoint(self, name: str) -> Endpoint:
         """Return an endpoint.
 
-        **Raises**: ``ApiError`` where there is none.
+        **Raises**: ``ServiceError`` where there is none.
         """
         with self.lock:
             if name not in self.endpoints:
@@ -87,7 +87,7 @@ class Store:
     def component(self, name: str) -> Component:
         """Return an inference component.
 
-        **Raises**: ``ApiError`` where there is none.
+        **Raises**: ``ServiceError`` where there is none.
         """
         with self.lock:
             if name not in self.components:

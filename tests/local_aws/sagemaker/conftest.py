@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from moto.moto_api._internal.models import moto_api_backend
 from tests.support.sagemaker_bench import Bench
 
 from local_aws.server import LocalAws
@@ -15,7 +14,6 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     settings = Settings(state_folder=tmp_path_factory.mktemp("aws"), waiting=0.001, model_timeout_s=1.0)
     with LocalAws(settings) as aws:
         yield Bench(aws)
-    moto_api_backend.reset()  # its backends are the process's
 
 
 @pytest.fixture(scope="module")

@@ -131,6 +131,19 @@ class Kind:
         """Delete the resource, or nothing where it is gone."""
 
 
+class Written(Kind):
+    """Something that is only written into others: it has a name of its own, and is made by its first update."""
+
+    def create(self, calls: Calls, properties: Properties) -> Physical:  # noqa: ARG002  # as every kind's
+        """Name it."""
+        name = calls.name()
+        return Physical(name, {"Id": name})
+
+    def set_up(self, calls: Calls, physical: Physical, properties: Properties) -> None:
+        """Write it."""
+        self.update(calls, physical, {}, properties)
+
+
 def without(properties: Properties, *names: str) -> dict[str, Any]:
     """Return the properties but some."""
     return {name: value for name, value in properties.items() if name not in names}

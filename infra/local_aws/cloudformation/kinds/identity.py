@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from local_aws.cloudformation.kinds.base import Calls, Kind, Physical, Properties, changed_tags, only
+from local_aws.cloudformation.kinds.base import Calls, Kind, Physical, Properties, Written, changed_tags, only
 
 _NAME: Final = 64
 
@@ -72,17 +72,8 @@ class Role(Kind):
             calls.delete("iam", "DeleteRole", RoleName=physical.id)
 
 
-class Policy(Kind):
+class Policy(Written):
     """A policy written into roles."""
-
-    def create(self, calls: Calls, properties: Properties) -> Physical:
-        """Name it."""
-        name = calls.name()
-        return Physical(name, {"Id": name})
-
-    def set_up(self, calls: Calls, physical: Physical, properties: Properties) -> None:
-        """Write it into each role."""
-        self.update(calls, physical, {}, properties)
 
     def update(self, calls: Calls, physical: Physical, before: Properties, after: Properties) -> None:
         """Write it again."""

@@ -19,8 +19,8 @@ from local_aws.cloudformation.kinds.base import (
 
 _NAME: Final = 63  # characters of a SageMaker name
 _TIMEOUT_S: Final = 3600.0  # an endpoint's own time-outs end it before
-_ENDPOINT_MOVES: Final = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-_COMPONENT_MOVES: Final = ("Creating", "Updating", "Deleting")
+_WORDS: Final = {"Endpoint": "endpoint", "InferenceComponent": "inference component"}
+_MOVES: Final = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
 
 def _retag(calls: Calls, arn: str, before: Properties, after: Properties) -> None:
@@ -29,6 +29,28 @@ def _retag(calls: Calls, arn: str, before: Properties, after: Properties) -> Non
         calls("sagemaker", "AddTags", {"ResourceArn": arn, "Tags": put})
     if removed:
         calls("sagemaker", "DeleteTags", {"ResourceArn": arn, "TagKeys": removed})
+
+
+def _wait(calls: Calls, noun: str, physical: Physical) -> dict[str, Any] | None:
+    """Wait until what takes time has done so; ``noun`` is what the API's members begin with."""
+    name = physical.attributes[f"{noun}Name"]
+    found: dict[str, Any] | None = None
+
+    def is_still() -> bool:
+        nonlocal found
+        found = calls.read("sagemaker", f"Describe{noun}", **{f"{noun}Name": name})
+        return found is None or found[f"{noun}Status"] not in _MOVES
+
+    calls.wait(is_still, f"waiting for {_WORDS[noun]} {name}", _TIMEOUT_S)
+    return found
+
+
+def _delete_and_wait(calls: Calls, noun: str, physical: Physical) -> None:
+    name = physical.attributes[f"{noun}Name"]
+    _wait(calls, noun, physical)  # what moves cannot be deleted
+    calls.delete("sagemaker", f"Delete{noun}", **{f"{noun}Name": name})
+    if _wait(calls, noun, physical) is not None:
+        raise ResourceError(f"{_WORDS[noun]} {name} is there after it was deleted")
 
 
 class Model(Kind):
@@ -84,7 +106,7 @@ class Endpoint(Kind):
 
     def settle(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Wait until it is in service with the configuration that it was given."""
-        found = self._wait(calls, physical)
+        found = _wait(calls, "Endpoint", physical)
         if found is None:
             raise ResourceError(f"endpoint {physical.attributes['EndpointName']} was deleted while it was waited for")
         wanted = properties["EndpointConfigName"]
@@ -98,7 +120,7 @@ class Endpoint(Kind):
         """Begin to move the endpoint to another configuration, as its deployment configuration says."""
         _retag(calls, physical.id, before, after)
         name = physical.attributes["EndpointName"]
-        found = self._wait(calls, physical)
+        found = _wait(calls, "Endpoint", physical)
         serving = None if found is None else found["EndpointConfigName"]
         if serving == after["EndpointConfigName"]:
             return  # rolled back by SageMaker itself, or only what is looked at by the next update has changed
@@ -108,22 +130,7 @@ class Endpoint(Kind):
 
     def delete(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Delete the endpoint and wait until it is gone."""
-        self._wait(calls, physical)  # what moves cannot be deleted
-        calls.delete("sagemaker", "DeleteEndpoint", EndpointName=physical.attributes["EndpointName"])
-        if self._wait(calls, physical) is not None:
-            raise ResourceError(f"endpoint {physical.attributes['EndpointName']} is there after it was deleted")
-
-    def _wait(self, calls: Calls, physical: Physical) -> dict[str, Any] | None:
-        name = physical.attributes["EndpointName"]
-        found: dict[str, Any] | None = None
-
-        def is_still() -> bool:
-            nonlocal found
-            found = calls.read("sagemaker", "DescribeEndpoint", EndpointName=name)
-            return found is None or found["EndpointStatus"] not in _ENDPOINT_MOVES
-
-        calls.wait(is_still, f"waiting for endpoint {name}", _TIMEOUT_S)
-        return found
+        _delete_and_wait(calls, "Endpoint", physical)
 
 
 class InferenceComponent(Kind):
@@ -138,7 +145,7 @@ class InferenceComponent(Kind):
 
     def settle(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Wait until they serve."""
-        found = self._wait(calls, physical)
+        found = _wait(calls, "InferenceComponent", physical)
         name = physical.attributes["InferenceComponentName"]
         if found is None:
             raise ResourceError(f"inference component {name} was deleted while it was waited for")
@@ -165,20 +172,4 @@ class InferenceComponent(Kind):
 
     def delete(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Delete the copies and wait until they are gone."""
-        name = physical.attributes["InferenceComponentName"]
-        self._wait(calls, physical)
-        calls.delete("sagemaker", "DeleteInferenceComponent", InferenceComponentName=name)
-        if self._wait(calls, physical) is not None:
-            raise ResourceError(f"inference component {name} is there after it was deleted")
-
-    def _wait(self, calls: Calls, physical: Physical) -> dict[str, Any] | None:
-        name = physical.attributes["InferenceComponentName"]
-        found: dict[str, Any] | None = None
-
-        def is_still() -> bool:
-            nonlocal found
-            found = calls.read("sagemaker", "DescribeInferenceComponent", InferenceComponentName=name)
-            return found is None or found["InferenceComponentStatus"] not in _COMPONENT_MOVES
-
-        calls.wait(is_still, f"waiting for inference component {name}", _TIMEOUT_S)
-        return found
+        _delete_and_wait(calls, "InferenceComponent", physical)

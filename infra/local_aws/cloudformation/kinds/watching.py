@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from local_aws.cloudformation.kinds.base import Calls, Kind, Physical, Properties, changed_tags, only, without
+from local_aws.cloudformation.kinds.base import Calls, Kind, Physical, Properties, Written, changed_tags, only, without
 from local_aws.settings import ACCOUNT
 
 
@@ -130,17 +130,8 @@ class Topic(Kind):
         calls.delete("sns", "DeleteTopic", TopicArn=physical.id)
 
 
-class TopicPolicy(Kind):
+class TopicPolicy(Written):
     """A policy of topics."""
-
-    def create(self, calls: Calls, properties: Properties) -> Physical:
-        """Name it."""
-        name = calls.name()
-        return Physical(name, {"Id": name})
-
-    def set_up(self, calls: Calls, physical: Physical, properties: Properties) -> None:
-        """Put it on each topic."""
-        self.update(calls, physical, {}, properties)
 
     def update(self, calls: Calls, physical: Physical, before: Properties, after: Properties) -> None:
         """Put it on each topic."""

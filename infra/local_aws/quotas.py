@@ -1,4 +1,4 @@
-"""What a preflight asks before it deploys: Service Quotas for SageMaker, and Pricing.
+"""Service Quotas for SageMaker, and Pricing: what is asked before something is deployed.
 
 The quotas are declared, not measured: every instance type has the same, unless the settings say otherwise. The price
 list is empty, so that who asks must do without.
@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from local_aws import shapes
-from local_aws.services import Service, ServiceError, add_service
+from local_aws.errors import ServiceError
+from local_aws.services import Service, add_service
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
