@@ -141,14 +141,7 @@ def test_component_goes_to_zero_and_comes_back(deployed: Live) -> None:
     until("no copy", lambda: _count(deployed) == 0, limit_s=3600 + settings.scale_in_cooldown_s, every_s=30)
     with pytest.raises(ClientError, match=r"(?i)capacity|copies"):
         deployed.invoke()
-
-    def answered() -> bool:
-        try:
-            return bool(deployed.invoke()["parsed"]["data"])
-        except ClientError:
-            return False
-
-    until("an answer again", answered, limit_s=2400, every_s=20)
+    until("an answer again", deployed.answers, limit_s=2400, every_s=20)
 
 
 def test_update_is_invisible_to_callers(deployed: Live) -> None:

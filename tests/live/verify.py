@@ -47,11 +47,18 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.yes:
         if not sys.stdin.isatty():
             return _refuse("there is no terminal to ask on; give YES=1 (--yes)")
-        if input(f"Type the account's number, {caller}, to begin: ").strip() != caller:
+        if _ask(f"Type the account's number, {caller}, to begin: ") != caller:
             return _refuse("that is not the account's number; nothing was begun")
     environment = {**os.environ, "JINA_V3_LIVE": "1", "JINA_V3_LIVE_CONFIG": str(config)}
     command = [sys.executable, "-m", "pytest", "-m", "aws", "-s", "-v", str(_ROOT / "tests" / "live"), *for_pytest]
     return subprocess.run(command, cwd=_ROOT, env=environment, check=False).returncode
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question).strip()
+    except (EOFError, KeyboardInterrupt):
+        return ""
 
 
 def _refuse(reason: str) -> int:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from jina_v3_infra.config import Deployment, read_deployment
 from jina_v3_infra.deploy.account import open_account
@@ -125,9 +126,19 @@ class Live:
         return said
 
     def need_real_time(self) -> None:
-        """Skip a test of calls that are answered at once where the endpoint has none."""
-        if self.deployment.endpoint.asynchronous is not None:
+        """Skip a test of calls that are answered at once where the endpoint has none; wake one that may sleep."""
+        endpoint = self.deployment.endpoint
+        if endpoint.asynchronous is not None:
             pytest.skip("the endpoint of this configuration is asynchronous")
+        if endpoint.inference_component is not None and endpoint.inference_component.scaling.min == 0:
+            until("an answer of a component that may be at zero", self.answers, limit_s=2400, every_s=20)
+
+    def answers(self) -> bool:
+        """Say whether a call is answered now."""
+        try:
+            return bool(self.invoke()["parsed"]["data"])
+        except ClientError:
+            return False
 
     def invoke(self, body: bytes | None = None, **more: Any) -> dict[str, Any]:
         """Call the endpoint once, with three texts if nothing else is given."""
