@@ -48,6 +48,10 @@ destroy: setup ## take the deployment away; data that cannot be made again is ke
 status: setup ## how the deployment stands, and what deploying would change (CONFIG=, ARGS= as above)
 	$(INFRA) status $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
 
+verify-live: setup ## deploy to a real account, walk docs/local-aws.md's register there, destroy (CONFIG=file; costs money)
+	$(if $(CONFIG),,$(error make verify-live needs CONFIG=file))
+	$(BIN)/python tests/live/verify.py '$(CONFIG)' $(if $(YES),--yes) $(ARGS)
+
 check: setup ## lint (Python and the Dockerfile), types, import directions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -128,4 +132,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status check format test test-slow test-gpu bench bench-gpu bench-endpoint openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-gpu bench bench-gpu bench-endpoint openapi verify image lock-image clean

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from demo.standin import StandInConfig, write_standin
-from tests.support.loopback_only import stay_on_loopback
+from tests.support.loopback_only import guard_run
 
 _SENTENCES = (
     "the sun rises over a quiet harbour and boats return with fish while children walk to school",
@@ -17,9 +17,9 @@ _SENTENCES = (
 )
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Guard the whole run before anything is collected."""
-    stay_on_loopback()
+    guard_run(config.option.markexpr)
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,15 @@
-"""The log of a build, in CloudWatch Logs."""
+"""The log of a build, in CloudWatch Logs; its first lines say that nothing is built by Docker here."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any
+from typing import Any, Final
+
+_FIRST_LINES: Final = (
+    "This is the local AWS: no container engine runs, and no command of the build specification.",
+    "The image is its sources, run by this machine's Python; docs/local-aws.md says what that does not prove.",
+)
 
 
 class BuildLog:
@@ -17,14 +22,15 @@ class BuildLog:
         self._written_ms = 0
 
     def open(self) -> None:
-        """Make the stream, and the group where there is none."""
+        """Make the stream, and the group where there is none, and say what this log is of."""
         with contextlib.suppress(self._logs.exceptions.ResourceAlreadyExistsException):
             self._logs.create_log_group(**self._group)
         self._logs.create_log_stream(**self._stream)
-        self.write("[Container] Waiting for agent ping")
+        for line in _FIRST_LINES:
+            self.write(line)
 
     def write(self, line: str) -> None:
         """Write a line."""
         self._written_ms = max(int(time.time() * 1000), self._written_ms + 1)  # the order is the order of writing
-        event = {"timestamp": self._written_ms, "message": line + "\n"}
+        event = {"timestamp": self._written_ms, "message": f"[local AWS] {line}\n"}
         self._logs.put_log_events(**self._stream, logEvents=[event])

@@ -1,4 +1,4 @@
-"""One build: its phases, its log, and what ``docker build`` and ``docker push`` would leave behind.
+"""One build: its phases, its log, and an image that is its sources, where a container engine would make a real one.
 
 It knows nothing of the API; where it stands is in ``describe``.
 """
@@ -6,7 +6,6 @@ It knows nothing of the API; where it stands is in ``describe``.
 from __future__ import annotations
 
 import copy
-import hashlib
 import io
 import json
 import logging
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from local_aws.build_log import BuildLog
+from local_aws.image_manifest import MANIFEST_TYPE, list_files, make_manifest, read_dockerfile
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ _QUEUED_S: Final = 10.0  # each is scaled by the settings' ``waiting``
 _PROVISIONING_S: Final = 20.0
 _BUILDING_S: Final = 60.0
 _IMAGE: Final = re.compile(rf"({ACCOUNT}\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com)/([^:@]+):([\w][\w.-]{{0,127}})")
-_MANIFEST_TYPE: Final = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 class _FailedError(Exception):
@@ -156,9 +155,9 @@ class Build:
         self._phase("PRE_BUILD")
         uri, region, repository, tag = self._image()
         self._phase("BUILD")
-        manifest = self._build(folder, uri)
+        manifest = self._describe_image(folder)
         self._phase("POST_BUILD")
-        self._push(folder, uri, region, repository, tag, manifest)
+        self._register(folder, uri, region, repository, tag, manifest)
         self._phase("FINALIZING")
         self._end_phase("SUCCEEDED")
 
@@ -173,8 +172,8 @@ class Build:
         if not phases:
             return
         name, ended = phases[-1]["phaseType"], datetime.now(UTC)
-        if name not in {"SUBMITTED", "QUEUED", "PROVISIONING"}:  # the log begins with the container
-            self._log.write(f"[Container] Phase complete: {name} State: {status}")
+        if name not in {"SUBMITTED", "QUEUED", "PROVISIONING"}:  # the log begins later
+            self._log.write(f"Phase complete: {name} State: {status}")
             code = (
                 ""
                 if status == "SUCCEEDED"
@@ -182,7 +181,7 @@ class Build:
                 if name == "DOWNLOAD_SOURCE"
                 else "COMMAND_EXECUTION_ERROR"
             )
-            self._log.write(f"[Container] Phase context status code: {code} Message: {message}")
+            self._log.write(f"Phase context status code: {code} Message: {message}")
         with self._lock:
             phases[-1] |= {
                 "phaseStatus": status,
@@ -197,7 +196,7 @@ class Build:
             if self._cancelled.wait(min(0.05, max(0.0, deadline - time.monotonic()))) or self._stopping.is_set():
                 raise _StoppedError
 
-    # --- what the commands would do
+    # --- what is done where commands would run
 
     def _download(self) -> Path:
         source = self.description["source"]
@@ -219,7 +218,7 @@ class Build:
                 archive.extractall(folder)
         except zipfile.BadZipFile as error:
             raise _FailedError(f"error while extracting the source {location}: {error}") from None
-        self._log.write(f"[Container] Downloaded {len(body)} bytes from {location}")
+        self._log.write(f"unpacked {len(list_files(folder))} files, of a zip of {len(body)} bytes at {location}")
         return folder
 
     def _image(self) -> tuple[str, str, str, str]:
@@ -229,55 +228,36 @@ class Build:
             raise _FailedError(
                 f"IMAGE_URI is {uri!r}; it must be {ACCOUNT}.dkr.ecr.<region>.amazonaws.com/<repository>:<tag>"
             )
-        self._log.write(f"[Container] Login Succeeded: {match[1]}")
+        self._log.write(f"the image is to be {uri}")
         return uri, match[2], match[3], match[4]
 
-    def _build(self, folder: Path, uri: str) -> dict[str, Any]:
-        """Follow the Dockerfile in the log, and name the image by what it would be built from."""
+    def _describe_image(self, folder: Path) -> dict[str, Any]:
+        """Say what the Dockerfile asks for, and name the image by what it would be built from."""
         given = {name: value for name, value in self._variables.items() if name != "IMAGE_URI" and value}
-        arguments = "".join(f"--build-arg {name}={value} " for name, value in sorted(given.items()))
-        self._log.write(f"[Container] Running command docker build --platform linux/amd64 {arguments}--tag {uri} .")
-        dockerfile = folder / "Dockerfile"
-        if not dockerfile.is_file():
-            raise _FailedError("ERROR: failed to read dockerfile: open Dockerfile: no such file or directory")
-        steps = [line for line in dockerfile.read_text().splitlines() if re.match(r"[A-Z]+ ", line)]
-        for number, line in enumerate(steps, 1):
-            self._log.write(f"#{number} [{number}/{len(steps)}] {line}")
+        path = folder / "Dockerfile"
+        if not path.is_file():
+            raise _FailedError("the source has no Dockerfile at its top")
+        asked = read_dockerfile(path, given)
+        self._log.write(f"found a Dockerfile: base {asked.base}, torch {asked.torch}; neither is fetched or installed")
         self._wait(_BUILDING_S)
-        digest, size = _digest(folder, given)
-        self._log.write(f"#{len(steps) + 1} exporting to image sha256:{digest}")
-        return {
-            "schemaVersion": 2,
-            "mediaType": _MANIFEST_TYPE,
-            "config": {
-                "mediaType": "application/vnd.docker.container.image.v1+json",
-                "size": 1024,
-                "digest": f"sha256:{hashlib.sha256(digest.encode()).hexdigest()}",
-            },
-            "layers": [
-                {
-                    "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
-                    "size": size,
-                    "digest": f"sha256:{digest}",
-                }
-            ],
-        }
+        return make_manifest(folder, given)
 
-    def _push(self, folder: Path, uri: str, region: str, repository: str, tag: str, manifest: dict[str, Any]) -> None:
-        self._log.write(f"[Container] Running command docker push {uri}")
+    def _register(
+        self, folder: Path, uri: str, region: str, repository: str, tag: str, manifest: dict[str, Any]
+    ) -> None:
         ecr = self._aws.client("ecr", region)
         request = {
             "repositoryName": repository,
             "imageTag": tag,
             "imageManifest": json.dumps(manifest),
-            "imageManifestMediaType": _MANIFEST_TYPE,
+            "imageManifestMediaType": MANIFEST_TYPE,
         }
         try:
             ecr.describe_repositories(repositoryNames=[repository])
             pushed = ecr.put_image(**request)["image"]["imageId"]["imageDigest"]
         except ClientError as error:
             raise _FailedError(_refusal(error, repository, tag)) from None
-        self._log.write(f"{tag}: digest: {pushed}")
+        self._log.write(f"put a manifest into ECR: repository {repository}, tag {tag}, digest {pushed}")
 
         def exists() -> bool:
             try:
@@ -287,10 +267,11 @@ class Build:
             return True
 
         self._aws.images.register(uri, folder, exists)
+        self._log.write(f"registered the sources as {uri}")
 
 
 def _refusal(error: ClientError, repository: str, tag: str) -> str:
-    """Say why ECR refused a push, as Docker does."""
+    """Say why ECR refused an image, in its words."""
     detail = error.response["Error"]
     if detail["Code"] in {"ImageAlreadyExistsException", "ImageTagAlreadyExistsException"}:
         return (
@@ -302,13 +283,3 @@ def _refusal(error: ClientError, repository: str, tag: str) -> str:
             f"name unknown: The repository with name '{repository}' does not exist in the registry with id '{ACCOUNT}'"
         )
     return str(detail.get("Message", detail["Code"]))
-
-
-def _digest(folder: Path, arguments: dict[str, str]) -> tuple[str, int]:
-    """Return a digest over the sources and the arguments, and the sources' size."""
-    whole, size = hashlib.sha256(json.dumps(arguments, sort_keys=True).encode()), 0
-    for path in sorted(item for item in folder.rglob("*") if item.is_file()):
-        content = path.read_bytes()
-        whole.update(f"{path.relative_to(folder).as_posix()}\0{len(content)}\0".encode() + content)
-        size += len(content)
-    return whole.hexdigest(), size

@@ -1,7 +1,7 @@
 """CodeBuild: projects, and builds that take time, write a log, and leave an image in ECR or say why not.
 
 No command of a build specification is run. A build is given its source as a zip in S3 and the variable ``IMAGE_URI``;
-what its ``docker build`` and ``docker push`` would do is in ``builds``.
+what it does with them is in ``builds``.
 """
 
 from __future__ import annotations

@@ -4,11 +4,15 @@ import os
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import HTTPClientError
+from tests import conftest
+from tests.support import loopback_only
 from tests.support.loopback_only import OutsideError
 
 _ONCE = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=5)
@@ -20,6 +24,58 @@ try:
 except botocore.exceptions.ProxyConnectionError as error:
     print("not reached")
 """
+
+_GUARDED = """
+import os, runpy, sys
+guard = runpy.run_path(sys.argv[1])
+guard["guard_run"](sys.argv[2])
+try:
+    sys.audit("socket.getaddrinfo", "sts.amazonaws.com", 443, 0, 0, 0)  # as a look-up begins; nothing is looked up
+    print("free", os.environ["AWS_ACCESS_KEY_ID"], os.environ.get("AWS_ENDPOINT_URL"))
+except guard["OutsideError"]:
+    print("guarded", os.environ["AWS_ACCESS_KEY_ID"], os.environ.get("AWS_ENDPOINT_URL"))
+"""
+_LOCAL = "http://localhost:5005"
+
+
+@pytest.mark.parametrize(
+    ("marks", "environment", "outcome"),
+    [
+        ("aws", {"JINA_V3_LIVE": "1"}, "free real None"),
+        ("aws", {}, "guarded testing None"),
+        ("aws", {"JINA_V3_LIVE": ""}, "guarded testing None"),
+        ("aws", {"JINA_V3_LIVE": "0"}, "guarded testing None"),
+        ("aws", {"JINA_V3_LIVE": "true"}, "guarded testing None"),
+        ("", {"JINA_V3_LIVE": "1"}, "guarded testing None"),
+        ("aws or slow", {"JINA_V3_LIVE": "1"}, "guarded testing None"),
+        ("not aws", {"JINA_V3_LIVE": "1"}, "guarded testing None"),
+        ("aws", {"JINA_V3_LIVE": "1", "AWS_ENDPOINT_URL": _LOCAL}, f"guarded testing {_LOCAL}"),
+        ("aws", {"JINA_V3_LIVE": "1", "AWS_ENDPOINT_URL": ""}, "guarded testing None"),
+        ("aws", {"JINA_V3_LIVE": "1", "AWS_ENDPOINT_URL": "https://sts.amazonaws.com"}, "guarded testing None"),
+        ("slow", {"JINA_V3_LIVE": "1", "AWS_ENDPOINT_URL": _LOCAL}, "guarded testing None"),
+    ],
+)
+def test_only_the_live_tests_may_leave_and_only_when_told(
+    marks: str, environment: dict[str, str], outcome: str
+) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "JINA_V3_"))}
+    ran = subprocess.run(
+        [sys.executable, "-c", _GUARDED, str(loopback_only.__file__), marks],
+        env={**own, "AWS_ACCESS_KEY_ID": "real", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ran.stdout.strip() == outcome
+
+
+def test_pytest_asks_with_the_expression_that_it_runs_by(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(conftest, "guard_run", asked.append)
+    config: Any = SimpleNamespace(option=SimpleNamespace(markexpr="aws"))
+    conftest.pytest_configure(config)
+    assert asked == ["aws"]
 
 
 @pytest.mark.parametrize("host", ["sts.us-east-1.amazonaws.com", "jinaai.example"])

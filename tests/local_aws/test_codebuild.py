@@ -6,13 +6,22 @@ import io
 import time
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local_aws.image_manifest import read_dockerfile
 from local_aws.server import LocalAws
 
-DOCKERFILE = "FROM public.ecr.aws/base\nARG TORCH=cu128\nCOPY jina_v3 /opt/jina_v3\n"
+DOCKERFILE = """\
+ARG BASE_IMAGE=public.ecr.aws/base:cuda
+FROM ${BASE_IMAGE} AS packages
+ARG TORCH=cu128
+RUN install ${TORCH}
+FROM ${BASE_IMAGE} AS runtime
+COPY jina_v3 /opt/jina_v3
+"""
 REGISTRY = "123456789012.dkr.ecr.us-east-1.amazonaws.com"
 
 
@@ -119,11 +128,34 @@ def test_a_build_leaves_an_image_a_folder_and_a_log(builder: Builder) -> None:
     assert (folder / "Dockerfile").read_text() == DOCKERFILE
     assert (folder / "jina_v3" / "serve").read_text() == "print('serve')"
     log = builder.log(build)
-    assert "COPY jina_v3 /opt/jina_v3" in log
-    assert "--build-arg TORCH=cpu" in log
+    assert "unpacked 2 files" in log
+    assert "base public.ecr.aws/base:cuda, torch cpu" in log
+    assert f"registered the sources as {uri}" in log
     assert image["imageDigest"] in log
     assert build["logs"]["groupName"] in build["logs"]["deepLink"].replace("%2F", "/")
     assert builder.builds.list_builds_for_project(projectName="builder")["ids"] == [identifier]
+
+
+def test_the_log_begins_by_saying_that_it_is_not_docker_s(builder: Builder) -> None:
+    location = builder.put("honest.zip", Dockerfile=DOCKERFILE)
+    lines = builder.log(builder.finish(builder.start(location, f"{REGISTRY}/built:honest"))).splitlines()
+    assert "local AWS" in lines[0]
+    assert "no container engine runs" in lines[0]
+    assert "The image is its sources" in lines[1]
+    # what only an engine could say
+    said = "\n".join(lines)
+    for pretence in ("docker build", "docker push", "RUN ", "COPY ", "exporting", "Login Succeeded", "#1 "):
+        assert pretence not in said
+
+
+def test_the_base_that_is_given_is_the_one_that_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "Dockerfile"
+    path.write_text(DOCKERFILE)
+    asked = read_dockerfile(path, {"BASE_IMAGE": "other@sha256:1", "UNKNOWN": "x"})
+    assert (asked.base, asked.torch) == ("other@sha256:1", "cu128")
+    path.write_text("FROM --platform=linux/amd64 plain:1\n")
+    asked = read_dockerfile(path, {"TORCH": "cpu"})  # the Dockerfile takes no such argument
+    assert (asked.base, asked.torch) == ("plain:1", "not named")
 
 
 def test_an_image_that_leaves_ecr_can_be_run_no_more(builder: Builder) -> None:
@@ -139,7 +171,7 @@ def test_an_image_that_leaves_ecr_can_be_run_no_more(builder: Builder) -> None:
     [
         ({"Dockerfile": DOCKERFILE}, "build-sources/missing.zip", "built:x", "DOWNLOAD_SOURCE", "does not exist"),
         ({"Dockerfile": DOCKERFILE}, "no-such-bucket-here/x.zip", "built:x", "DOWNLOAD_SOURCE", "does not exist"),
-        ({"README": "no Dockerfile"}, None, "built:x", "BUILD", "open Dockerfile: no such file or directory"),
+        ({"README": "no Dockerfile"}, None, "built:x", "BUILD", "no Dockerfile at its top"),
         ({"Dockerfile": DOCKERFILE}, None, "nowhere:x", "POST_BUILD", "nowhere"),
         ({"Dockerfile": DOCKERFILE}, None, "built", "PRE_BUILD", "IMAGE_URI"),
     ],

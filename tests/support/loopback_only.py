@@ -1,5 +1,7 @@
 """Keeps everything under test on this machine: no test, and no program that a test starts, can reach a real AWS.
 
+One run may leave it: the tests of a real account, where a person has asked for them (``make verify-live``).
+
 Within the process an audit hook refuses every connection that is not to loopback. Programs that tests start inherit
 fake credentials and a proxy on a port that nobody listens on, which botocore, httpx and the CDK's command line honour.
 """
@@ -8,7 +10,9 @@ import ipaddress
 import os
 import socket
 import sys
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 _NOWHERE = "http://127.0.0.1:9"  # the discard port, on which nothing listens
 _ENVIRONMENT = {
@@ -26,6 +30,29 @@ _NOT_INHERITED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AW
 
 class OutsideError(Exception):
     """Something under test wanted to leave this machine."""
+
+
+def guard_run(marks: str) -> None:
+    """Guard a run of pytest, by its expression of marks, unless it may leave.
+
+    Against an AWS on loopback the live tests need nothing else, and keep its address.
+    """
+    if may_leave(marks, os.environ):
+        return
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    stay_on_loopback()
+    if is_live(marks, os.environ) and _is_loopback(urlsplit(endpoint).hostname or ""):
+        os.environ["AWS_ENDPOINT_URL"] = endpoint
+
+
+def is_live(marks: str, environment: Mapping[str, str]) -> bool:
+    """Say whether a run is that of the live tests, and nothing else: by exactly this mark, and by being told so."""
+    return marks == "aws" and environment.get("JINA_V3_LIVE") == "1"
+
+
+def may_leave(marks: str, environment: Mapping[str, str]) -> bool:
+    """Say whether a run may leave this machine."""
+    return is_live(marks, environment) and "AWS_ENDPOINT_URL" not in environment
 
 
 def stay_on_loopback() -> None:
