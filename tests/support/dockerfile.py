@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.loopback_only import package_environment
+
 _CONTINUED = re.compile(r"\\\n(?:[ \t]*#[^\n]*\n)*")
 _VARIABLE = re.compile(r"\$(?:\{(\w+)\}|(\w+))")
 
@@ -86,7 +88,7 @@ class LocalBuild:
         done = subprocess.run(
             ["/bin/sh", "-c", self._here(instruction.value)],
             cwd=self._folder,
-            env={**os.environ, **settings, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            env={**package_environment(), **settings, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
             capture_output=True,
             text=True,
             check=False,

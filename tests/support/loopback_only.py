@@ -1,12 +1,14 @@
 """Keeps everything under test on this machine: no test, and no program that a test starts, can reach a real AWS.
 
-One run may leave it: the tests of a real account, where a person has asked for them (``make verify-live``).
+A build that a test runs may fetch packages (``package_environment``). One run may leave this machine: the tests of a
+real account, where a person has asked for them (``make verify-live``).
 
 Within the process an audit hook refuses every connection that is not to loopback. Programs that tests start inherit
 fake credentials and a proxy on a port that nobody listens on, which botocore, httpx and the CDK's command line honour.
 """
 
 import ipaddress
+import json
 import os
 import socket
 import sys
@@ -26,6 +28,10 @@ _ENVIRONMENT = {
     "HTTPS_PROXY": _NOWHERE,
 }
 _NOT_INHERITED = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ROLE_ARN")
+
+
+_PROXIES = [name for upper in ("NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY") for name in (upper, upper.lower())]
+_OUTER_PROXIES = "TESTS_OUTER_PROXIES"  # pytest-xdist's workers inherit what their parent has set already
 
 
 class OutsideError(Exception):
@@ -57,6 +63,8 @@ def may_leave(marks: str, environment: Mapping[str, str]) -> bool:
 
 def stay_on_loopback() -> None:
     """Guard this process, for good, and the programs that it starts."""
+    outer = {name: os.environ[name] for name in _PROXIES if name in os.environ}
+    os.environ.setdefault(_OUTER_PROXIES, json.dumps(outer))
     for name in _NOT_INHERITED:
         os.environ.pop(name, None)
     for name, value in _ENVIRONMENT.items():
@@ -64,6 +72,12 @@ def stay_on_loopback() -> None:
         if name.endswith("_PROXY"):
             os.environ[name.lower()] = value
     sys.addaudithook(_refuse_outside)
+
+
+def package_environment() -> dict[str, str]:
+    """Return what an installer needs to reach the package registries: the proxies as they were before the guard."""
+    kept = {name: value for name, value in os.environ.items() if name not in _PROXIES}
+    return kept | json.loads(os.environ.get(_OUTER_PROXIES, "{}"))
 
 
 def _refuse_outside(event: str, arguments: tuple[Any, ...]) -> None:
