@@ -198,6 +198,14 @@ def test_an_alarm_rolls_an_update_back(bench: Bench) -> None:
             4,
             1.0,
         ),
+        (
+            {
+                "RetainAllVariantProperties": True,
+                "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredInstanceCount"}],
+            },
+            1,
+            0.25,
+        ),
         ({}, 1, 1.0),
     ],
 )
@@ -212,6 +220,29 @@ def test_what_autoscaling_has_set_is_kept_if_asked_for(
     bench.wait(name, "InService")
     (row,) = update(bench, name, bench.simple_config(), **request_)["ProductionVariants"]
     assert (row["CurrentInstanceCount"], row["CurrentWeight"]) == (count, weight)
+    bench.delete(name)
+
+
+@pytest.mark.parametrize("excluded", [False, True])
+def test_capture_of_the_new_configuration_holds_where_it_is_excluded(bench: Bench, excluded: bool) -> None:
+    def config(percent: int) -> str:
+        capture = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": percent,
+            "DestinationS3Uri": "s3://captured/here",
+            "CaptureOptions": [{"CaptureMode": "Input"}],
+        }
+        return bench.create_config(variant(bench.create_model()), DataCaptureConfig=capture)
+
+    name = bench.create_endpoint(config(10))
+    described = update(
+        bench,
+        name,
+        config(70),
+        RetainAllVariantProperties=True,
+        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DataCaptureConfig"}] if excluded else [],
+    )
+    assert described["DataCaptureConfig"]["CurrentSamplingPercentage"] == (70 if excluded else 10)
     bench.delete(name)
 
 
