@@ -246,6 +246,36 @@ def test_capture_of_the_new_configuration_holds_where_it_is_excluded(bench: Benc
     bench.delete(name)
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"InstanceType": "ml.g5.xlarge"}, "Cannot change the instance type of variant .main."),
+        ({"name": "other"}, "Cannot remove variant .main."),
+    ],
+)
+def test_the_machine_of_a_scaled_variant_changes_only_without_its_scalable_target(
+    bench: Bench, change: dict[str, Any], message: str
+) -> None:
+    name = bench.create_endpoint(old := bench.simple_config(TAG="old"))
+    scaling = bench.connect("application-autoscaling")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{name}/variant/main",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=3)
+    new = bench.create_config(variant(bench.create_model(TAG="new"), **change))
+    with pytest.raises(ClientError, match=message + ".*Deregister endpoint/"):
+        bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=new)
+    described = bench.sagemaker.describe_endpoint(EndpointName=name)
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", old)
+    update(bench, name, bench.simple_config(TAG="same machine"))
+    assert bench.ask(name)["tag"] == "same machine"
+    scaling.deregister_scalable_target(**target)
+    assert update(bench, name, new)["EndpointConfigName"] == new
+    bench.delete(name)
+
+
 def test_a_call_that_takes_long_is_answered_by_the_fleet_that_began_it(bench: Bench) -> None:
     name = bench.create_endpoint(bench.simple_config(TAG="old"))
     answers: list[str] = []
