@@ -46,7 +46,7 @@ def test_what_stands_is_what_would_be_deployed(
     assert "endpoint jina-v3: InService" in out
     assert "variant main: " in out
     assert "× ml.g6.xlarge, weight 1" in out
-    assert "deploy would change neither machines nor image nor model" in out
+    assert "deploy would change neither machines, counts and weights, nor image nor model" in out
 
 
 def test_what_would_change_is_named(
