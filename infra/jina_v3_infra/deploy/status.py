@@ -74,7 +74,10 @@ def _changes(
     wanted, standing = configured_machines(deployment), standing_machines(settings)
     if wanted != standing:
         changes.append(f"machines: {tell_machines(standing)} → {tell_machines(wanted)}")
-    changes += [*_number_changes(deployment, endpoint)]
+    numbers = list(_number_changes(deployment, endpoint, settings))
+    changes += [change for by_deploy, change in numbers if by_deploy]
+    for change in (change for by_deploy, change in numbers if not by_deploy):
+        yield f"the next update would set back what was set since the last, {change}"
     container = _container(sagemaker, deployment, settings)
     if container is not None:
         try:
@@ -86,23 +89,27 @@ def _changes(
         yield "deploy would change neither machines, counts and weights, nor image nor model"
 
 
-def _number_changes(deployment: Deployment, endpoint: dict[str, Any]) -> Iterator[str]:
-    """Compare counts and weights of the variants that stand; an update keeps all counts where a variant scales.
+def _number_changes(
+    deployment: Deployment, endpoint: dict[str, Any], settings: dict[str, Any]
+) -> Iterator[tuple[bool, str]]:
+    """Compare counts and weights; with each goes whether deploying would by itself make the update that sets it.
 
-    With an inference component there are no weights, and SageMaker counts the machines.
+    An update keeps all counts where a variant scales. Of an inference component SageMaker counts the machines.
     """
     if deployment.endpoint.inference_component is not None:
         return
     standing = {one["VariantName"]: one for one in endpoint.get("ProductionVariants", ())}
+    given = {one["VariantName"]: one for one in settings["ProductionVariants"]}
     keeps_counts = any(one.scaling.scales for one in deployment.endpoint.variants)
     for variant in deployment.endpoint.variants:
-        found = standing.get(variant.name, {})
-        count = found.get("DesiredInstanceCount", found.get("CurrentInstanceCount"))
+        now, then = standing.get(variant.name, {}), given.get(variant.name, {})
+        count, weight = now.get("DesiredInstanceCount"), now.get("DesiredWeight")
         if count is not None and not keeps_counts and count != variant.initial_instances:
-            yield f"the count of variant {variant.name}: {count} → {variant.initial_instances}"
-        weight = found.get("DesiredWeight", found.get("CurrentWeight"))
+            by_deploy = then.get("InitialInstanceCount") != variant.initial_instances
+            yield by_deploy, f"the count of variant {variant.name}: {count} → {variant.initial_instances}"
         if weight is not None and weight != variant.weight:
-            yield f"the weight of variant {variant.name}: {weight:g} → {variant.weight:g}"
+            by_deploy = then.get("InitialVariantWeight", 1.0) != variant.weight
+            yield by_deploy, f"the weight of variant {variant.name}: {weight:g} → {variant.weight:g}"
 
 
 def _container(sagemaker: Any, deployment: Deployment, settings: dict[str, Any]) -> dict[str, Any] | None:
