@@ -132,6 +132,17 @@ def machines(aws: LocalAws) -> list[str]:
     return [variant["InstanceType"] for variant in variants]
 
 
+def scaling(aws: LocalAws) -> tuple[list[tuple[str, int, int]], list[str]]:
+    """The scalable targets with their bounds, and what policies there are for them."""
+    client = aws.client("application-autoscaling", REGION)
+    targets = client.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    policies = client.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    return (
+        [(target["ResourceId"], target["MinCapacity"], target["MaxCapacity"]) for target in targets],
+        [policy["ResourceId"] for policy in policies],
+    )
+
+
 def test_deploy_call_update_destroy(aws: LocalAws, models: list[Path], tmp_path: Path, inventory: Inventory) -> None:
     before = inventory(REGION)
     first = CONFIG.format(model=models[0])
@@ -140,6 +151,8 @@ def test_deploy_call_update_destroy(aws: LocalAws, models: list[Path], tmp_path:
     runtime = runtime_client(aws)
     assert np.abs(embed(runtime) - expected(models[0])).max() < 1e-5
     assert machines(aws) == ["ml.g6.xlarge"]
+    scaled = ([("endpoint/life/variant/main", 2, 4)], ["endpoint/life/variant/main"])
+    assert scaling(aws) == scaled
     created = aws.client("sagemaker", REGION).describe_endpoint(EndpointName="life")["LastModifiedTime"]
 
     again = deploy(aws, tmp_path, first)  # nothing to do, and nothing is done
@@ -147,7 +160,9 @@ def test_deploy_call_update_destroy(aws: LocalAws, models: list[Path], tmp_path:
     assert aws.client("sagemaker", REGION).describe_endpoint(EndpointName="life")["LastModifiedTime"] == created
 
     with Caller(runtime) as caller:
-        deploy(aws, tmp_path, first.replace("ml.g6.xlarge", "ml.g5.xlarge"))
+        screen = deploy(aws, tmp_path, first.replace("ml.g6.xlarge", "ml.g5.xlarge"))
+        assert "autoscaling of variant main is taken away for the change of its machine" in screen
+        assert scaling(aws) == scaled  # AWS refuses the change while they are there, and they are there again
         assert machines(aws) == ["ml.g5.xlarge"]
         updated = aws.client("sagemaker", REGION).describe_endpoint(EndpointName="life")
         routing = updated["LastDeploymentConfig"]["BlueGreenUpdatePolicy"]["TrafficRoutingConfiguration"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,8 @@ from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.check_standing import TOOLKIT_STACK, is_bootstrapped
 from jina_v3_infra.deploy.container_log import endpoint_failure
 from jina_v3_infra.deploy.failures import CommandError
+from jina_v3_infra.deploy.scaling import scaling_is_off, take_scaling_away
+from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.stack_state import failure_causes, find_stack, newest_event
 from jina_v3_infra.deploy.steps import Step
 from jina_v3_infra.outputs import Foundation, read_foundation
@@ -52,6 +54,7 @@ class Deploying:
     cdk: CommandLine
     publish: Publisher
     assembly: Path
+    screen: Screen = field(default_factory=Screen)
 
     def steps(self) -> list[Step]:
         """Return all steps in their order."""
@@ -88,7 +91,17 @@ class Deploying:
         return self.publish(self.deployment, foundation, self.account.session)
 
     def _endpoint(self) -> str:
-        self._deploy(self.deployment.endpoint_stack)
+        unscaled = take_scaling_away(self.account, self.deployment, self.screen)
+        try:
+            self._deploy(self.deployment.endpoint_stack)
+        except CommandError as error:
+            if unscaled:
+                raise CommandError(f"{error}\n{scaling_is_off(unscaled)}") from error
+            raise
+        except KeyboardInterrupt:
+            if unscaled:
+                self.screen.complain(scaling_is_off(unscaled))
+            raise
         return f"{self.deployment.endpoint_name} is in service"
 
     def _deploy(self, stack: str) -> None:

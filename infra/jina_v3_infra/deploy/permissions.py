@@ -8,7 +8,15 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "sts": ("GetCallerIdentity",),
     "servicequotas": ("ListServiceQuotas", "ListAWSDefaultServiceQuotas"),
     "pricing": ("GetProducts",),
-    "cloudformation": ("DescribeStacks", "DescribeStackEvents", "ListStackResources", "DeleteStack"),
+    "cloudformation": (
+        "DescribeStacks",
+        "DescribeStackEvents",
+        "ListStackResources",
+        "GetTemplate",
+        "UpdateStack",
+        "DeleteStack",
+    ),
+    "application-autoscaling": ("DescribeScalableTargets",),
     "sagemaker": (
         "DescribeEndpoint",
         "DescribeEndpointConfig",

@@ -12,6 +12,7 @@ from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.failures import AWS_ERRORS, absent, explain
+from jina_v3_infra.deploy.machines import configured_machines, standing_machines, tell_machines
 from jina_v3_infra.deploy.stack_state import find_stack, list_resources
 from jina_v3_infra.hub import HubError
 from jina_v3_infra.release import plan_release
@@ -43,7 +44,7 @@ def read_status(account: Account, deployment: Deployment) -> Status:
         return Status(lines=[*lines, f"endpoint {deployment.endpoint_name}: not there"], in_service=False)
     settings = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     lines += [*_endpoint(endpoint), *_variants(endpoint, settings)]
-    lines += [*_changes(sagemaker, deployment, settings), *_alarms(account, deployment)]
+    lines += [*_changes(sagemaker, deployment, endpoint, settings), *_alarms(account, deployment)]
     return Status(lines=lines, in_service=endpoint["EndpointStatus"] in ("InService", "Updating"))
 
 
@@ -55,7 +56,7 @@ def _endpoint(endpoint: dict[str, Any]) -> Iterator[str]:
 
 
 def _variants(endpoint: dict[str, Any], settings: dict[str, Any]) -> Iterator[str]:
-    machines = {one["VariantName"]: _machines(one) for one in settings["ProductionVariants"]}
+    machines = standing_machines(settings)
     for one in endpoint.get("ProductionVariants", ()):
         count, wanted = one.get("CurrentInstanceCount"), one.get("DesiredInstanceCount")
         yield (
@@ -65,18 +66,18 @@ def _variants(endpoint: dict[str, Any], settings: dict[str, Any]) -> Iterator[st
         )
 
 
-def _machines(variant: dict[str, Any]) -> list[str]:
-    pools = [pool["InstanceType"] for pool in variant.get("InstancePools", ())]
-    return pools or [variant["InstanceType"]]
-
-
-def _changes(sagemaker: Any, deployment: Deployment, settings: dict[str, Any]) -> Iterator[str]:
-    """Compare what stands with the configuration, in what an update replaces: image, model and machines."""
+def _changes(
+    sagemaker: Any, deployment: Deployment, endpoint: dict[str, Any], settings: dict[str, Any]
+) -> Iterator[str]:
+    """Compare what stands with the configuration, in what an update changes: machines, their numbers, image, model."""
     changes = []
-    wanted = {one.name: [one.instance_type, *one.instance_pool] for one in deployment.endpoint.variants}
-    standing = {one["VariantName"]: _machines(one) for one in settings["ProductionVariants"]}
+    wanted, standing = configured_machines(deployment), standing_machines(settings)
     if wanted != standing:
-        changes.append(f"machines: {_told(standing)} → {_told(wanted)}")
+        changes.append(f"machines: {tell_machines(standing)} → {tell_machines(wanted)}")
+    numbers = list(_number_changes(deployment, endpoint, settings))
+    changes += [change for by_deploy, change in numbers if by_deploy]
+    for change in (change for by_deploy, change in numbers if not by_deploy):
+        yield f"the next update would set back what was set since the last, {change}"
     container = _container(sagemaker, deployment, settings)
     if container is not None:
         try:
@@ -85,7 +86,30 @@ def _changes(sagemaker: Any, deployment: Deployment, settings: dict[str, Any]) -
             yield f"the configuration's release cannot be named: {error}"
     yield from (f"deploy would change {one}" for one in changes)
     if not changes:
-        yield "deploy would change neither machines nor image nor model"
+        yield "deploy would change neither machines, counts and weights, nor image nor model"
+
+
+def _number_changes(
+    deployment: Deployment, endpoint: dict[str, Any], settings: dict[str, Any]
+) -> Iterator[tuple[bool, str]]:
+    """Compare counts and weights; with each goes whether deploying would by itself make the update that sets it.
+
+    An update keeps all counts where a variant scales. Of an inference component SageMaker counts the machines.
+    """
+    if deployment.endpoint.inference_component is not None:
+        return
+    standing = {one["VariantName"]: one for one in endpoint.get("ProductionVariants", ())}
+    given = {one["VariantName"]: one for one in settings["ProductionVariants"]}
+    keeps_counts = any(one.scaling.scales for one in deployment.endpoint.variants)
+    for variant in deployment.endpoint.variants:
+        now, then = standing.get(variant.name, {}), given.get(variant.name, {})
+        count, weight = now.get("DesiredInstanceCount"), now.get("DesiredWeight")
+        if count is not None and not keeps_counts and count != variant.initial_instances:
+            by_deploy = then.get("InitialInstanceCount") != variant.initial_instances
+            yield by_deploy, f"the count of variant {variant.name}: {count} → {variant.initial_instances}"
+        if weight is not None and weight != variant.weight:
+            by_deploy = then.get("InitialVariantWeight", 1.0) != variant.weight
+            yield by_deploy, f"the weight of variant {variant.name}: {weight:g} → {variant.weight:g}"
 
 
 def _container(sagemaker: Any, deployment: Deployment, settings: dict[str, Any]) -> dict[str, Any] | None:
@@ -118,10 +142,6 @@ def _release_changes(deployment: Deployment, container: dict[str, Any]) -> Itera
 def _model_address(container: dict[str, Any]) -> str:
     source = container.get("ModelDataSource", {}).get("S3DataSource", {})
     return str(source.get("S3Uri") or container.get("ModelDataUrl") or "")
-
-
-def _told(machines: dict[str, list[str]]) -> str:
-    return "; ".join(f"{name} {', '.join(types)}" for name, types in machines.items())
 
 
 def _alarms(account: Account, deployment: Deployment) -> Iterator[str]:

@@ -40,10 +40,23 @@ class Endpoint(Construct):
             endpoint_name=deployment.endpoint_name,
             endpoint_config_name=config.attr_endpoint_config_name,
             retain_all_variant_properties=True,  # else an update would throw the scaled counts away
+            exclude_retained_variant_properties=[
+                sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type=kind)
+                for kind in _configured(deployment)
+            ],
             deployment_config=None
             if deployment.endpoint.inference_component is not None
             else _blue_green(deployment, alarms),
         )
+
+
+def _configured(deployment: Deployment) -> list[str]:
+    """Return what an update takes from the configuration; the rest the endpoint keeps.
+
+    Counts can be excluded for all variants together only: an unscaled variant beside a scaled one keeps its count.
+    """
+    scaled = any(variant.scaling.scales for variant in deployment.endpoint.variants)
+    return ["DesiredWeight", "DataCaptureConfig", *([] if scaled else ["DesiredInstanceCount"])]
 
 
 def update_timeout_s(deployment: Deployment) -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from local_aws.sagemaker import deployment
 from local_aws.sagemaker.endpoint import Endpoint
+from local_aws.sagemaker.endpoint_configs import instance_pools
 from local_aws.sagemaker.errors import refuse
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.listing import list_page
@@ -59,9 +60,11 @@ def list_endpoints(_hosting: Hosting, store: Store, request: dict[str, Any]) -> 
 def update_endpoint(hosting: Hosting, store: Store, request: dict[str, Any]) -> dict[str, Any]:
     """Answer UpdateEndpoint."""
     _check_deployment(request.get("DeploymentConfig", {}))
+    scaled = _scaled_variants(hosting, store, store.endpoint(request["EndpointName"]))
     with store.lock:
         endpoint = store.endpoint(request["EndpointName"])
         config = store.config(request["EndpointConfigName"])
+        _check_scaled(endpoint, config.definition, scaled)
         _begin_update(endpoint)
         excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
         definition = dict(config.definition)
@@ -79,6 +82,40 @@ def update_endpoint(hosting: Hosting, store: Store, request: dict[str, Any]) -> 
         lambda: deployment.update(hosting, store, endpoint, config.name, definition, retained),
     )
     return {"EndpointArn": endpoint.arn}
+
+
+def _scaled_variants(hosting: Hosting, store: Store, endpoint: Endpoint) -> set[str]:
+    """Return the variants that are registered with Application Auto Scaling."""
+    ids = {
+        f"endpoint/{endpoint.name}/variant/{variant['VariantName']}": variant["VariantName"]
+        for variant in endpoint.config["ProductionVariants"]
+    }
+    found = hosting.client("application-autoscaling", store.region).describe_scalable_targets(
+        ServiceNamespace="sagemaker", ResourceIds=list(ids)
+    )
+    return {ids[target["ResourceId"]] for target in found["ScalableTargets"]}
+
+
+def _check_scaled(endpoint: Endpoint, config: Mapping[str, Any], scaled: set[str]) -> None:
+    """Refuse to change the machine of a scaled variant, or to remove it.
+
+    **Source**: docs.aws.amazon.com/sagemaker/latest/dg/endpoint-scaling-update.html
+    """
+    before, after = _machines(endpoint.config), _machines(config)
+    for name in sorted(scaled):
+        if before[name] != after.get(name):
+            change = "remove" if name not in after else "change the instance type of"
+            refuse(
+                f'Cannot {change} variant "{name}" of endpoint "{endpoint.arn}": it is registered as a scalable target '
+                f"with Application Auto Scaling. Deregister endpoint/{endpoint.name}/variant/{name} first."
+            )
+
+
+def _machines(config: Mapping[str, Any]) -> dict[str, list[str]]:
+    return {
+        variant["VariantName"]: [pool["InstanceType"] for pool in instance_pools(variant)]
+        for variant in config["ProductionVariants"]
+    }
 
 
 def _begin_update(endpoint: Endpoint) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.infra.deploy.conftest import ENDPOINT, make_stack
@@ -46,7 +47,7 @@ def test_what_stands_is_what_would_be_deployed(
     assert "endpoint jina-v3: InService" in out
     assert "variant main: " in out
     assert "× ml.g6.xlarge, weight 1" in out
-    assert "deploy would change neither machines nor image nor model" in out
+    assert "deploy would change neither machines, counts and weights, nor image nor model" in out
 
 
 def test_what_would_change_is_named(
@@ -60,3 +61,43 @@ def test_what_would_change_is_named(
     assert "deploy would change machines: main ml.g6.xlarge → main ml.g5.xlarge" in out
     assert f"deploy would change the image: repository:cu128-old → {release.image_tag}" in out
     assert f"deploy would change the model: s3://bucket/models/old/ → {release.model_prefix}" in out
+
+
+def with_numbers(count: int, weight: float) -> dict[str, Any]:
+    variant = ENDPOINT["Resources"]["Config"]["Properties"]["ProductionVariants"][0]
+    numbered = {**variant, "InitialInstanceCount": count, "InitialVariantWeight": weight}
+    config = {"Type": "AWS::SageMaker::EndpointConfig", "Properties": {"ProductionVariants": [numbered]}}
+    return ENDPOINT | {"Resources": ENDPOINT["Resources"] | {"Config": config}}
+
+
+def test_counts_and_weights_that_would_change_are_named(
+    run: Run, account: Account, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_stack(account, "jina-v3-endpoint", with_numbers(2, 0.5))
+    assert run("status", "-c", f"model.source={tiny_model}") == 0
+    out = capsys.readouterr().out
+    assert "deploy would change the count of variant main: 2 → 1" in out
+    assert "deploy would change the weight of variant main: 0.5 → 1" in out
+
+
+def test_a_count_that_scales_is_not_compared(
+    run: Run, account: Account, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_stack(account, "jina-v3-endpoint", with_numbers(2, 1.0))
+    words = ("-c", f"model.source={tiny_model}", "-c", "endpoint.variants.0.scaling.max=3")
+    assert run("status", *words) == 0
+    assert "the count of" not in capsys.readouterr().out
+
+
+def test_what_was_set_by_hand_is_told_from_what_deploy_changes(
+    run: Run, account: Account, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_stack(account, "jina-v3-endpoint", with_numbers(1, 1.0))
+    account.client("sagemaker").update_endpoint_weights_and_capacities(
+        EndpointName="jina-v3",
+        DesiredWeightsAndCapacities=[{"VariantName": "main", "DesiredInstanceCount": 3, "DesiredWeight": 1.0}],
+    )
+    assert run("status", "-c", f"model.source={tiny_model}") == 0
+    out = capsys.readouterr().out
+    assert "the next update would set back what was set since the last, the count of variant main: 3 → 1" in out
+    assert "deploy would change the count" not in out

@@ -112,9 +112,20 @@ def test_machines_without_gpu_have_no_host_image_and_may_have_a_volume_key() -> 
     assert "KmsKeyId" not in case("default").one("SageMaker::EndpointConfig")
 
 
+def excluded(endpoint: dict[str, Any]) -> set[str]:
+    return {each["VariantPropertyType"] for each in endpoint["ExcludeRetainedVariantProperties"]}
+
+
+def test_updates_set_counts_where_nothing_scales() -> None:
+    endpoint = case("default").one("SageMaker::Endpoint")
+    assert endpoint["RetainAllVariantProperties"] is True
+    assert excluded(endpoint) == {"DesiredWeight", "DataCaptureConfig", "DesiredInstanceCount"}
+
+
 def test_updates_start_with_a_canary_and_keep_what_scaling_has_done() -> None:
     endpoint = case("variants").one("SageMaker::Endpoint")
     assert endpoint["RetainAllVariantProperties"] is True
+    assert excluded(endpoint) == {"DesiredWeight", "DataCaptureConfig"}
     policy = endpoint["DeploymentConfig"]["BlueGreenUpdatePolicy"]
     assert policy["TrafficRoutingConfiguration"] == {
         "Type": "CANARY",

@@ -198,6 +198,14 @@ def test_an_alarm_rolls_an_update_back(bench: Bench) -> None:
             4,
             1.0,
         ),
+        (
+            {
+                "RetainAllVariantProperties": True,
+                "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredInstanceCount"}],
+            },
+            1,
+            0.25,
+        ),
         ({}, 1, 1.0),
     ],
 )
@@ -212,6 +220,59 @@ def test_what_autoscaling_has_set_is_kept_if_asked_for(
     bench.wait(name, "InService")
     (row,) = update(bench, name, bench.simple_config(), **request_)["ProductionVariants"]
     assert (row["CurrentInstanceCount"], row["CurrentWeight"]) == (count, weight)
+    bench.delete(name)
+
+
+@pytest.mark.parametrize("excluded", [False, True])
+def test_capture_of_the_new_configuration_holds_where_it_is_excluded(bench: Bench, excluded: bool) -> None:
+    def config(percent: int) -> str:
+        capture = {
+            "EnableCapture": True,
+            "InitialSamplingPercentage": percent,
+            "DestinationS3Uri": "s3://captured/here",
+            "CaptureOptions": [{"CaptureMode": "Input"}],
+        }
+        return bench.create_config(variant(bench.create_model()), DataCaptureConfig=capture)
+
+    name = bench.create_endpoint(config(10))
+    described = update(
+        bench,
+        name,
+        config(70),
+        RetainAllVariantProperties=True,
+        ExcludeRetainedVariantProperties=[{"VariantPropertyType": "DataCaptureConfig"}] if excluded else [],
+    )
+    assert described["DataCaptureConfig"]["CurrentSamplingPercentage"] == (70 if excluded else 10)
+    bench.delete(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"InstanceType": "ml.g5.xlarge"}, "Cannot change the instance type of variant .main."),
+        ({"name": "other"}, "Cannot remove variant .main."),
+    ],
+)
+def test_the_machine_of_a_scaled_variant_changes_only_without_its_scalable_target(
+    bench: Bench, change: dict[str, Any], message: str
+) -> None:
+    name = bench.create_endpoint(old := bench.simple_config(TAG="old"))
+    scaling = bench.connect("application-autoscaling")
+    target = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": f"endpoint/{name}/variant/main",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+    }
+    scaling.register_scalable_target(**target, MinCapacity=1, MaxCapacity=3)
+    new = bench.create_config(variant(bench.create_model(TAG="new"), **change))
+    with pytest.raises(ClientError, match=message + ".*Deregister endpoint/"):
+        bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=new)
+    described = bench.sagemaker.describe_endpoint(EndpointName=name)
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", old)
+    update(bench, name, bench.simple_config(TAG="same machine"))
+    assert bench.ask(name)["tag"] == "same machine"
+    scaling.deregister_scalable_target(**target)
+    assert update(bench, name, new)["EndpointConfigName"] == new
     bench.delete(name)
 
 
