@@ -207,17 +207,13 @@ def _destroy(call: Call) -> int:
 
 
 def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
-    for one in left.unknown:
-        screen.say(f"! could not be looked for: {one}", style="yellow")
-    if left.found:
-        screen.complain("still there:\n" + "\n".join(f"  {one}" for one in left.found))
+    """Say what was found. What could not be looked for may still bill, so that not to know is a failure too."""
+    for told, places in (("could not be looked for", left.unknown), ("still there", left.found)):
+        if places:
+            screen.complain("\n".join([f"{told}:", *(f"  {one}" for one in places)]))
+    if left.unknown or left.found:
         return FAILED
-    if kept:
-        screen.say("looked: nothing else that bills is left", style="green")
-    elif left.unknown:
-        screen.say("nothing that bills was found, in what could be looked at")
-    else:
-        screen.say("looked: nothing that bills is left", style="green")
+    screen.say(f"looked: nothing {'else ' if kept else ''}that bills is left", style="green")
     screen.say("the CDK's own stack, CDKToolkit, stays for other applications")
     return DONE
 

@@ -204,11 +204,11 @@ def test_what_cannot_be_looked_for_is_told(
         raise client_error(operation, "AccessDeniedException")
 
     client._make_api_call = call
-    assert run("destroy", "--yes") == 0
-    out = capsys.readouterr().out
-    assert "could not be looked for: SageMaker's tags" in out
-    assert "tag:GetResources" in out
-    assert "looked: nothing that bills is left" not in out
+    assert run("destroy", "--yes") == 1  # what is not known may bill
+    told = capsys.readouterr()
+    assert "could not be looked for:\n  SageMaker's tags: the caller is not allowed" in told.err
+    assert "tag:GetResources" in told.err
+    assert "looked: nothing" not in told.out
 
 
 def test_without_a_terminal_it_wants_yes(
