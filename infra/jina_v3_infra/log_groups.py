@@ -5,11 +5,6 @@ from __future__ import annotations
 from jina_v3_infra.config import Deployment
 
 
-def log_group_names(deployment: Deployment) -> tuple[str, ...]:
-    """Return the names of the log groups of a deployment as it is configured."""
-    return (build_log_group(deployment), endpoint_log_group(deployment), flow_log_group(deployment))
-
-
 def build_log_group(deployment: Deployment) -> str:
     """Return where the image's build writes its log."""
     return f"/aws/codebuild/{deployment.name}-image"
@@ -27,7 +22,7 @@ def flow_log_group(deployment: Deployment) -> str:
 
 
 def former_log_group_names(deployment: Deployment) -> tuple[str, ...]:
-    """Return the names of all log groups that a deployment can have had, in whatever form it stood before."""
+    """Return the names of all log groups that a deployment has or can have had, in whatever form it stood before."""
     return (build_log_group(deployment), *_container_log_groups(deployment), flow_log_group(deployment))
 
 

@@ -6,6 +6,9 @@ import json
 import shlex
 from typing import Final
 
+from jina_v3_infra.config import AsynchronousSettings
+from jina_v3_infra.prefixes import asynchronous_prefixes
+
 _REQUEST: Final = {"input": ["How do I return a parcel?"], "task": "retrieval.query"}
 
 
@@ -37,11 +40,13 @@ curl:
 """
 
 
-def example_asynchronous_call(endpoint: str, region: str, bucket: str) -> str:
-    """Return an example for an asynchronous endpoint, whose input is an object."""
+def example_asynchronous_call(endpoint: str, region: str, bucket: str, settings: AsynchronousSettings) -> str:
+    """Return an example for an asynchronous endpoint, whose input is an object where it may read."""
+    inputs, _, _ = asynchronous_prefixes(settings)
+    place = f"s3://{bucket}/{inputs}example.json"
     return f"""\
 AWS CLI:
-  echo '{json.dumps(_REQUEST)}' | aws s3 cp - s3://{bucket}/asynchronous-input/example.json
+  echo '{json.dumps(_REQUEST)}' | aws s3 cp - {place}
   aws sagemaker-runtime invoke-endpoint-async --region {region} --endpoint-name {endpoint} \\
-    --content-type application/json --input-location s3://{bucket}/asynchronous-input/example.json
+    --content-type application/json --input-location {place}
 """

@@ -179,14 +179,15 @@ def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
     outputs = read_outputs(account.client("cloudformation"), deployment.endpoint_stack) or {}
     screen.say()
     screen.say(f"endpoint {deployment.endpoint_name} in {account.region}", style="bold")
-    if deployment.endpoint.asynchronous is None:
+    asynchronous = deployment.endpoint.asynchronous
+    if asynchronous is None:
         address = account.client("sagemaker-runtime").meta.endpoint_url
         component = outputs.get(Output.INFERENCE_COMPONENT)
         screen.say(example_calls(deployment.endpoint_name, account.region, address, component))
     else:
         foundation = read_outputs(account.client("cloudformation"), deployment.foundation_stack) or {}
         bucket = foundation.get(Output.BUCKET, "BUCKET")
-        screen.say(example_asynchronous_call(deployment.endpoint_name, account.region, bucket))
+        screen.say(example_asynchronous_call(deployment.endpoint_name, account.region, bucket, asynchronous))
     screen.say(f"it costs {summarise_costs(cost)}")
     screen.say("to end it: jina-v3-infra destroy, with the same configuration")
 
