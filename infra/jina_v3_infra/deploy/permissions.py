@@ -15,6 +15,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DescribeModel",
         "DescribeInferenceComponent",
         "ListInferenceComponents",
+        "ListTags",
     ),
     "ecr": ("DescribeImages", "ListImages", "BatchDeleteImage", "DescribeRepositories", "DeleteRepository"),
     "s3": (
@@ -27,7 +28,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DeleteBucket",
     ),
     "iam": ("GetRole",),
-    "logs": ("DescribeLogStreams", "GetLogEvents", "DescribeLogGroups", "DeleteLogGroup"),
+    "logs": ("DescribeLogStreams", "GetLogEvents", "DescribeLogGroups", "ListTagsForResource", "DeleteLogGroup"),
     "cloudwatch": ("DescribeAlarms",),
     "tag": ("GetResources",),
 }
