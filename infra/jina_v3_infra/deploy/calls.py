@@ -13,7 +13,11 @@ _REQUEST: Final = {"input": ["How do I return a parcel?"], "task": "retrieval.qu
 
 
 def example_calls(endpoint: str, region: str, address: str, component: str | None = None) -> str:
-    """Return three examples; ``address`` is that of SageMaker's runtime, a local one included."""
+    """Return three examples; ``address`` is that of SageMaker's runtime, a local one included.
+
+    They take the credentials of the shell's environment. A token that is not there must not be sent as an empty one;
+    the option and its value are one word, so that every shell takes it, or none of it.
+    """
     body = json.dumps(_REQUEST)
     python_component = f'    InferenceComponentName="{component}",\n' if component else ""
     cli_component = f" --inference-component-name {component}" if component else ""
@@ -35,7 +39,7 @@ AWS CLI:
 
 curl:
   curl --aws-sigv4 aws:amz:{region}:sagemaker --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
-    -H "x-amz-security-token: $AWS_SESSION_TOKEN" -H 'content-type: application/json' \\
+    ${{AWS_SESSION_TOKEN:+-H"x-amz-security-token: $AWS_SESSION_TOKEN"}} -H 'content-type: application/json' \\
   {curl_component}  --data {shlex.quote(body)} {address}/endpoints/{endpoint}/invocations
 """
 

@@ -179,6 +179,8 @@ def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
     outputs = read_outputs(account.client("cloudformation"), deployment.endpoint_stack) or {}
     screen.say()
     screen.say(f"endpoint {deployment.endpoint_name} in {account.region}", style="bold")
+    if (export := account.export_command()) is not None:
+        screen.say(f"the calls take their credentials from the environment; put yours there:\n  {export}\n")
     asynchronous = deployment.endpoint.asynchronous
     if asynchronous is None:
         address = account.client("sagemaker-runtime").meta.endpoint_url
