@@ -5,11 +5,6 @@ from __future__ import annotations
 from jina_v3_infra.config import Deployment
 
 
-def log_group_names(deployment: Deployment) -> tuple[str, ...]:
-    """Return the names of the log groups of a deployment as it is configured."""
-    return (build_log_group(deployment), endpoint_log_group(deployment), flow_log_group(deployment))
-
-
 def build_log_group(deployment: Deployment) -> str:
     """Return where the image's build writes its log."""
     return f"/aws/codebuild/{deployment.name}-image"
@@ -17,7 +12,7 @@ def build_log_group(deployment: Deployment) -> str:
 
 def endpoint_log_group(deployment: Deployment) -> str:
     """Return where SageMaker puts what the containers print; these names are its own choice."""
-    by_itself, component = _container_log_groups(deployment)
+    by_itself, component = container_log_groups(deployment)
     return by_itself if deployment.endpoint.inference_component is None else component
 
 
@@ -27,10 +22,11 @@ def flow_log_group(deployment: Deployment) -> str:
 
 
 def former_log_group_names(deployment: Deployment) -> tuple[str, ...]:
-    """Return the names of all log groups that a deployment can have had, in whatever form it stood before."""
-    return (build_log_group(deployment), *_container_log_groups(deployment), flow_log_group(deployment))
+    """Return the names of all log groups that a deployment has or can have had, in whatever form it stood before."""
+    return (build_log_group(deployment), *container_log_groups(deployment), flow_log_group(deployment))
 
 
-def _container_log_groups(deployment: Deployment) -> tuple[str, str]:
+def container_log_groups(deployment: Deployment) -> tuple[str, str]:
+    """Return both names that SageMaker can choose for what the containers print: an endpoint's, a component's."""
     name = deployment.endpoint_name
     return f"/aws/sagemaker/Endpoints/{name}", f"/aws/sagemaker/InferenceComponents/{name}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from jina_v3_infra import release
 from jina_v3_infra.config import (
@@ -27,6 +30,7 @@ from jina_v3_infra.config import (
     variant_ami,
 )
 from jina_v3_infra.config.instances import endpoint_instance_types, instance_type
+from jina_v3_infra.config.patterns import PATTERN_WORDS
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "infra/examples").iterdir())
 
@@ -135,8 +139,11 @@ def test_a_text_of_digits_stays_a_text_where_one_is_wanted() -> None:
     [
         ("region", "must be place=value"),
         ("=value", "must be place=value"),
-        ("endpoint.variants.5.name=x", "'5' is no place in a list of"),
-        ("endpoint.variants.name=x", "'name' is no place in a list of 1"),
+        (
+            "endpoint.variants.5.name=x",
+            r"there is no variant 5 in the file; it has one, endpoint\.variants\.0, and endpoint\.variants\.1\.name",
+        ),
+        ("endpoint.variants.name=x", "there is no variant name in the file; it has one"),
         ("name.first=x", "nothing below"),
     ],
 )
@@ -158,7 +165,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (variant(scaling={"mni": 1}), "endpoint.variants[0].scaling.mni is not known; did you mean"),
     (endpoint(capture={"perc": 1}), "endpoint.capture.perc is not known; did you mean percent?"),
-    ({"name": "a_b"}, "name = 'a_b': "),
+    ({"name": "a_b"}, "name = 'a_b': must be letters, digits and single hyphens"),
+    ({"image": {"uri": "python:3"}}, "image.uri = 'python:3': must be registry/name:tag or registry/name@digest"),
+    (endpoint(variants=3), "endpoint.variants = 3: must be a list of tables"),
+    (variant(instance_pool="ml.g5.xlarge"), "instance_pool = 'ml.g5.xlarge': must be a list of texts"),
+    (endpoint(update=1), "endpoint.update = 1: must be a table of settings"),
     ({"region": "Mars"}, "region = 'Mars': "),
     ({"account": "12"}, "account = '12': "),
     ({"image": {"torch": "cu12"}}, "image.torch = 'cu12': input should be 'cu128', 'cu130' or 'cpu'"),
@@ -242,6 +253,21 @@ def test_what_cannot_be_is_told_in_one_sentence(content: dict[str, Any], words: 
     assert message.startswith("my.toml: ")
     assert "\n" not in message
     assert "pydantic" not in message
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (value for key, value in schema.items() if key == "pattern" and isinstance(value, str))
+        yield from schema.get("patternProperties", ())
+    for item in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from patterns(item)
+
+
+def test_every_pattern_has_words_with_an_example_that_it_allows() -> None:
+    found = set(patterns(TypeAdapter(Deployment).json_schema()))
+    assert found == PATTERN_WORDS.keys()
+    for pattern, words in PATTERN_WORDS.items():
+        assert re.search(pattern, words.rpartition(" ")[2]), words
 
 
 def test_every_mistake_is_told_at_once() -> None:

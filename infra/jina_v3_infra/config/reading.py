@@ -12,6 +12,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from jina_v3_infra.config.instances import UnknownInstanceTypeError
+from jina_v3_infra.config.patterns import PATTERN_WORDS
 from jina_v3_infra.config.rules import broken_rules
 from jina_v3_infra.config.schema import Deployment
 
@@ -91,11 +92,11 @@ def _put(content: dict[str, Any], place: str, value: object) -> None:
     """Set what a dotted place names; numbers are places in lists, and what is missing on the way is made."""
     at: Any = content
     steps = place.split(".")
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
+    for number, (step, following) in enumerate(zip(steps, [*steps[1:], None], strict=True)):
         key: int | str = int(step) if isinstance(at, list) and step.isdecimal() else step
         if isinstance(at, list):
             if not isinstance(key, int) or key > len(at):
-                raise DeploymentError(f"the override's place {place!r}: {step!r} is no place in a list of {len(at)}")
+                raise DeploymentError(_tell_no_item(steps, number, len(at)))
             if key == len(at):
                 at.append({})
         elif not isinstance(at, dict):
@@ -106,6 +107,18 @@ def _put(content: dict[str, Any], place: str, value: object) -> None:
             if isinstance(at, dict) and at.get(key) is None:
                 at[key] = [] if following.isdecimal() else {}
             at = at[key]
+
+
+def _tell_no_item(steps: list[str], number: int, count: int) -> str:
+    """Say that a list has no such item, and how those are named that there are, or can be added."""
+    items, name = ".".join(steps[:number]), steps[number]
+    kind = items.rpartition(".")[2].removesuffix("s")
+    has = {0: "none", 1: f"one, {items}.0"}.get(count, f"{count}, {items}.0 to {items}.{count - 1}")
+    rest = ".".join(["", *steps[number + 1 :]])
+    return (
+        f"the override's place {'.'.join(steps)!r}: there is no {kind} {name} in the file; it has {has}, and "
+        f"{items}.{count}{rest} would be the next"
+    )
 
 
 def _tell(name: str, complaints: list[str]) -> str:
@@ -129,8 +142,19 @@ def _complaint(error: Any) -> str:
         known = _fields_at(steps[:-1])
         near = difflib.get_close_matches(str(steps[-1]), known, n=1)
         return f"{place} is not known; " + (f"did you mean {near[0]}?" if near else f"allowed are {', '.join(known)}")
-    message = str(error["msg"])
-    return f"{place} = {error['input']!r}: {message[:1].lower()}{message[1:]}"
+    return f"{place} = {error['input']!r}: {_allowed(error, steps)}"
+
+
+def _allowed(error: Any, steps: list[Any]) -> str:
+    """Say what is allowed at a place: pydantic's own words, but for those that are a programmer's."""
+    kind, message = error["type"], str(error["msg"])
+    if kind == "string_pattern_mismatch" and (words := PATTERN_WORDS.get(error["ctx"]["pattern"])):
+        return f"must be {words}"
+    if kind == "tuple_type":
+        return f"must be a list of {'tables' if _fields_at([*steps, 0]) else 'texts'}"
+    if kind in ("dataclass_type", "dict_type"):
+        return "must be a table of settings"
+    return f"{message[:1].lower()}{message[1:]}"
 
 
 def _fields_at(steps: list[Any]) -> list[str]:

@@ -5,6 +5,8 @@ A test that points this at loopback (``AWS_ENDPOINT_URL``) has pointed all of th
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -29,6 +31,15 @@ class Account:
         if place not in self._clients:
             self._clients[place] = self.session.client(service, region_name=place[1], config=_CLIENT)
         return self._clients[place]
+
+    def export_command(self) -> str | None:
+        """Return what puts these credentials into a shell's environment; ``None`` where they come from there."""
+        credentials = self.session.get_credentials()
+        if credentials is None or credentials.method == "env":
+            return None
+        profile = self.profile or os.environ.get("AWS_PROFILE")
+        named = f"--profile {shlex.quote(profile)} " if profile else ""
+        return f'eval "$(aws configure export-credentials {named}--format env)"'
 
 
 def open_account(region: str, profile: str | None = None) -> Account:

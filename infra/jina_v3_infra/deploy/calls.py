@@ -6,11 +6,18 @@ import json
 import shlex
 from typing import Final
 
+from jina_v3_infra.config import AsynchronousSettings
+from jina_v3_infra.prefixes import asynchronous_prefixes
+
 _REQUEST: Final = {"input": ["How do I return a parcel?"], "task": "retrieval.query"}
 
 
 def example_calls(endpoint: str, region: str, address: str, component: str | None = None) -> str:
-    """Return three examples; ``address`` is that of SageMaker's runtime, a local one included."""
+    """Return three examples; ``address`` is that of SageMaker's runtime, a local one included.
+
+    They take the credentials of the shell's environment. A token that is not there must not be sent as an empty one;
+    the option and its value are one word, so that every shell takes it, or none of it.
+    """
     body = json.dumps(_REQUEST)
     python_component = f'    InferenceComponentName="{component}",\n' if component else ""
     cli_component = f" --inference-component-name {component}" if component else ""
@@ -32,16 +39,18 @@ AWS CLI:
 
 curl:
   curl --aws-sigv4 aws:amz:{region}:sagemaker --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
-    -H "x-amz-security-token: $AWS_SESSION_TOKEN" -H 'content-type: application/json' \\
+    ${{AWS_SESSION_TOKEN:+-H"x-amz-security-token: $AWS_SESSION_TOKEN"}} -H 'content-type: application/json' \\
   {curl_component}  --data {shlex.quote(body)} {address}/endpoints/{endpoint}/invocations
 """
 
 
-def example_asynchronous_call(endpoint: str, region: str, bucket: str) -> str:
-    """Return an example for an asynchronous endpoint, whose input is an object."""
+def example_asynchronous_call(endpoint: str, region: str, bucket: str, settings: AsynchronousSettings) -> str:
+    """Return an example for an asynchronous endpoint, whose input is an object where it may read."""
+    inputs, _, _ = asynchronous_prefixes(settings)
+    place = f"s3://{bucket}/{inputs}example.json"
     return f"""\
 AWS CLI:
-  echo '{json.dumps(_REQUEST)}' | aws s3 cp - s3://{bucket}/asynchronous-input/example.json
+  echo '{json.dumps(_REQUEST)}' | aws s3 cp - {place}
   aws sagemaker-runtime invoke-endpoint-async --region {region} --endpoint-name {endpoint} \\
-    --content-type application/json --input-location s3://{bucket}/asynchronous-input/example.json
+    --content-type application/json --input-location {place}
 """

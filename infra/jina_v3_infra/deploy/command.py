@@ -179,14 +179,17 @@ def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
     outputs = read_outputs(account.client("cloudformation"), deployment.endpoint_stack) or {}
     screen.say()
     screen.say(f"endpoint {deployment.endpoint_name} in {account.region}", style="bold")
-    if deployment.endpoint.asynchronous is None:
+    if (export := account.export_command()) is not None:
+        screen.say(f"the calls take their credentials from the environment; put yours there:\n  {export}\n")
+    asynchronous = deployment.endpoint.asynchronous
+    if asynchronous is None:
         address = account.client("sagemaker-runtime").meta.endpoint_url
         component = outputs.get(Output.INFERENCE_COMPONENT)
         screen.say(example_calls(deployment.endpoint_name, account.region, address, component))
     else:
         foundation = read_outputs(account.client("cloudformation"), deployment.foundation_stack) or {}
         bucket = foundation.get(Output.BUCKET, "BUCKET")
-        screen.say(example_asynchronous_call(deployment.endpoint_name, account.region, bucket))
+        screen.say(example_asynchronous_call(deployment.endpoint_name, account.region, bucket, asynchronous))
     screen.say(f"it costs {summarise_costs(cost)}")
     screen.say("to end it: jina-v3-infra destroy, with the same configuration")
 
@@ -207,17 +210,13 @@ def _destroy(call: Call) -> int:
 
 
 def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
-    for one in left.unknown:
-        screen.say(f"! could not be looked for: {one}", style="yellow")
-    if left.found:
-        screen.complain("still there:\n" + "\n".join(f"  {one}" for one in left.found))
+    """Say what was found. What could not be looked for may still bill, so that not to know is a failure too."""
+    for told, places in (("could not be looked for", left.unknown), ("still there", left.found)):
+        if places:
+            screen.complain("\n".join([f"{told}:", *(f"  {one}" for one in places)]))
+    if left.unknown or left.found:
         return FAILED
-    if kept:
-        screen.say("looked: nothing else that bills is left", style="green")
-    elif left.unknown:
-        screen.say("nothing that bills was found, in what could be looked at")
-    else:
-        screen.say("looked: nothing that bills is left", style="green")
+    screen.say(f"looked: nothing {'else ' if kept else ''}that bills is left", style="green")
     screen.say("the CDK's own stack, CDKToolkit, stays for other applications")
     return DONE
 

@@ -16,9 +16,10 @@ from jina_v3_infra.deploy.costs import KEY_USD_PER_MONTH, STORAGE_USD_PER_GB_MON
 from jina_v3_infra.deploy.emptying import EVERYTHING, Contents, empty_bucket, empty_repository, list_other_contents
 from jina_v3_infra.deploy.failures import CommandError
 from jina_v3_infra.deploy.leftovers import Record, remove_log_groups
+from jina_v3_infra.deploy.ownership import find_endpoint_tags, is_own
 from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.stack_state import Resource, Stack, find_stack, list_resources
-from jina_v3_infra.log_groups import former_log_group_names
+from jina_v3_infra.log_groups import container_log_groups, former_log_group_names
 from jina_v3_infra.release import OWN_PREFIXES
 
 _POLL_S: Final = 5.0
@@ -50,9 +51,7 @@ class Destroying:
             self.screen.say(f"{self.deployment.foundation_stack} is not there")
         else:
             self._delete_foundation(foundation, record)
-        groups = remove_log_groups(self.account, former_log_group_names(self.deployment), record)
-        if groups:
-            self.screen.say(f"log groups deleted: {', '.join(groups)}")
+        self._clear_up(record)
         return record
 
     def _delete_endpoint(self, record: Record) -> None:
@@ -83,6 +82,21 @@ class Destroying:
             self.screen.say(f"{stack.name} is kept with them; to remove all of it: jina-v3-infra destroy --delete-data")
         else:
             self._delete_stack(stack)
+
+    def _clear_up(self, record: Record) -> None:
+        """Delete the log groups that services left behind, and leave alone what others have made under these names."""
+        deployment = self.deployment
+        endpoint = deployment.endpoint_name
+        names = former_log_group_names(deployment)
+        tags = None if record.held_endpoint(endpoint) else find_endpoint_tags(self.account, endpoint)
+        if tags is not None and not is_own(tags, deployment):
+            record.foreign_endpoint = endpoint
+            self.screen.say(f"the endpoint {endpoint} belongs to another deployment and was left alone", style="yellow")
+            containers = container_log_groups(deployment)
+            names = tuple(name for name in names if name not in containers)
+        groups = remove_log_groups(self.account, deployment, names, record)
+        if groups:
+            self.screen.say(f"log groups deleted: {', '.join(groups)}")
 
     def _delete_stack(self, stack: Stack) -> None:
         began = time.monotonic()

@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.failures import AWS_ERRORS, absent, explain
+from jina_v3_infra.deploy.ownership import STACK_TAG, find_log_group_tags, is_own
 from jina_v3_infra.deploy.stack_state import GONE, Resource, Stack, find_stack, left_out
 
 _TAGGED: Final = {
@@ -29,6 +30,8 @@ class Record:
     stacks: dict[str, str] = field(default_factory=dict)  # name → id
     resources: dict[str, list[Resource]] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
+    foreign_endpoint: str | None = None
+    """One of the deployment's name that another has made."""
 
     def note(self, stack: Stack, resources: list[Resource]) -> None:
         """Remember a stack."""
@@ -44,6 +47,10 @@ class Record:
         for stack, resources in self.resources.items():
             if stack not in self.kept:
                 yield from resources
+
+    def held_endpoint(self, name: str) -> bool:
+        """Say whether a stack that was deleted had an endpoint of a name."""
+        return any(one.kind == _TAGGED["endpoint"] and _plain(one.name) == name for one in self.deleted_resources())
 
     def kept_names(self) -> set[str]:
         """Return the names of the resources that are kept."""
@@ -82,9 +89,10 @@ def find_leftovers(account: Account, deployment: Deployment, record: Record) -> 
                 yield from left_out(cloudformation, identity)
 
     def named() -> Iterator[str]:
-        own = Resource(kind=_TAGGED["endpoint"], name=deployment.endpoint_name, status="")
-        # by its name too: a stack that is gone already has left no record
-        candidates = [*record.deleted_resources(), own]
+        candidates = [*record.deleted_resources()]
+        if record.foreign_endpoint != deployment.endpoint_name:
+            # by its name too: a stack that is gone already has left no record
+            candidates.append(Resource(kind=_TAGGED["endpoint"], name=deployment.endpoint_name, status=""))
         yield from (f"{one.kind} {_plain(one.name)}" for one in candidates if _exists(account, one))
 
     left.look("stacks", stacks)
@@ -96,7 +104,7 @@ def find_leftovers(account: Account, deployment: Deployment, record: Record) -> 
 
 def _tagged(account: Account, deployment: Deployment) -> Iterator[str]:
     """Yield what is in SageMaker with the stack's tag; tags outlive their resource a while, so each is looked up."""
-    filters = [{"Key": "aws:cloudformation:stack-name", "Values": [deployment.endpoint_stack]}]
+    filters = [{"Key": STACK_TAG, "Values": [deployment.endpoint_stack]}]
     pages = account.client("resourcegroupstaggingapi").get_paginator("get_resources")
     for page in pages.paginate(TagFilters=filters, ResourceTypeFilters=["sagemaker"]):
         for entry in page["ResourceTagMappingList"]:
@@ -140,12 +148,18 @@ def _plain(name: str) -> str:
     return name.rpartition("/")[2] if name.startswith("arn:") else name
 
 
-def remove_log_groups(account: Account, names: Iterable[str], record: Record) -> list[str]:
-    """Delete log groups that services left behind, and return those that were there; a kept stack's own stay."""
+def remove_log_groups(account: Account, deployment: Deployment, names: Iterable[str], record: Record) -> list[str]:
+    """Delete log groups that services left behind, and return those that were there.
+
+    A kept stack's own stay, and so do those that another stack has made.
+    """
     logs = account.client("logs")
     removed = []
     for name in names:
         if name in record.kept_names():
+            continue
+        tags = find_log_group_tags(logs, name)
+        if tags is None or is_own(tags, deployment) is False:
             continue
         try:
             logs.delete_log_group(logGroupName=name)

@@ -23,6 +23,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DescribeModel",
         "DescribeInferenceComponent",
         "ListInferenceComponents",
+        "ListTags",
     ),
     "ecr": ("DescribeImages", "ListImages", "BatchDeleteImage", "DescribeRepositories", "DeleteRepository"),
     "s3": (
@@ -35,7 +36,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DeleteBucket",
     ),
     "iam": ("GetRole",),
-    "logs": ("DescribeLogStreams", "GetLogEvents", "DescribeLogGroups", "DeleteLogGroup"),
+    "logs": ("DescribeLogStreams", "GetLogEvents", "DescribeLogGroups", "ListTagsForResource", "DeleteLogGroup"),
     "cloudwatch": ("DescribeAlarms",),
     "tag": ("GetResources",),
 }

@@ -11,9 +11,9 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
-from jina_v3_infra.log_groups import log_group_names
+from jina_v3_infra.log_groups import former_log_group_names
+from jina_v3_infra.prefixes import folder
 from jina_v3_infra.stacks.permissions import accept
-from jina_v3_infra.stacks.storage import folder
 
 _LEFTOVERS_DAYS: Final = 7
 _NONCURRENT_DAYS: Final = 30
@@ -83,7 +83,10 @@ def _lifecycle(deployment: Deployment) -> list[s3.LifecycleRule]:
 
 
 def _logs_may_use_it(deployment: Deployment) -> iam.PolicyStatement:
-    """CloudWatch Logs encrypts with the key itself, for the log groups of this deployment only."""
+    """CloudWatch Logs encrypts with the key itself, for the log groups of this deployment only.
+
+    Those of all its forms: the key changes before the endpoint does, and what serves until then goes on logging.
+    """
     groups = f"arn:{Aws.PARTITION}:logs:{Aws.REGION}:{Aws.ACCOUNT_ID}:log-group:"
     return iam.PolicyStatement(
         sid="LogsOfThisDeployment",
@@ -92,7 +95,7 @@ def _logs_may_use_it(deployment: Deployment) -> iam.PolicyStatement:
         resources=["*"],  # in a key's policy: this key
         conditions={
             "ArnEquals": {
-                "kms:EncryptionContext:aws:logs:arn": [f"{groups}{name}" for name in log_group_names(deployment)]
+                "kms:EncryptionContext:aws:logs:arn": [f"{groups}{name}" for name in former_log_group_names(deployment)]
             }
         },
     )

@@ -10,8 +10,9 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment, VariantSettings, variant_ami
+from jina_v3_infra.prefixes import asynchronous_prefixes
 from jina_v3_infra.stacks.network import Placement
-from jina_v3_infra.stacks.storage import Storage, asynchronous_prefixes
+from jina_v3_infra.stacks.storage import Storage
 
 _Config = sagemaker.CfnEndpointConfig
 _ROUTING: Final = "LEAST_OUTSTANDING_REQUESTS"

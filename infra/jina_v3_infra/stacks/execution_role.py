@@ -12,10 +12,11 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
+from jina_v3_infra.prefixes import asynchronous_prefixes
 from jina_v3_infra.stacks.image_repository import repository_arn
 from jina_v3_infra.stacks.network import Placement
 from jina_v3_infra.stacks.permissions import accept_wildcards, allow, allow_without_resource, service_principal
-from jina_v3_infra.stacks.storage import Storage, asynchronous_prefixes, bucket_arn
+from jina_v3_infra.stacks.storage import Storage, bucket_arn
 
 _METRIC_NAMESPACES: Final = ["AWS/SageMaker", "/aws/sagemaker/Endpoints", "/aws/sagemaker/InferenceComponents"]
 

@@ -1,4 +1,4 @@
-"""Where in S3 an endpoint's model, captured data and asynchronous calls are; one place for paths and permissions."""
+"""Where in S3 an endpoint's model and its callers' data are, as SageMaker takes it and as permissions name it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from aws_cdk import Aws
 
-from jina_v3_infra.config import AsynchronousSettings, Deployment
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.prefixes import folder
 from jina_v3_infra.release import Release
 
 
@@ -44,14 +45,3 @@ class Storage:
 def bucket_arn(name: str) -> str:
     """Return a bucket's ARN."""
     return f"arn:{Aws.PARTITION}:s3:::{name}"
-
-
-def folder(prefix: str) -> str:
-    """Return a prefix with one slash at its end, so that it is no beginning of other names."""
-    return f"{prefix.rstrip('/')}/"
-
-
-def asynchronous_prefixes(settings: AsynchronousSettings) -> tuple[str, str, str]:
-    """Return where the inputs, outputs and failures of asynchronous calls are."""
-    prefix = folder(settings.output_prefix)
-    return f"{prefix}inputs/", f"{prefix}outputs/", f"{prefix}failures/"

@@ -110,14 +110,15 @@ def make_stack(account: Account, name: str, template: dict[str, Any]) -> None:
         client.create_stack(StackName=name, TemplateBody=json.dumps(template))
 
 
-def make_endpoint(account: Account, name: str) -> None:
-    """An endpoint that no stack has made."""
+def make_endpoint(account: Account, name: str, **tags: str) -> None:
+    """An endpoint that no stack of these tests has made."""
     client = account.client("sagemaker")
     role = f"arn:aws:iam::{ACCOUNT}:role/x"
     client.create_model(ModelName=f"{name}-m", ExecutionRoleArn=role, PrimaryContainer={"Image": "x:old"})
     variant = {**_VARIANT, "ModelName": f"{name}-m"}
     client.create_endpoint_config(EndpointConfigName=f"{name}-c", ProductionVariants=[variant])
-    client.create_endpoint(EndpointName=name, EndpointConfigName=f"{name}-c")
+    tagged = [{"Key": key, "Value": value} for key, value in tags.items()]
+    client.create_endpoint(EndpointName=name, EndpointConfigName=f"{name}-c", Tags=tagged)
 
 
 TOOLKIT = {

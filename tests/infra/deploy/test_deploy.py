@@ -13,7 +13,7 @@ from moto.sagemaker.models import sagemaker_backends
 from tests.infra.deploy.conftest import ACCOUNT, FOUNDATION, REGION, FakeCdk, Services, make_endpoint, make_stack
 
 from jina_v3_infra.deploy import command
-from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.account import Account, open_account
 from jina_v3_infra.deploy.command import Tools
 from jina_v3_infra.deploy.failures import CommandError
 
@@ -209,6 +209,27 @@ def test_the_app_gets_the_configuration_with_whole_paths(
         "tags.team": "search",
         "model.source": str(tiny_model.resolve()),
     }
+
+
+def test_credentials_of_a_profile_are_exported_before_the_calls(
+    run: Run, account: Account, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert run("deploy", "--yes") == 0
+    assert "export-credentials" not in capsys.readouterr().out  # they are in the environment
+    (tmp_path / "aws").write_text("[profile 'my work']\naws_access_key_id = a\naws_secret_access_key = b\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "aws"))
+    other = open_account(REGION, "my work")
+    mine = dataclasses.replace(account, session=other.session, profile=other.profile)
+    monkeypatch.setattr(command, "open_account", lambda region, profile: mine)
+    assert run("deploy", "--yes", "--profile", "my work") == 0
+    before, _, after = capsys.readouterr().out.partition(
+        """eval "$(aws configure export-credentials --profile 'my work' --format env)"\n"""
+    )
+    assert "curl --aws-sigv4" in after
+    assert "curl" not in before
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_PROFILE", "my work")
+    assert open_account(REGION).export_command() == other.export_command()
 
 
 def test_an_asynchronous_endpoint_is_called_otherwise(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

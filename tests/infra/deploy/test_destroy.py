@@ -178,6 +178,61 @@ def test_what_is_still_there_is_found(
     sagemaker.delete_endpoint(EndpointName="jina-v3")
 
 
+CONTAINER_GROUPS = ("/aws/sagemaker/Endpoints/fa", "/aws/sagemaker/InferenceComponents/fa")
+
+
+def destroy_beside(run: Run, account: Account, **tags: str) -> tuple[int, set[str]]:
+    """Destroy fc, which was never deployed and names the endpoint fa; return the status and what is left."""
+    make_endpoint(account, "fa", **tags)
+    for name in (*CONTAINER_GROUPS, "/aws/codebuild/fc-image"):
+        account.client("logs").create_log_group(logGroupName=name)
+    return run("destroy", "--yes", "-c", "name=fc", "-c", "endpoint.name=fa"), set(everything(account))
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [{"deployment": "fa"}, {"aws:cloudformation:stack-name": "fa-endpoint", "deployment": "fc"}, {}],
+    ids=["tagged", "of another stack", "untagged"],
+)
+def test_the_endpoint_of_another_keeps_its_log(
+    run: Run, account: Account, capsys: pytest.CaptureFixture[str], tags: dict[str, str]
+) -> None:
+    status, left = destroy_beside(run, account, **tags)
+    assert left >= {"fa", *CONTAINER_GROUPS}
+    assert "/aws/codebuild/fc-image" not in left  # of the deployment's own name
+    told = capsys.readouterr()
+    assert "the endpoint fa belongs to another deployment and was left alone" in told.out
+    assert (status, told.err) == (0, "")
+
+
+@pytest.mark.parametrize("tags", [{"deployment": "fc"}, {"aws:cloudformation:stack-name": "fc-endpoint"}])
+def test_an_endpoint_of_its_own_is_found_without_a_stack(
+    run: Run, account: Account, capsys: pytest.CaptureFixture[str], tags: dict[str, str]
+) -> None:
+    status, left = destroy_beside(run, account, **tags)
+    assert left.isdisjoint(CONTAINER_GROUPS)
+    assert status == 1
+    assert "still there:\n  AWS::SageMaker::Endpoint fa" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("tags", "stays"),
+    [
+        ({"deployment": "fa"}, True),
+        ({"deployment": "jina-v3"}, False),
+        ({"aws:cloudformation:stack-name": "fa-endpoint"}, True),
+        ({"aws:cloudformation:stack-name": "jina-v3-endpoint"}, False),
+        ({"cost": "1"}, False),
+    ],
+)
+def test_a_log_group_of_another_stack_stays(run: Run, account: Account, tags: dict[str, str], stays: bool) -> None:
+    group = "/aws/sagemaker/Endpoints/jina-v3"
+    account.client("logs").create_log_group(logGroupName=f"{group}-2")
+    account.client("logs").create_log_group(logGroupName=group, tags=tags)
+    assert run("destroy", "--yes") == 0
+    assert set(everything(account)) == ({f"{group}-2", group} if stays else {f"{group}-2"})
+
+
 def test_what_a_stack_leaves_out_is_found(
     run: Run, account: Account, bucket: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -204,11 +259,11 @@ def test_what_cannot_be_looked_for_is_told(
         raise client_error(operation, "AccessDeniedException")
 
     client._make_api_call = call
-    assert run("destroy", "--yes") == 0
-    out = capsys.readouterr().out
-    assert "could not be looked for: SageMaker's tags" in out
-    assert "tag:GetResources" in out
-    assert "looked: nothing that bills is left" not in out
+    assert run("destroy", "--yes") == 1  # what is not known may bill
+    told = capsys.readouterr()
+    assert "could not be looked for:\n  SageMaker's tags: the caller is not allowed" in told.err
+    assert "tag:GetResources" in told.err
+    assert "looked: nothing" not in told.out
 
 
 def test_without_a_terminal_it_wants_yes(

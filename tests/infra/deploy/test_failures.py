@@ -43,6 +43,8 @@ FAILURES: dict[str, Callable[[str], Exception]] = {
         (client_error("GetRole", "AccessDenied"), "the missing permission is iam:GetRole"),
         (client_error("HeadBucket", "403"), "the missing permission is s3:ListBucket"),
         (client_error("GetRole", "ExpiredTokenException"), "log in again"),
+        (client_error("GetRole", "InvalidSignatureException"), "AWS does not know these credentials"),
+        (client_error("PutObject", "SignatureDoesNotMatch"), "AWS does not know these credentials"),
         (client_error("GetRole", "ThrottlingException"), "too many calls"),
         (client_error("GetRole", "501", ""), "GetRole with 501: without saying why"),
         (client_error("GetRole", "New", "two\nlines"), "AWS answers GetRole with New: two lines"),

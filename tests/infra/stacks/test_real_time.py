@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Any
 
 import botocore.session
@@ -9,6 +10,7 @@ import pytest
 from tests.support.templates import CASES, RELEASE, Templates, case, plain
 
 from jina_v3_infra.config import check_deployment
+from jina_v3_infra.deploy.calls import example_asynchronous_call
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.stacks.endpoint import update_timeout_s
 
@@ -236,6 +238,16 @@ def test_asynchronous_calls() -> None:
     assert allowed.keys() == HOSTING | {"ReadInputs", "WriteOutputs"}
     assert allowed["ReadInputs"]["Resource"] == f"{BUCKET}/later/inputs/*"
     assert allowed["WriteOutputs"]["Resource"] == [f"{BUCKET}/later/outputs/*", f"{BUCKET}/later/failures/*"]
+
+
+def test_the_printed_asynchronous_call_puts_its_input_where_the_role_may_read() -> None:
+    asynchronous = check_deployment(CASES["asynchronous"]).endpoint.asynchronous
+    assert asynchronous is not None
+    lines = example_asynchronous_call("jina-v3", "us-east-1", "BUCKET", asynchronous).split()
+    written, read = (word for word in lines if word.startswith("s3://BUCKET/"))
+    allowed = execution_role(case("asynchronous"))["ReadInputs"]["Resource"].replace(BUCKET, "s3://BUCKET")
+    assert fnmatchcase(read, allowed)
+    assert written == read
 
 
 def test_the_execution_role_reads_this_release_alone() -> None:

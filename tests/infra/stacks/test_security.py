@@ -184,9 +184,14 @@ def test_keys_rotate_and_serve_the_log_groups_of_this_deployment_alone(every: Te
     assert logs["Principal"] == {"Service": "logs.${AWS::Region}.amazonaws.com"}
     allowed = set(logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"])
     assert not any("*" in arn for arn in allowed)
+    groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
+    name = every.one("SageMaker::Endpoint")["EndpointName"]
+    containers = {f"{groups}/aws/sagemaker/{form}/{name}" for form in ("Endpoints", "InferenceComponents")}
+    assert containers <= allowed  # while one form replaces the other, both log
+    assert len(allowed) == 4  # and the build's, and the network's
     for group in every.resources("Logs::LogGroup"):
         name = group.properties["LogGroupName"]
-        assert f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{name}" in allowed
+        assert f"{groups}{name}" in allowed
 
 
 def test_what_is_stored_is_encrypted_with_the_key(every: Templates) -> None:

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -13,7 +14,8 @@ import pytest
 from botocore.exceptions import ClientError, EventStreamError
 from tests.support.sagemaker_bench import REGION, Bench, until, variant
 
-from local_aws.settings import ACCOUNT
+from jina_v3_infra.deploy.calls import example_calls
+from local_aws.settings import ACCESS_KEY, ACCOUNT, SECRET_KEY
 
 CONSOLE = f"https://{REGION}.console.aws.amazon.com/cloudwatch/home?region={REGION}#logEventViewer:group=/aws/sagemaker"
 
@@ -124,6 +126,27 @@ def test_curl_can_call_it(bench: Bench, endpoint: str) -> None:
     ]
     url = f"{bench.aws.url}/endpoints/{endpoint}/invocations"
     assert subprocess.run([*command, *headers, url], capture_output=True, check=True).stdout == b'{"echo": 1}'
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_curl_line_that_deploying_prints_works_as_it_is(bench: Bench, endpoint: str) -> None:
+    printed = example_calls(endpoint, REGION, bench.aws.url).partition("curl:\n")[2]
+
+    def call(**environment: str) -> tuple[str, str]:
+        """Return the answer, and curl's record of what it sent."""
+        keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY, "no_proxy": "*"}
+        known = {"PATH": os.environ["PATH"], **keys, **environment}
+        script = printed.replace("curl ", "curl --verbose ", 1)
+        done = subprocess.run(["sh", "-c", script], env=known, capture_output=True, text=True, check=True)
+        return done.stdout, done.stderr
+
+    for environment in ({}, {"AWS_SESSION_TOKEN": ""}):
+        answer, record = call(**environment)
+        assert json.loads(answer)["headers"]["Content-Type"] == "application/json"
+        assert "security-token" not in record.lower()
+    answer, record = call(AWS_SESSION_TOKEN="of another")
+    assert "> x-amz-security-token: of another" in record.lower()
+    assert "security token" in answer  # is refused
 
 
 def test_many_callers_at_once_get_their_own_answers(bench: Bench, endpoint: str) -> None:

@@ -1,0 +1,31 @@
+"""What the patterns of ``schema.py`` allow, in words and with an example: a person need not read expressions."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jina_v3_infra.config.schema import ARN, NAME, PREFIX
+
+PATTERN_WORDS: Final = {
+    NAME: "letters, digits and single hyphens, beginning with a letter, 30 characters at most, such as jina-v3",
+    ARN: "an ARN, such as arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    PREFIX: "letters, digits, dots, hyphens and underscores in parts between slashes, with none before, such as data/",
+    r"^[0-9a-f]{40}$": "the hub's commit, all 40 of its digits, such as 0123456789abcdef0123456789abcdef01234567",
+    r"^[^\s:]+(:\d+)?/[^\s]+[:@][^\s]+$": (
+        "registry/name:tag or registry/name@digest, such as 123456789012.dkr.ecr.us-east-1.amazonaws.com/jina-v3:1"
+    ),
+    r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$": (
+        "letters, digits and hyphens, with no hyphen at either end, 63 characters at most, such as search-live"
+    ),
+    r"^[a-zA-Z_][a-zA-Z0-9_]{0,1023}$": (
+        "letters, digits and underscores, not beginning with a digit, such as JINA_V3_DEFAULT_TASK"
+    ),
+    r"^(create|vpc-[0-9a-f]+)$": '"create", or the id of a VPC, such as vpc-0123456789abcdef0',
+    r"^subnet-[0-9a-f]+$": "the id of a subnet, such as subnet-0123456789abcdef0",
+    r"^sg-[0-9a-f]+$": "the id of a security group, such as sg-0123456789abcdef0",
+    r"^\d+\.\d+\.\d+\.\d+/\d+$": "a block of addresses, such as 10.42.0.0/20",
+    r"^[a-z]{2}(-[a-z]+)+-\d$": "the name of a region, such as us-east-1",
+    r"^\d{12}$": "the 12 digits of an account, such as 123456789012",
+    r"^[\w .:/=+@-]{1,128}$": "letters, digits, spaces and _.:/=+@-, 128 characters at most, such as cost-centre",
+}
+"""By the pattern."""
