@@ -170,6 +170,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (endpoint(environment={"1x": "y"}), "endpoint.environment.1x"),
     (endpoint(capture={"prefix": "a*/"}), "endpoint.capture.prefix = 'a*/': "),
     ({"network": {"vpc": "mine"}}, "network.vpc = 'mine': "),
+    ({"tags": {"owner": "R&D, search"}}, "tags.owner = 'R&D, search': string should match pattern"),
+    ({"tags": {"owner": "two\nlines"}}, "string should match pattern"),
+    ({"tags": {"R&D": "search"}}, "string should match pattern"),
+    ({"tags": {"": "search"}}, "string should have at least 1 character"),
+    ({"tags": {"a" * 129: "search"}}, "string should have at most 128 characters"),
     # rules: what holds between them
     ({"region": "us-north-7"}, "SageMaker is not there"),
     ({"tags": {"AWS:mine": "x"}}, "begins with aws:"),
@@ -255,6 +260,7 @@ def test_every_mistake_is_told_at_once() -> None:
 
 def test_what_looks_wrong_and_is_not() -> None:
     for content in (
+        {"tags": {"équipe 検索": "", "cost-centre": "a_b.c:d/e=f+g-h@i ü"}},
         variant(scaling={"min": 0, "max": 2})
         | {"endpoint": {"asynchronous": {}, "variants": [{"scaling": {"min": 0}}]}},
         {"image": {"torch": "cpu"}, **variant(instance_type="ml.c7i.4xlarge")},

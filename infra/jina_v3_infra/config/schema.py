@@ -17,6 +17,8 @@ NAME = r"^[a-zA-Z](-?[a-zA-Z0-9]){0,29}$"
 ARN = r"^arn:aws[a-z-]*:"
 PREFIX = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?$"
 """Of a bucket's part: no slash before it, and nothing that a policy would read as a wildcard."""
+TAG = r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$"
+"""AWS's own, in the syntax that pydantic's engine shares with it: letters, digits and spaces of any script."""
 
 Name: TypeAlias = Annotated[str, Field(pattern=NAME)]
 StartupSeconds: TypeAlias = Annotated[int, Field(ge=60, le=3600)]
@@ -213,10 +215,10 @@ class Deployment:
     ] = None
     tags: Annotated[
         dict[
-            Annotated[str, Field(pattern=r"^[\w .:/=+@-]{1,128}$")],
-            Annotated[str, Field(max_length=256, coerce_numbers_to_str=True)],
+            Annotated[str, Field(min_length=1, max_length=128, pattern=TAG)],
+            Annotated[str, Field(max_length=256, pattern=TAG, coerce_numbers_to_str=True)],
         ],
-        Field(max_length=40),
+        Field(max_length=40, description="of all resources: letters, digits, spaces and _ . : / = + - @"),
     ] = field(default_factory=dict)
     model: ModelSettings = field(default_factory=ModelSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
