@@ -225,6 +225,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (endpoint(capture={"prefix": "models/x/"}), "is where publishing keeps its own files"),
     (endpoint(asynchronous={"output_prefix": "sources"}), "is where publishing keeps its own files"),
+    (endpoint(asynchronous={"output_prefix": "capture"}), "output_prefix = 'capture' is where captured data expires"),
+    (endpoint(asynchronous={"output_prefix": "capture/a/"}), "is where captured data expires (capture/)"),
     (endpoint(volume_kms_key="arn:aws:kms:us-east-1:1:key/a"), "ml.g6.xlarge has storage of its own"),
     ({"network": {"vpc": "vpc-1"}}, "needs subnets and security_groups of that VPC"),
     ({"network": {"subnets": ["subnet-1"]}}, "belong to a VPC that exists"),
@@ -263,6 +265,7 @@ def test_what_looks_wrong_and_is_not() -> None:
         {"tags": {"équipe 検索": "", "cost-centre": "a_b.c:d/e=f+g-h@i ü"}},
         variant(scaling={"min": 0, "max": 2})
         | {"endpoint": {"asynchronous": {}, "variants": [{"scaling": {"min": 0}}]}},
+        endpoint(asynchronous={"output_prefix": "captured"}),
         {"image": {"torch": "cpu"}, **variant(instance_type="ml.c7i.4xlarge")},
         {"image": {"uri": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/jina@sha256:ab"}, "region": "cn-north-1"},
         endpoint(inference_component={"scaling": {"max": 4}}, variants=[{"instance_type": "ml.g6.12xlarge"}]),

@@ -16,6 +16,7 @@ import boto3
 
 from jina_v3_infra.config.instances import InstanceType, UnknownInstanceTypeError, instance_type
 from jina_v3_infra.config.schema import (
+    CaptureSettings,
     Deployment,
     InferenceComponentSettings,
     ScalingSettings,
@@ -157,6 +158,12 @@ def _prefixes(deployment: Deployment) -> Iterator[str]:
                 f"{place} = {prefix!r} is where publishing keeps its own files ({', '.join(_PUBLISHED)}); "
                 "take another, such as data/"
             )
+    settings, captured = endpoint.asynchronous, CaptureSettings().prefix
+    if settings is not None and f"{settings.output_prefix}/".startswith(captured):
+        yield (
+            f"endpoint.asynchronous: output_prefix = {settings.output_prefix!r} is where captured data expires "
+            f"({captured}); take another, such as data/"
+        )
 
 
 def _machines(deployment: Deployment, variant: VariantSettings, place: str) -> Iterator[str]:

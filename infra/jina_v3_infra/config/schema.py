@@ -145,7 +145,14 @@ class CaptureSettings:
 
     percent: Annotated[int, Field(ge=1, le=100, description="how many of a hundred calls are kept")] = 100
     prefix: Annotated[str, Field(pattern=PREFIX, description="in the artifact bucket")] = "capture/"
-    keep_days: Annotated[int, Field(ge=1, le=3650, description="after which what was kept is deleted")] = 30
+    keep_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3650,
+            description="after which what was kept is deleted, for good two or three days later: S3 looks once a day",
+        ),
+    ] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
