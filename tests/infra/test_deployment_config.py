@@ -188,7 +188,15 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (endpoint(variants=[{"name": "a"}, {"name": "a"}]), "'a' is the name of two of them"),
     (variant(weight=0), "no variant has a weight above 0"),
     (variant(scaling={"min": 3, "max": 2}), "min = 3 is more than max = 2; raise max or lower min"),
-    (variant(scaling={"min": 0}), "min = 0 needs an [endpoint.inference_component] or [endpoint.asynchronous]"),
+    (variant(scaling={"min": 0}), "min = 0 needs an [endpoint.inference_component] section"),
+    (
+        endpoint(asynchronous={}, variants=[{"scaling": {"min": 0}}]),
+        "endpoint.variants[0].scaling: min = 0 and max = 1, and autoscaling of asynchronous endpoints is not there yet",
+    ),
+    (
+        endpoint(asynchronous={}, variants=[{"name": "a"}, {"name": "b", "scaling": {"min": 1, "max": 4}}]),
+        "endpoint.variants[1].scaling: min = 1 and max = 4, and autoscaling of asynchronous endpoints is not there yet",
+    ),
     (variant(instances=5), "instances = 5 is outside of its scaling's min = 1 and max = 1"),
     (
         variant(instance_type="ml.g9.xlarge"),
@@ -263,8 +271,7 @@ def test_every_mistake_is_told_at_once() -> None:
 def test_what_looks_wrong_and_is_not() -> None:
     for content in (
         {"tags": {"équipe 検索": "", "cost-centre": "a_b.c:d/e=f+g-h@i ü"}},
-        variant(scaling={"min": 0, "max": 2})
-        | {"endpoint": {"asynchronous": {}, "variants": [{"scaling": {"min": 0}}]}},
+        endpoint(asynchronous={}, variants=[{"scaling": {"min": 3, "max": 3}}]),
         endpoint(asynchronous={"output_prefix": "captured"}),
         {"image": {"torch": "cpu"}, **variant(instance_type="ml.c7i.4xlarge")},
         {"image": {"uri": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/jina@sha256:ab"}, "region": "cn-north-1"},

@@ -52,7 +52,7 @@ CASES: dict[str, dict[str, Any]] = {
     "asynchronous": {
         "endpoint": {
             "asynchronous": {"output_prefix": "later", "concurrency": 3},
-            "variants": [{"scaling": {"min": 0, "max": 4}}],
+            "variants": [{"scaling": {"min": 2, "max": 2}}],
         }
     },
     "variants": {

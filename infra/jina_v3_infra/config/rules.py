@@ -133,10 +133,16 @@ def _scaling(scaling: ScalingSettings, place: str) -> Iterator[str]:
 def _counts(deployment: Deployment, variant: VariantSettings, place: str) -> Iterator[str]:
     scaling = variant.scaling
     endpoint = deployment.endpoint
-    if scaling.min == 0 and endpoint.inference_component is None and endpoint.asynchronous is None:
+    if endpoint.asynchronous is not None:
+        if scaling.scales:  # with min = 0 too, since max is 1 at least
+            yield (
+                f"{place}.scaling: min = {scaling.min} and max = {scaling.max}, and autoscaling of asynchronous "
+                "endpoints is not there yet: set min = max"
+            )
+    elif scaling.min == 0 and endpoint.inference_component is None:
         yield (
-            f"{place}.scaling: min = 0 needs an [endpoint.inference_component] or [endpoint.asynchronous] "
-            "section; machines of a plain real-time endpoint cannot go to none, so set min = 1"
+            f"{place}.scaling: min = 0 needs an [endpoint.inference_component] section; machines of an endpoint "
+            "without one cannot go to none, so set min = 1"
         )
     if variant.instances is not None and not scaling.min <= variant.instances <= scaling.max:
         yield (

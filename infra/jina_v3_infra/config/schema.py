@@ -65,10 +65,10 @@ class ImageSettings:
 class ScalingSettings:
     """How many instances a variant has, or how many copies an inference component has."""
 
-    min: Annotated[
-        int, Field(ge=0, le=1000, description="the fewest; 0 needs an inference component or calls through S3")
+    min: Annotated[int, Field(ge=0, le=1000, description="the fewest; 0 needs an inference component")] = 1
+    max: Annotated[
+        int, Field(ge=1, le=1000, description="the most; the same as min means no scaling, as asynchronous needs it")
     ] = 1
-    max: Annotated[int, Field(ge=1, le=1000, description="the most; the same as min means no scaling")] = 1
     concurrency: Annotated[
         float,
         Field(gt=0, le=1000, description="requests in flight on each instance (or copy) that scaling aims at"),

@@ -219,8 +219,8 @@ def test_asynchronous_calls() -> None:
     uri = "s3://${jina-v3-foundation:ArtifactBucket}/later"
     assert settings["OutputConfig"]["S3OutputPath"] == f"{uri}/outputs/"
     assert settings["OutputConfig"]["S3FailurePath"] == f"{uri}/failures/"
-    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 1
-    assert templates.one("ApplicationAutoScaling::ScalableTarget")["MinCapacity"] == 0
+    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 2
+    assert not templates.resources("ApplicationAutoScaling::ScalableTarget")
     allowed = execution_role(templates)
     assert allowed.keys() == HOSTING | {"ReadInputs", "WriteOutputs"}
     assert allowed["ReadInputs"]["Resource"] == f"{BUCKET}/later/inputs/*"
