@@ -16,6 +16,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DescribeInferenceComponent",
         "ListInferenceComponents",
     ),
+    "ec2": ("DescribeAvailabilityZones", "DescribeSubnets", "DescribeSecurityGroups"),
     "ecr": ("DescribeImages", "ListImages", "BatchDeleteImage", "DescribeRepositories", "DeleteRepository"),
     "s3": (
         "ListObjectsV2",
