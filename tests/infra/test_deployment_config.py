@@ -146,6 +146,7 @@ def test_overrides_that_cannot_be(tmp_path: Path, override: str, words: str) -> 
         read_deployment(tmp_path / "a.yaml", [override])
 
 
+MODEL_KEY = "arn:aws:kms:us-east-1:123456789012:key/mine"
 COMPONENT = {"scaling": {"min": 0, "max": 1}}
 WRONG: list[tuple[dict[str, Any], str]] = [
     # shapes: what one field can be
@@ -183,6 +184,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"model": {"source": "s3:///models/"}}, "an S3 source is a prefix that ends in a slash"),
     ({"model": {"source": "s3://bucket/a/", "archive": True}}, "with an s3:// source set it to false"),
     ({"model": {"source": "s3://bucket/a/", "revision": "a" * 40}}, "belongs to a hub id"),
+    ({"model": {"kms_key": MODEL_KEY}}, "model.kms_key belongs to an s3:// source"),
+    ({"model": {"source": "s3://b/a/", "kms_key": "arn:aws:kms:us-east-1:123456789012:alias/mine"}}, "should match"),
     ({"image": {"uri": "docker.io/team/jina:1"}}, "SageMaker takes an image from ECR in the endpoint's region only"),
     ({"image": {"uri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/jina:1"}}, "dkr.ecr.us-east-1.amazonaws.com"),
     (endpoint(variants=[{"name": "a"}, {"name": "a"}]), "'a' is the name of two of them"),
@@ -272,6 +275,7 @@ def test_what_looks_wrong_and_is_not() -> None:
     for content in (
         {"tags": {"équipe 検索": "", "cost-centre": "a_b.c:d/e=f+g-h@i ü"}},
         endpoint(asynchronous={}, variants=[{"scaling": {"min": 3, "max": 3}}]),
+        {"model": {"source": "s3://bucket/a/", "kms_key": MODEL_KEY}},
         endpoint(asynchronous={"output_prefix": "captured"}),
         {"image": {"torch": "cpu"}, **variant(instance_type="ml.c7i.4xlarge")},
         {"image": {"uri": "123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn/jina@sha256:ab"}, "region": "cn-north-1"},

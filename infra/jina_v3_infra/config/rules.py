@@ -109,6 +109,11 @@ def _model(deployment: Deployment) -> Iterator[str]:
             yield "model.archive = true packs a model that is published from here; with an s3:// source set it to false"
         if revision is not None:
             yield f"model.revision = {revision!r} belongs to a hub id; with the s3:// source {source!r} leave it out"
+    elif deployment.model.kms_key is not None:
+        yield (
+            f"model.kms_key belongs to an s3:// source; {source!r} is published under the deployment's own key, so "
+            "leave it out"
+        )
 
 
 def _variants(deployment: Deployment) -> Iterator[str]:

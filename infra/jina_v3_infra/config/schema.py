@@ -15,6 +15,8 @@ from jina_v3_infra.config.instances import InstanceType, instance_type
 
 NAME = r"^[a-zA-Z](-?[a-zA-Z0-9]){0,29}$"
 ARN = r"^arn:aws[a-z-]*:"
+KEY_ARN = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$"
+"""Of the key itself: a policy takes no alias."""
 PREFIX = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?$"
 """Of a bucket's part: no slash before it, and nothing that a policy would read as a wildcard."""
 TAG = r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$"
@@ -37,6 +39,13 @@ class ModelSettings:
     revision: Annotated[
         str | None,
         Field(pattern=r"^[0-9a-f]{40}$", description="the hub's commit; known repositories have a pinned one"),
+    ] = None
+    kms_key: Annotated[
+        str | None,
+        Field(
+            pattern=KEY_ARN,
+            description="of the objects under an s3:// source, unless S3's own keys (or aws/s3) encrypt them",
+        ),
     ] = None
     archive: Annotated[
         bool, Field(description="publish model.tar.gz too, which batch transform needs: it takes no S3 prefix")

@@ -20,6 +20,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
     "ecr": ("DescribeImages", "ListImages", "BatchDeleteImage", "DescribeRepositories", "DeleteRepository"),
     "s3": (
         "ListObjectsV2",
+        "HeadObject",
         "ListObjectVersions",
         "DeleteObjects",
         "ListMultipartUploads",
@@ -28,6 +29,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DeleteBucket",
     ),
     "iam": ("GetRole",),
+    "kms": ("DescribeKey",),
     "logs": ("DescribeLogStreams", "GetLogEvents", "DescribeLogGroups", "DeleteLogGroup"),
     "cloudwatch": ("DescribeAlarms",),
     "tag": ("GetResources",),
@@ -36,6 +38,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
 
 _OTHER_NAMES: Final = {
     "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
     "HeadBucket": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
     "DeleteObjects": "s3:DeleteObject and s3:DeleteObjectVersion",

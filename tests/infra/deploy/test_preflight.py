@@ -25,6 +25,7 @@ from jina_v3_infra.config import Deployment, check_deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.findings import Finding
 from jina_v3_infra.deploy.preflight import Preflight, run_preflight
+from jina_v3_infra.outputs import read_foundation
 from jina_v3_infra.release import plan_release
 
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/jina-v3"
@@ -296,6 +297,42 @@ def test_an_s3_prefix_must_hold_a_model(account: Account, keys: tuple[str, ...],
     for key in keys:
         s3.put_object(Bucket="there", Key=key, Body=b"x")
     assert only(look(account, content), "model").verdict == verdict
+
+
+def test_the_key_of_a_model_in_s3_must_be_the_roles_to_use(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3, kms = account.client("s3"), account.client("kms")
+    s3.create_bucket(Bucket="there")
+    s3.put_object(Bucket="there", Key="m/config.json", Body=b"x")
+    mine, other = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+
+    def model(key: str | None = None, **encryption: str) -> list[Finding]:
+        s3.put_object(Bucket="there", Key="m/model.safetensors", Body=b"x", **encryption)
+        return find(look(account, {"model": {"source": "s3://there/m/", "kms_key": key}}), "model")
+
+    def encrypted(key: str) -> dict[str, str]:
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+
+    assert [one.verdict for one in model()] == ["✓"]
+    assert [one.verdict for one in model(mine, **encrypted(mine))] == ["✓"]
+    for key in (None, other):
+        _, finding = model(key, **encrypted(mine))
+        assert finding.verdict == "✗"
+        assert f"s3://there/m/model.safetensors is encrypted by the key {mine}" in finding.sentence
+        assert f"model.kms_key is {key or 'not given'}" in finding.sentence
+        assert f"set model.kms_key = '{mine}'" in finding.fix
+    make_stack(account, "jina-v3-foundation", FOUNDATION)
+    own = read_foundation(account.client("cloudformation"), "jina-v3-foundation")
+    assert own is not None
+    assert [one.verdict for one in model(**encrypted(own.key_arn))] == ["✓"]
+    managed = kms.describe_key(KeyId="alias/aws/s3")["KeyMetadata"]
+    assert managed["KeyManager"] == "AWS"
+    assert [one.verdict for one in model(**encrypted(managed["Arn"]))] == ["✓"]
+    refuse(account, "kms", {"DescribeKey": client_error("DescribeKey", "AccessDeniedException")}, monkeypatch)
+    _, finding = model(**encrypted(mine))
+    assert (finding.verdict, "kms:DescribeKey" in finding.sentence) == ("!", True)
+    refuse(account, "s3", {"HeadObject": client_error("HeadObject", "403")}, monkeypatch)
+    _, finding = model(**encrypted(mine))
+    assert (finding.verdict, "s3:GetObject" in finding.sentence) == ("!", True)
 
 
 def test_a_new_vpc_needs_its_zones(account: Account) -> None:
