@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from tests.support.live import TEXTS, Live, until
 
 from jina_v3.contract import Limits
-from jina_v3_infra.stacks.storage import folder
+from jina_v3_infra.prefixes import folder
 
 pytestmark = pytest.mark.aws
 

@@ -25,6 +25,7 @@ _VPC = {
     "subnets": ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"],
     "security_groups": ["sg-0123456789abcdef0"],
 }
+THEIR_KEY = "arn:aws:kms:us-east-1:210987654321:key/theirs"
 _VOLUME_KEY = "arn:aws:kms:us-east-1:123456789012:key/mine"
 _TWO = {"min": 2, "max": 8, "concurrency": 12, "scale_out_cooldown_s": 20, "scale_in_cooldown_s": 400}
 CASES: dict[str, dict[str, Any]] = {
@@ -32,7 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
     "given": {
         "tags": {"team": "search", "project": "another"},
         "image": {"uri": "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/jina:7"},
-        "model": {"source": "s3://their-models/jina/v3/"},
+        "model": {"source": "s3://their-models/jina/v3/", "kms_key": THEIR_KEY},
         "endpoint": {"environment": {"JINA_V3_LOG_LEVEL": "debug"}, "name": "Another"},
     },
     "docker": {
@@ -52,7 +53,7 @@ CASES: dict[str, dict[str, Any]] = {
     "asynchronous": {
         "endpoint": {
             "asynchronous": {"output_prefix": "later", "concurrency": 3},
-            "variants": [{"scaling": {"min": 0, "max": 4}}],
+            "variants": [{"scaling": {"min": 2, "max": 2}}],
         }
     },
     "variants": {

@@ -26,6 +26,9 @@ PATTERN_WORDS: Final = {
     r"^\d+\.\d+\.\d+\.\d+/\d+$": "a block of addresses, such as 10.42.0.0/20",
     r"^[a-z]{2}(-[a-z]+)+-\d$": "the name of a region, such as us-east-1",
     r"^\d{12}$": "the 12 digits of an account, such as 123456789012",
-    r"^[\w .:/=+@-]{1,128}$": "letters, digits, spaces and _.:/=+@-, 128 characters at most, such as cost-centre",
+    r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$": "letters, digits, spaces and _.:/=+-@, such as cost-centre",
+    r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$": (
+        "a key's ARN, no alias, such as arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    ),
 }
 """By the pattern."""

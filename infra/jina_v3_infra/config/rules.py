@@ -16,6 +16,7 @@ import boto3
 
 from jina_v3_infra.config.instances import InstanceType, UnknownInstanceTypeError, instance_type
 from jina_v3_infra.config.schema import (
+    CaptureSettings,
     Deployment,
     InferenceComponentSettings,
     ScalingSettings,
@@ -108,6 +109,11 @@ def _model(deployment: Deployment) -> Iterator[str]:
             yield "model.archive = true packs a model that is published from here; with an s3:// source set it to false"
         if revision is not None:
             yield f"model.revision = {revision!r} belongs to a hub id; with the s3:// source {source!r} leave it out"
+    elif deployment.model.kms_key is not None:
+        yield (
+            f"model.kms_key belongs to an s3:// source; {source!r} is published under the deployment's own key, so "
+            "leave it out"
+        )
 
 
 def _variants(deployment: Deployment) -> Iterator[str]:
@@ -132,10 +138,16 @@ def _scaling(scaling: ScalingSettings, place: str) -> Iterator[str]:
 def _counts(deployment: Deployment, variant: VariantSettings, place: str) -> Iterator[str]:
     scaling = variant.scaling
     endpoint = deployment.endpoint
-    if scaling.min == 0 and endpoint.inference_component is None and endpoint.asynchronous is None:
+    if endpoint.asynchronous is not None:
+        if scaling.scales:  # with min = 0 too, since max is 1 at least
+            yield (
+                f"{place}.scaling: min = {scaling.min} and max = {scaling.max}, and autoscaling of asynchronous "
+                "endpoints is not there yet: set min = max"
+            )
+    elif scaling.min == 0 and endpoint.inference_component is None:
         yield (
-            f"{place}.scaling: min = 0 needs an [endpoint.inference_component] or [endpoint.asynchronous] "
-            "section; machines of a plain real-time endpoint cannot go to none, so set min = 1"
+            f"{place}.scaling: min = 0 needs an [endpoint.inference_component] section; machines of an endpoint "
+            "without one cannot go to none, so set min = 1"
         )
     if variant.instances is not None and not scaling.min <= variant.instances <= scaling.max:
         yield (
@@ -157,6 +169,12 @@ def _prefixes(deployment: Deployment) -> Iterator[str]:
                 f"{place} = {prefix!r} is where publishing keeps its own files ({', '.join(_PUBLISHED)}); "
                 "take another, such as data/"
             )
+    settings, captured = endpoint.asynchronous, CaptureSettings().prefix
+    if settings is not None and f"{settings.output_prefix}/".startswith(captured):
+        yield (
+            f"endpoint.asynchronous: output_prefix = {settings.output_prefix!r} is where captured data expires "
+            f"({captured}); take another, such as data/"
+        )
 
 
 def _machines(deployment: Deployment, variant: VariantSettings, place: str) -> Iterator[str]:

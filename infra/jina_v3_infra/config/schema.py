@@ -15,8 +15,12 @@ from jina_v3_infra.config.instances import InstanceType, instance_type
 
 NAME = r"^[a-zA-Z](-?[a-zA-Z0-9]){0,29}$"
 ARN = r"^arn:aws[a-z-]*:"
+KEY_ARN = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$"
+"""Of the key itself: a policy takes no alias."""
 PREFIX = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?$"
 """Of a bucket's part: no slash before it, and nothing that a policy would read as a wildcard."""
+TAG = r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$"
+"""AWS's own, in the syntax that pydantic's engine shares with it: letters, digits and spaces of any script."""
 
 Name: TypeAlias = Annotated[str, Field(pattern=NAME)]
 StartupSeconds: TypeAlias = Annotated[int, Field(ge=60, le=3600)]
@@ -35,6 +39,13 @@ class ModelSettings:
     revision: Annotated[
         str | None,
         Field(pattern=r"^[0-9a-f]{40}$", description="the hub's commit; known repositories have a pinned one"),
+    ] = None
+    kms_key: Annotated[
+        str | None,
+        Field(
+            pattern=KEY_ARN,
+            description="of the objects under an s3:// source, unless S3's own keys (or aws/s3) encrypt them",
+        ),
     ] = None
     archive: Annotated[
         bool, Field(description="publish model.tar.gz too, which batch transform needs: it takes no S3 prefix")
@@ -63,10 +74,10 @@ class ImageSettings:
 class ScalingSettings:
     """How many instances a variant has, or how many copies an inference component has."""
 
-    min: Annotated[
-        int, Field(ge=0, le=1000, description="the fewest; 0 needs an inference component or calls through S3")
+    min: Annotated[int, Field(ge=0, le=1000, description="the fewest; 0 needs an inference component")] = 1
+    max: Annotated[
+        int, Field(ge=1, le=1000, description="the most; the same as min means no scaling, as asynchronous needs it")
     ] = 1
-    max: Annotated[int, Field(ge=1, le=1000, description="the most; the same as min means no scaling")] = 1
     concurrency: Annotated[
         float,
         Field(gt=0, le=1000, description="requests in flight on each instance (or copy) that scaling aims at"),
@@ -143,7 +154,14 @@ class CaptureSettings:
 
     percent: Annotated[int, Field(ge=1, le=100, description="how many of a hundred calls are kept")] = 100
     prefix: Annotated[str, Field(pattern=PREFIX, description="in the artifact bucket")] = "capture/"
-    keep_days: Annotated[int, Field(ge=1, le=3650, description="after which what was kept is deleted")] = 30
+    keep_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=3650,
+            description="after which what was kept is deleted, for good two or three days later: S3 looks once a day",
+        ),
+    ] = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,10 +231,10 @@ class Deployment:
     ] = None
     tags: Annotated[
         dict[
-            Annotated[str, Field(pattern=r"^[\w .:/=+@-]{1,128}$")],
-            Annotated[str, Field(max_length=256, coerce_numbers_to_str=True)],
+            Annotated[str, Field(min_length=1, max_length=128, pattern=TAG)],
+            Annotated[str, Field(max_length=256, pattern=TAG, coerce_numbers_to_str=True)],
         ],
-        Field(max_length=40),
+        Field(max_length=40, description="of all resources: letters, digits, spaces and _ . : / = + - @"),
     ] = field(default_factory=dict)
     model: ModelSettings = field(default_factory=ModelSettings)
     image: ImageSettings = field(default_factory=ImageSettings)

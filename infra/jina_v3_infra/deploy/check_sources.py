@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.failures import absent
-from jina_v3_infra.deploy.findings import Finding, right, wrong
+from jina_v3_infra.deploy.failures import absent, explain
+from jina_v3_infra.deploy.findings import Finding, examine, right, unsure, wrong
 from jina_v3_infra.ecr_image import parse_ecr
 from jina_v3_infra.hub import HubError, resolve_model
 from jina_v3_infra.outputs import Foundation, read_foundation
@@ -61,7 +61,7 @@ def check_model(account: Account, deployment: Deployment) -> Iterator[Finding]:
     """Look for the model where it comes from, and for the release that it was published as."""
     source = deployment.model.source
     if source.startswith("s3://"):
-        yield _model_in_s3(account, source)
+        yield from _model_in_s3(account, deployment)
         return
     try:
         release = plan_release(deployment)
@@ -107,20 +107,54 @@ def _is_in_ecr(account: Account, uri: str) -> bool:
     return True
 
 
-def _model_in_s3(account: Account, source: str) -> Finding:
+def _model_in_s3(account: Account, deployment: Deployment) -> Iterator[Finding]:
+    source = deployment.model.source
     bucket, _, prefix = source.removeprefix("s3://").partition("/")
     names = set()
     try:
         for page in account.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             names |= {one["Key"].removeprefix(prefix) for one in page.get("Contents", ())}
     except ClientError as error:
-        if absent(error):
-            return wrong(MODEL, f"there is no bucket {bucket!r}", "correct model.source")
-        raise
-    if "config.json" in names and any(name.endswith(".safetensors") for name in names):
-        return right(MODEL, f"{source} holds a model")
-    return wrong(
-        MODEL,
-        f"{source} has no config.json with *.safetensors beside it ({len(names)} objects are under it)",
-        "give the prefix that holds them, or a hub id or a folder, which is then published",
-    )
+        if not absent(error):
+            raise
+        yield wrong(MODEL, f"there is no bucket {bucket!r}", "correct model.source")
+        return
+    weights = sorted(name for name in names if name.endswith(".safetensors"))
+    if "config.json" not in names or not weights:
+        yield wrong(
+            MODEL,
+            f"{source} has no config.json with *.safetensors beside it ({len(names)} objects are under it)",
+            "give the prefix that holds them, or a hub id or a folder, which is then published",
+        )
+        return
+    yield right(MODEL, f"{source} holds a model")
+    yield from examine(MODEL, lambda: _encryption(account, deployment, bucket, f"{prefix}{weights[0]}"))
+
+
+def _encryption(account: Account, deployment: Deployment, bucket: str, name: str) -> Iterator[Finding]:
+    """Look whether the endpoint's role may decrypt one of the model's objects.
+
+    It may use the deployment's key and the configuration's. AWS's own key of S3 (aws/s3) lets in whoever may read the
+    object, in its own account alone, where only it can be described.
+    """
+    used = account.client("s3").head_object(Bucket=bucket, Key=name).get("SSEKMSKeyId")
+    if used is None or _same_key(used, deployment.model.kms_key):
+        return
+    foundation = read_foundation(account.client("cloudformation"), deployment.foundation_stack)
+    if foundation is not None and _same_key(used, foundation.key_arn):
+        return
+    where = f"s3://{bucket}/{name} is encrypted by the key {used}"
+    given = deployment.model.kms_key or "not given"
+    fix = f"set model.kms_key = {used!r}; a key of another account must let this account decrypt, by its own policy"
+    try:
+        found = account.client("kms").describe_key(KeyId=used)["KeyMetadata"]
+    except ClientError as error:
+        yield unsure(MODEL, f"{where}, and model.kms_key is {given}; whose it is is not known: {explain(error)}", fix)
+        return
+    if found.get("KeyManager") != "AWS":
+        yield wrong(MODEL, f"{where}, which the endpoint's role may not use: model.kms_key is {given}", fix)
+
+
+def _same_key(used: str, key: str | None) -> bool:
+    """Compare keys by id: S3 gives a key's ARN, or the id alone where it was encrypted with that."""
+    return key is not None and used.rpartition("/")[2] == key.rpartition("/")[2]

@@ -25,9 +25,11 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "ListInferenceComponents",
         "ListTags",
     ),
+    "ec2": ("DescribeAvailabilityZones", "DescribeSubnets", "DescribeSecurityGroups"),
     "ecr": ("DescribeImages", "ListImages", "BatchDeleteImage", "DescribeRepositories", "DeleteRepository"),
     "s3": (
         "ListObjectsV2",
+        "HeadObject",
         "ListObjectVersions",
         "DeleteObjects",
         "ListMultipartUploads",
@@ -36,6 +38,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DeleteBucket",
     ),
     "iam": ("GetRole",),
+    "kms": ("DescribeKey",),
     "logs": ("DescribeLogStreams", "GetLogEvents", "DescribeLogGroups", "ListTagsForResource", "DeleteLogGroup"),
     "cloudwatch": ("DescribeAlarms",),
     "tag": ("GetResources",),
@@ -44,6 +47,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
 
 _OTHER_NAMES: Final = {
     "ListObjectsV2": "s3:ListBucket",
+    "HeadObject": "s3:GetObject",
     "HeadBucket": "s3:ListBucket",
     "ListObjectVersions": "s3:ListBucketVersions",
     "DeleteObjects": "s3:DeleteObject and s3:DeleteObjectVersion",

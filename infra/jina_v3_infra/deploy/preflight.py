@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.check_instances import QUOTAS, check_instances
+from jina_v3_infra.deploy.check_network import check_network
 from jina_v3_infra.deploy.check_sources import IMAGE, MODEL, check_image, check_model
 from jina_v3_infra.deploy.check_standing import (
     BOOTSTRAP,
@@ -74,6 +75,7 @@ def run_preflight(account: Account, deployment: Deployment, docker_runs: Callabl
         *examine(QUOTAS, lambda: check_instances(account, deployment, prices)),
         *examine(IMAGE, lambda: check_image(account, deployment, docker_runs)),
         *examine(MODEL, lambda: check_model(account, deployment)),
+        *check_network(account, deployment),
         *examine(BOOTSTRAP, lambda: check_bootstrap(account)),
         *examine(STACKS, lambda: check_stacks(account, deployment)),
         *examine(NAME, lambda: check_name(account, deployment)),

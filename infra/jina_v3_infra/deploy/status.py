@@ -77,7 +77,7 @@ def _changes(
     numbers = list(_number_changes(deployment, endpoint, settings))
     changes += [change for by_deploy, change in numbers if by_deploy]
     for change in (change for by_deploy, change in numbers if not by_deploy):
-        yield f"the next update would set back what was set since the last, {change}"
+        yield f"what was set by hand goes with the next update: {change}"
     container = _container(sagemaker, deployment, settings)
     if container is not None:
         try:

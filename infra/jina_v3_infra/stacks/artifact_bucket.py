@@ -10,13 +10,15 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from jina_v3_infra.config import Deployment
+from jina_v3_infra.config import CaptureSettings, Deployment
 from jina_v3_infra.log_groups import former_log_group_names
 from jina_v3_infra.prefixes import folder
 from jina_v3_infra.stacks.permissions import accept
 
 _LEFTOVERS_DAYS: Final = 7
 _NONCURRENT_DAYS: Final = 30
+_CAPTURED_NONCURRENT_DAYS: Final = 1
+_USUAL: Final = folder(CaptureSettings().prefix)
 _LOGS_USE: Final = (
     "Decrypt",
     "DescribeKey",
@@ -67,19 +69,35 @@ class ArtifactBucket(Construct):
 
 
 def _lifecycle(deployment: Deployment) -> list[s3.LifecycleRule]:
-    rules = [
+    """Let leftovers and captures go. Where two rules hold for an object, S3 takes the one that deletes it sooner."""
+    return [
         s3.LifecycleRule(
             id="leftovers",
             abort_incomplete_multipart_upload_after=Duration.days(_LEFTOVERS_DAYS),
             noncurrent_version_expiration=Duration.days(_NONCURRENT_DAYS),
-        )
+        ),
+        # a rule that expires by days takes no word on markers
+        s3.LifecycleRule(id="delete-markers", expired_object_delete_marker=True),
+        *(
+            s3.LifecycleRule(
+                id="capture" if prefix == _USUAL else "capture-elsewhere",
+                prefix=prefix,
+                expiration=Duration.days(days),  # in a versioned bucket this only hides the object
+                noncurrent_version_expiration=Duration.days(_CAPTURED_NONCURRENT_DAYS),
+            )
+            for prefix, days in _captured(deployment.endpoint.capture).items()
+        ),
     ]
-    capture = deployment.endpoint.capture
-    if capture is not None:
-        rules.append(
-            s3.LifecycleRule(id="capture", prefix=folder(capture.prefix), expiration=Duration.days(capture.keep_days))
-        )
-    return rules
+
+
+def _captured(capture: CaptureSettings | None) -> dict[str, int]:
+    """Return the days that captures stay, by prefix: the default one too, for those of an earlier configuration."""
+    usual_days = CaptureSettings().keep_days
+    if capture is None:
+        return {_USUAL: usual_days}
+    prefix = folder(capture.prefix)
+    most = max(usual_days, capture.keep_days) if prefix.startswith(_USUAL) else usual_days
+    return {_USUAL: most, prefix: capture.keep_days}
 
 
 def _logs_may_use_it(deployment: Deployment) -> iam.PolicyStatement:

@@ -37,7 +37,7 @@ class ExecutionRole(Construct):
     ) -> None:
         super().__init__(scope, id)
         statements = [
-            *_model(storage),
+            *_model(deployment, storage),
             *_image(deployment),
             *_records(log),
             *_data(deployment, storage),
@@ -55,11 +55,13 @@ class ExecutionRole(Construct):
         accept_wildcards(self.role, statements)
 
 
-def _model(storage: Storage) -> Iterator[iam.PolicyStatement]:
+def _model(deployment: Deployment, storage: Storage) -> Iterator[iam.PolicyStatement]:
     bucket = bucket_arn(storage.model_bucket)
     yield allow("ReadModel", ["s3:GetObject"], [f"{bucket}/{storage.model_prefix}*"])
     under = {"StringLike": {"s3:prefix": [f"{storage.model_prefix}*"]}}
     yield allow("ListModel", ["s3:ListBucket"], [bucket], under)
+    if deployment.model.kms_key is not None:
+        yield allow("DecryptModel", ["kms:Decrypt"], [deployment.model.kms_key])
 
 
 def _image(deployment: Deployment) -> Iterator[iam.PolicyStatement]:

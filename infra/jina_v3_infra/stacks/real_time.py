@@ -124,9 +124,7 @@ class RealTimeStack(Stack):
                 settings=variant.scaling,
             )
             scaling.target.add_resource_dependency(endpoint)
-            if settings.asynchronous is None:
-                scaling.follow_concurrency()
-            # the policies of an asynchronous endpoint follow its backlog, and belong here
+            scaling.follow_concurrency()
 
     def _place_component(
         self, endpoint: sagemaker.CfnEndpoint, model: sagemaker.CfnModel, alarms: list[cloudwatch.Alarm]

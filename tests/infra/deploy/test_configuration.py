@@ -20,7 +20,7 @@ FULL = {
     "name": "search",
     "region": "eu-west-1",
     "account": "123456789012",
-    "tags": {"cost centre": 'a "quoted" \\ value', "team": "suche ü 日本 😀"},
+    "tags": {"cost centre": "42", "team": "suche ü 日本"},
     "endpoint": {
         "name": "search-live",
         "variants": [
@@ -28,7 +28,7 @@ FULL = {
             {"name": "b", "instances": 2, "scaling": {"min": 2, "max": 2}},
         ],
         "capture": {"percent": 5},
-        "environment": {"JINA_V3_DEFAULT_TASK": "retrieval.query"},
+        "environment": {"JINA_V3_DEFAULT_TASK": "retrieval.query", "NOTE": 'a "quoted" \\ value 😀'},
     },
     "network": {"vpc": "vpc-0", "subnets": ["subnet-1", "subnet-2"], "security_groups": ["sg-1"]},
 }

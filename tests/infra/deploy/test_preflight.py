@@ -15,6 +15,7 @@ from tests.infra.deploy.conftest import (
     FOUNDATION,
     TOOLKIT,
     Services,
+    answer_instead,
     client_error,
     make_endpoint,
     make_stack,
@@ -24,6 +25,7 @@ from jina_v3_infra.config import Deployment, check_deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.findings import Finding
 from jina_v3_infra.deploy.preflight import Preflight, run_preflight
+from jina_v3_infra.outputs import read_foundation
 from jina_v3_infra.release import plan_release
 
 REPOSITORY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/jina-v3"
@@ -81,6 +83,7 @@ def test_an_empty_account_passes(account: Account) -> None:
         "quotas",
         "image",
         "model",
+        "network",
         "bootstrap",
         "stacks",
         "stacks",
@@ -294,6 +297,118 @@ def test_an_s3_prefix_must_hold_a_model(account: Account, keys: tuple[str, ...],
     for key in keys:
         s3.put_object(Bucket="there", Key=key, Body=b"x")
     assert only(look(account, content), "model").verdict == verdict
+
+
+def test_the_key_of_a_model_in_s3_must_be_the_roles_to_use(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3, kms = account.client("s3"), account.client("kms")
+    s3.create_bucket(Bucket="there")
+    s3.put_object(Bucket="there", Key="m/config.json", Body=b"x")
+    mine, other = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
+
+    def model(key: str | None = None, **encryption: str) -> list[Finding]:
+        s3.put_object(Bucket="there", Key="m/model.safetensors", Body=b"x", **encryption)
+        return find(look(account, {"model": {"source": "s3://there/m/", "kms_key": key}}), "model")
+
+    def encrypted(key: str) -> dict[str, str]:
+        return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+
+    assert [one.verdict for one in model()] == ["✓"]
+    assert [one.verdict for one in model(mine, **encrypted(mine))] == ["✓"]
+    for key in (None, other):
+        _, finding = model(key, **encrypted(mine))
+        assert finding.verdict == "✗"
+        assert f"s3://there/m/model.safetensors is encrypted by the key {mine}" in finding.sentence
+        assert f"model.kms_key is {key or 'not given'}" in finding.sentence
+        assert f"set model.kms_key = '{mine}'" in finding.fix
+    make_stack(account, "jina-v3-foundation", FOUNDATION)
+    own = read_foundation(account.client("cloudformation"), "jina-v3-foundation")
+    assert own is not None
+    assert [one.verdict for one in model(**encrypted(own.key_arn))] == ["✓"]
+    with monkeypatch.context() as patch:  # moto calls no key AWS's own
+        metadata = {"KeyMetadata": {"KeyId": mine, "KeyManager": "AWS"}}
+        patch.setattr(kms, "_make_api_call", lambda operation, arguments: metadata)
+        assert [one.verdict for one in model(**encrypted(mine))] == ["✓"]
+    refuse(account, "kms", {"DescribeKey": client_error("DescribeKey", "AccessDeniedException")}, monkeypatch)
+    _, finding = model(**encrypted(mine))
+    assert (finding.verdict, "kms:DescribeKey" in finding.sentence) == ("!", True)
+    refuse(account, "s3", {"HeadObject": client_error("HeadObject", "403")}, monkeypatch)
+    _, finding = model(**encrypted(mine))
+    assert (finding.verdict, "s3:GetObject" in finding.sentence) == ("!", True)
+
+
+def test_a_new_vpc_needs_its_zones(account: Account) -> None:
+    asked: dict[str, Any] = {}
+    subnets: list[dict[str, str]] = []
+
+    def answer(operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        asked[operation] = {one["Name"]: one["Values"] for one in arguments["Filters"]}
+        if operation == "DescribeSubnets":
+            return {"Subnets": subnets}
+        return {"AvailabilityZones": [{"ZoneName": f"us-east-1{letter}"} for letter in "abc"]}
+
+    answer_instead(account.client("ec2"), answer)
+    assert only(look(account, {"network": {"vpc": "create", "zones": 3}}), "network").verdict == "✓"
+    finding = only(look(account, {"network": {"vpc": "create", "zones": 4}}), "network")
+    assert finding.verdict == "✗"
+    assert "network.zones = 4" in finding.sentence
+    assert "3 (us-east-1a, us-east-1b, us-east-1c)" in finding.sentence
+    assert finding.fix == "set network.zones to 3 or fewer"
+    assert asked["DescribeAvailabilityZones"] == {
+        "state": ["available"],
+        "zone-type": ["availability-zone"],
+        "opt-in-status": ["opt-in-not-required"],
+    }
+    # Fn::GetAZs, by which the template takes them, leaves out those without a default subnet where others have one
+    subnets += [{"AvailabilityZone": f"us-east-1{letter}"} for letter in "bcz"]
+    assert (
+        "2 (us-east-1b, us-east-1c)"
+        in only(look(account, {"network": {"vpc": "create", "zones": 3}}), "network").sentence
+    )
+    assert only(look(account, {"network": {"vpc": "create", "zones": 2}}), "network").verdict == "✓"
+
+
+def test_the_parts_of_a_vpc_are_looked_up(account: Account) -> None:
+    ec2 = account.client("ec2")
+    mine, other = (ec2.create_vpc(CidrBlock=block)["Vpc"]["VpcId"] for block in ("10.1.0.0/16", "10.2.0.0/16"))
+    subnet, stray = (
+        ec2.create_subnet(VpcId=vpc, CidrBlock=block)["Subnet"]["SubnetId"]
+        for vpc, block in ((mine, "10.1.0.0/24"), (other, "10.2.0.0/24"))
+    )
+    group, foreign = (
+        ec2.create_security_group(GroupName="x", Description="x", VpcId=vpc)["GroupId"] for vpc in (mine, other)
+    )
+
+    def network(subnets: list[str], groups: list[str]) -> list[tuple[str, str]]:
+        settings = {"vpc": mine, "subnets": subnets, "security_groups": groups}
+        found = find(look(account, {"network": settings}), "network")
+        assert all(one.fix for one in found if one.verdict != "✓")
+        return [(one.verdict, one.sentence) for one in found]
+
+    assert [verdict for verdict, _ in network([subnet], [group])] == ["✓", "✓"]
+    assert network([subnet, stray, "subnet-0"], [group])[:2] == [
+        ("✗", f"the subnet {stray} belongs to {other}, and network.vpc = {mine!r}"),
+        ("✗", "there is no subnet subnet-0 in us-east-1"),
+    ]
+    assert network([subnet], ["sg-0", foreign])[1:] == [
+        ("✗", "there is no security group sg-0 in us-east-1"),
+        ("✗", f"the security group {foreign} belongs to {other}, and network.vpc = {mine!r}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("operation", "network"),
+    [
+        ("DescribeAvailabilityZones", {"vpc": "create"}),
+        ("DescribeSubnets", {"vpc": "vpc-1", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}),
+        ("DescribeSecurityGroups", {"vpc": "vpc-1", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}),
+    ],
+)
+def test_a_network_that_may_not_be_asked_for(
+    account: Account, monkeypatch: pytest.MonkeyPatch, operation: str, network: dict[str, Any]
+) -> None:
+    refuse(account, "ec2", {operation: client_error(operation, "UnauthorizedOperation")}, monkeypatch)
+    (finding,) = [one for one in find(look(account, {"network": network}), "network") if one.verdict == "!"]
+    assert f"the missing permission is ec2:{operation}" in finding.sentence
 
 
 @pytest.mark.parametrize(

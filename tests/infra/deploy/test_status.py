@@ -99,5 +99,5 @@ def test_what_was_set_by_hand_is_told_from_what_deploy_changes(
     )
     assert run("status", "-c", f"model.source={tiny_model}") == 0
     out = capsys.readouterr().out
-    assert "the next update would set back what was set since the last, the count of variant main: 3 → 1" in out
+    assert "what was set by hand goes with the next update: the count of variant main: 3 → 1" in out
     assert "deploy would change the count" not in out

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from tests.support.templates import RELEASE, Templates, case, plain
 
+from jina_v3_infra.config import CaptureSettings
 from jina_v3_infra.outputs import Output
+from jina_v3_infra.stacks.artifact_bucket import _captured
 from jina_v3_infra.stacks.image_build import BUILD_SPEC
 
 
@@ -54,15 +56,45 @@ def test_nothing_is_kept_behind_and_nothing_is_emptied_by_force(every: Templates
 
 
 def test_what_is_left_over_expires() -> None:
-    (rule,) = lifecycle(case("default")).values()
-    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
-    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
-    assert "ExpirationInDays" not in rule
+    rules = lifecycle(case("default"))
+    assert rules.keys() == {"leftovers", "delete-markers", "capture"}
+    assert rules["leftovers"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
+    assert rules["leftovers"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
+    assert "ExpirationInDays" not in rules["leftovers"]
+    # S3 refuses the marker's member beside days
+    assert rules["delete-markers"] == {
+        "Id": "delete-markers",
+        "ExpiredObjectDeleteMarker": True,
+        "Status": "Enabled",
+    }
 
 
-def test_captured_data_expires_under_its_prefix_alone() -> None:
-    rule = lifecycle(case("china"))["capture"]
+def test_captured_data_is_gone_soon_after_its_days() -> None:
+    """A delete marker alone would leave the texts in a noncurrent version, for the month of the leftovers."""
+    rule = lifecycle(case("china"))["capture-elsewhere"]
     assert (rule["Prefix"], rule["ExpirationInDays"], rule["Status"]) == ("kept/", 9, "Enabled")
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+
+
+@pytest.mark.parametrize("name", ["default", "china", "asynchronous"])
+def test_captures_of_an_earlier_configuration_go_too(name: str) -> None:
+    rule = lifecycle(case(name))["capture"]
+    assert (rule["Prefix"], rule["ExpirationInDays"], rule["Status"]) == ("capture/", 30, "Enabled")
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+
+
+@pytest.mark.parametrize(
+    ("capture", "days"),
+    [
+        (CaptureSettings(keep_days=90), {"capture/": 90}),
+        (CaptureSettings(prefix="capture", keep_days=3), {"capture/": 3}),
+        (CaptureSettings(prefix="capture/mine/", keep_days=90), {"capture/": 90, "capture/mine/": 90}),
+        (CaptureSettings(prefix="capture/mine/", keep_days=3), {"capture/": 30, "capture/mine/": 3}),
+        (CaptureSettings(prefix="captured", keep_days=90), {"capture/": 30, "captured/": 90}),
+    ],
+)
+def test_no_rule_deletes_captures_before_their_days(capture: CaptureSettings, days: dict[str, int]) -> None:
+    assert _captured(capture) == days
 
 
 def test_the_repository_is_the_deployments_and_stays_small() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import botocore.session
 import pytest
-from tests.support.templates import CASES, RELEASE, Templates, case, plain
+from tests.support.templates import CASES, RELEASE, THEIR_KEY, Templates, case, plain
 
 from jina_v3_infra.config import check_deployment
 from jina_v3_infra.deploy.calls import example_asynchronous_call
@@ -232,8 +232,8 @@ def test_asynchronous_calls() -> None:
     uri = "s3://${jina-v3-foundation:ArtifactBucket}/later"
     assert settings["OutputConfig"]["S3OutputPath"] == f"{uri}/outputs/"
     assert settings["OutputConfig"]["S3FailurePath"] == f"{uri}/failures/"
-    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 1
-    assert templates.one("ApplicationAutoScaling::ScalableTarget")["MinCapacity"] == 0
+    assert config["ProductionVariants"][0]["InitialInstanceCount"] == 2
+    assert not templates.resources("ApplicationAutoScaling::ScalableTarget")
     allowed = execution_role(templates)
     assert allowed.keys() == HOSTING | {"ReadInputs", "WriteOutputs"}
     assert allowed["ReadInputs"]["Resource"] == f"{BUCKET}/later/inputs/*"
@@ -264,6 +264,12 @@ def test_the_execution_role_reads_this_release_alone() -> None:
     }
     assert allowed["PullImage"]["Resource"].endswith(":repository/jina-v3")
     assert allowed["PutMetrics"]["Condition"]["StringEquals"]["cloudwatch:namespace"][0] == "AWS/SageMaker"
+
+
+def test_the_execution_role_may_decrypt_a_model_of_another_key() -> None:
+    allowed = execution_role(case("given"))
+    assert allowed.keys() == HOSTING | {"DecryptModel"}
+    assert (allowed["DecryptModel"]["Action"], allowed["DecryptModel"]["Resource"]) == ("kms:Decrypt", THEIR_KEY)
 
 
 def test_network_interfaces_stay_in_the_subnets() -> None:
