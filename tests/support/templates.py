@@ -9,6 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+# isort: off
+import jina_v3_infra.stacks  # noqa: F401  # names the wheel's Node before anything imports aws_cdk
+
+# isort: on
 from aws_cdk import Validations
 from cdk_nag import AwsSolutionsChecks
 

@@ -77,7 +77,11 @@ def test_gzip_in_pieces_and_members(whole):
 
 
 @either_way
-@pytest.mark.parametrize("data", [b"not gzip", gzip.compress(b"cut off" * 99)[:-9], b"", gzip.compress(b"a") + b"rest"])
+@pytest.mark.parametrize(
+    "data",
+    [b"not gzip", gzip.compress(b"cut off" * 99)[:-9], b"", gzip.compress(b"a") + b"rest"],
+    ids=["other", "cut off", "empty", "more after it"],
+)
 def test_what_is_not_gzip(whole, data):
     error = refused(data, whole=whole, content_encoding="gzip")
     assert (error.code, error.field) == (ErrorCode.NOT_GZIP, "Content-Encoding")
