@@ -1,14 +1,12 @@
 """The local AWS that whole deployments go to, and what is left in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from tests.support.inventory import take_inventory
+from tests.support.inventory import Inventory, take_inventory
 
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
-
-Inventory = Callable[[str], dict[str, set[str]]]
 
 
 @pytest.fixture(scope="module")

@@ -5,16 +5,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.inventory import Inventory
 
 from jina_v3_infra.config import Deployment, read_deployment
 from local_aws.server import LocalAws
-
-Inventory = Callable[[str], dict[str, set[str]]]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

