@@ -1,7 +1,10 @@
 """The configuration of a deployment: dataclasses, their rules, and how a file becomes one."""
 
+from jina_v3_infra.config.batch import BatchSettings
 from jina_v3_infra.config.instances import InstanceType
+from jina_v3_infra.config.operations import OperationsSettings
 from jina_v3_infra.config.reading import DeploymentError, check_deployment, read_deployment
+from jina_v3_infra.config.router import RouterSettings
 from jina_v3_infra.config.rules import variant_ami
 from jina_v3_infra.config.schema import (
     AsynchronousSettings,
@@ -19,6 +22,7 @@ from jina_v3_infra.config.schema import (
 
 __all__ = [
     "AsynchronousSettings",
+    "BatchSettings",
     "CaptureSettings",
     "Deployment",
     "DeploymentError",
@@ -28,6 +32,8 @@ __all__ = [
     "InstanceType",
     "ModelSettings",
     "NetworkSettings",
+    "OperationsSettings",
+    "RouterSettings",
     "ScalingSettings",
     "UpdateSettings",
     "VariantSettings",

@@ -1,10 +1,10 @@
-"""What the patterns of ``schema.py`` allow, in words and with an example: a person need not read expressions."""
+"""What the patterns of the configuration allow, in words and with an example: a person need not read expressions."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from jina_v3_infra.config.schema import ARN, NAME, PREFIX
+from jina_v3_infra.config.fields import ARN, NAME, PREFIX
 
 PATTERN_WORDS: Final = {
     NAME: "letters, digits and single hyphens, beginning with a letter, 30 characters at most, such as jina-v3",

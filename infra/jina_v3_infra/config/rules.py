@@ -14,7 +14,10 @@ from typing import Final
 
 import boto3
 
+from jina_v3_infra.config.batch_rules import batch_rules
 from jina_v3_infra.config.instances import InstanceType, UnknownInstanceTypeError, instance_type
+from jina_v3_infra.config.operations_rules import operations_rules
+from jina_v3_infra.config.router_rules import router_rules
 from jina_v3_infra.config.schema import (
     CaptureSettings,
     Deployment,
@@ -49,6 +52,9 @@ def broken_rules(deployment: Deployment) -> list[str]:
         *_volume_key(deployment),
         *_network(deployment),
         *_environment(deployment),
+        *batch_rules(deployment),
+        *operations_rules(deployment),
+        *router_rules(deployment),
     ]
 
 

@@ -7,25 +7,15 @@ reads no file, no environment and no AWS.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from jina_v3_infra.config.batch import BatchSettings
+from jina_v3_infra.config.fields import ARN, KEY_ARN, PREFIX, TAG, Name, Setting, StartupSeconds, WaitSeconds
 from jina_v3_infra.config.instances import InstanceType, instance_type
-
-NAME = r"^[a-zA-Z](-?[a-zA-Z0-9]){0,29}$"
-ARN = r"^arn:aws[a-z-]*:"
-KEY_ARN = r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/[A-Za-z0-9-]+$"
-"""Of the key itself: a policy takes no alias."""
-PREFIX = r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*/?$"
-"""Of a bucket's part: no slash before it, and nothing that a policy would read as a wildcard."""
-TAG = r"^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$"
-"""AWS's own, in the syntax that pydantic's engine shares with it: letters, digits and spaces of any script."""
-
-Name: TypeAlias = Annotated[str, Field(pattern=NAME)]
-StartupSeconds: TypeAlias = Annotated[int, Field(ge=60, le=3600)]
-Setting: TypeAlias = Annotated[str, Field(max_length=1024, coerce_numbers_to_str=True)]
-WaitSeconds: TypeAlias = Annotated[int, Field(ge=0, le=3600)]
+from jina_v3_infra.config.operations import OperationsSettings
+from jina_v3_infra.config.router import RouterSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,6 +230,13 @@ class Deployment:
     image: ImageSettings = field(default_factory=ImageSettings)
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     network: NetworkSettings = field(default_factory=NetworkSettings)
+    batch: Annotated[
+        BatchSettings | None, Field(description="embed datasets in S3: a state machine over transform jobs")
+    ] = None
+    operations: OperationsSettings = field(default_factory=OperationsSettings)
+    router: Annotated[
+        RouterSettings | None, Field(description="a second region, and one name in front of both endpoints")
+    ] = None
 
     @property
     def endpoint_name(self) -> str:
@@ -255,3 +252,8 @@ class Deployment:
     def endpoint_stack(self) -> str:
         """The name of the stack with the endpoint."""
         return f"{self.name}-endpoint"
+
+    @property
+    def batch_stack(self) -> str:
+        """The name of the stack with the state machine."""
+        return f"{self.name}-batch"
