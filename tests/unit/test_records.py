@@ -79,6 +79,25 @@ def test_a_bad_line_is_an_error_on_its_own_line():
     assert errors[1]["value"] is None  # a string that may be a text
 
 
+@pytest.mark.parametrize(
+    ("line", "id"),
+    [
+        (rb'{"id": "a", "text": "half: \ud83d"}', "a"),
+        (b'{"id": 7, "text": "caf\xe9"}', 7),
+        (rb'{"id": "\ud83d", "text": "half"}', None),
+        (b'{"id": "caf\xe9", "text": "x"}', None),
+        (rb'{"id": 99999999999999999999999, "text": "half: \ud83d"}', None),
+        (rb'["id", "\ud83d"]', None),
+        (b'{"id": "a", "text": ', None),
+        (b"[" * 100_000 + b"\xe9", None),
+    ],
+)
+def test_a_line_that_is_refused_as_a_whole_tells_its_id_where_it_has_one(line, id):
+    (row,) = answer(line)
+    assert row["error"]["code"] in ("invalid_text", "not_utf8", "not_json", "wrong_type")
+    assert row["id"] == id if id is not None else len(row["id"]) == 32  # one that was given to it
+
+
 def test_fields_that_the_answer_writes_are_not_mixed_with_the_records_own():
     (line,) = answer(lines({"text": "a", "error": "old", "embedding": [1], "tokens": -1, "truncated": True}))
     assert set(line) == {"id", "embedding", "tokens"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -14,6 +15,9 @@ from jina_v3.serving.formats.media_types import RECORDS_OFFER, offers
 from jina_v3.serving.formats.parameters import FIELDS, Given, Parameters, read_parameters, wrong_type
 from jina_v3.serving.formats.records import ANSWER_FIELDS, Record, RecordsRequest, records_layout, refuse_too_many
 from jina_v3.serving.formats.texts import read_id
+
+_LOST: Final = "\ufffd"
+"""What stands for bytes that are no UTF-8."""
 
 
 def read_json_lines(
@@ -36,9 +40,12 @@ def read_json_lines(
 
 
 def _read(line: int, data: bytes, limits: Limits, absent: Parameters) -> Record:
-    record_id, metadata = None, {}
     try:
         fields = _load_object(data)
+    except RequestError as error:
+        return Record(line, _id_of_unreadable(data), error=error)
+    record_id, metadata = None, {}
+    try:
         text_field = "text" if "text" in fields else "input"
         metadata = _read_metadata(fields, text_field)
         record_id = read_id(fields.get("id"), "id")
@@ -54,6 +61,20 @@ def _load_object(data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise wrong_type("line", value, "an object with 'text'", holds_text=True)
     return value
+
+
+def _id_of_unreadable(data: bytes) -> str | int | None:
+    """Return the id of a line that is refused as a whole, but tells its id: so its caller knows which one it is.
+
+    Such lines have half of a surrogate pair, or bytes that are no UTF-8, in another place.
+    """
+    try:
+        fields = json.loads(data.decode("utf-8", "replace"))
+        record_id = read_id(fields.get("id"), "id") if isinstance(fields, dict) else None
+        orjson.dumps(record_id)  # an answer must hold it
+    except (ValueError, TypeError, RecursionError, RequestError):
+        return None
+    return None if isinstance(record_id, str) and _LOST in record_id else record_id
 
 
 def _read_metadata(fields: Mapping[str, Any], text_field: str) -> dict[str, Any]:
