@@ -1,0 +1,142 @@
+"""Input and output side by side: each record that went in has exactly one output, in its place, with its id."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from jina_v3_batch.lines import Line, is_blank
+from jina_v3_batch.records_in import Form, RecordIn, read_csv_record, read_json_record
+from jina_v3_batch.records_out import RecordOut, read_output
+
+_GENERATED: Final = re.compile(r"[0-9a-f]{32}")
+"""The id of a record that brought none, or of which the container could not read one."""
+_MESSAGE: Final = 500
+
+Reader = Callable[[bytes, Form], RecordIn]
+READERS: Final[dict[str, Reader]] = {"jsonl": read_json_record, "csv": read_csv_record}
+
+
+class MismatchError(Exception):
+    """An output does not belong to its input. ``permanent``: embedding the file again will not mend it."""
+
+    def __init__(self, message: str, *, permanent: bool = False) -> None:
+        super().__init__(message)
+        self.permanent = permanent
+
+
+@dataclass(slots=True)
+class Account:
+    """What became of a file's records."""
+
+    records: int = 0
+    embedded: int = 0
+    tokens: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def describe(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "records": self.records,
+            "embedded": self.embedded,
+            "tokens": self.tokens,
+            "errors": dict(self.errors),
+        }
+
+
+def pair(
+    inputs: Iterable[Line],
+    outputs: Iterable[Line],
+    form: str,
+    absent: Form,
+    on_bad: Callable[[int, RecordOut], None],
+) -> Account:
+    """Compare a file's lines with its output's; ``on_bad`` gets each bad record with its line, counted from 1.
+
+    **Raises**: ``MismatchError``.
+    """
+    if form != "csv":
+        return _pair(_filled(inputs), _filled(outputs), READERS[form], absent, on_bad)
+    quotations = _OpenQuotation(_filled(inputs))
+    try:
+        return _pair(quotations, _filled(outputs), READERS[form], absent, on_bad)
+    except MismatchError as error:
+        if not quotations.line:
+            raise
+        raise MismatchError(
+            f"{error}; line {quotations.line} has a quotation that goes on over its end, which the service cuts: "
+            f"write JSON lines, or take the line ends out of the texts",
+            permanent=True,
+        ) from None
+
+
+def _pair(
+    inputs: Iterable[tuple[int, bytes]],
+    outputs: Iterator[tuple[int, bytes]],
+    read: Reader,
+    absent: Form,
+    on_bad: Callable[[int, RecordOut], None],
+) -> Account:
+    account = Account()
+    for number, line in inputs:
+        _, answer = next(outputs, (0, None))
+        if answer is None:
+            raise MismatchError(f"the output ends before the record of line {number}")
+        asked = read(line, absent)
+        out = read_output(answer, asked)
+        _check(number, asked, out)
+        account.records += 1
+        if out.error is None:
+            account.embedded += 1
+            account.tokens += out.tokens
+        else:
+            account.errors[str(out.error["code"])] += 1
+            on_bad(number, out)
+    if next(outputs, None) is not None:
+        raise MismatchError(f"the output has more records than the {account.records} that went in")
+    return account
+
+
+class _OpenQuotation:
+    """Passes lines on, and remembers the first whose quotation is not closed in it."""
+
+    def __init__(self, lines: Iterator[tuple[int, bytes]]) -> None:
+        self._lines = lines
+        self.line = 0
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        for number, line in self._lines:
+            if not self.line and line.count(b'"') % 2:
+                self.line = number
+            yield number, line
+
+
+def _filled(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
+    for number, line in enumerate(lines, 1):
+        if line.data is not None and not is_blank(line.data):
+            yield number, line.data
+
+
+def _check(number: int, asked: RecordIn, out: RecordOut) -> None:
+    if out.fault:
+        raise MismatchError(f"the output for line {number} cannot be right: {out.fault}")
+    if asked.id is None or (asked.id == out.id and type(asked.id) is type(out.id)):
+        return
+    if out.error is not None and isinstance(out.id, str) and _GENERATED.fullmatch(out.id):
+        return
+    raise MismatchError(f"line {number} has the id {asked.id!r:.80}, and its output {out.id!r:.80}")
+
+
+def bad_record(file: str, line: int, out: RecordOut) -> dict[str, Any]:
+    """Return a bad record as the report and the ``bad/`` files have it."""
+    error = out.error or {}
+    return {
+        "file": file,
+        "line": line,
+        "id": out.id,
+        "code": error.get("code"),
+        "message": str(error.get("message", ""))[:_MESSAGE],
+    }
