@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 import uuid
+from pathlib import Path
 from typing import Any
 
 from tests.support.sagemaker_bench import IMAGE, ROLE, Bench, until
@@ -99,10 +100,26 @@ class TransformBench:
             lines.setdefault(rest, []).extend(event["message"] for event in events)
         return lines
 
+    def processes(self) -> list[Path]:
+        """Return the processes of containers that run on behalf of transform jobs."""
+        folder = str(self.aws.settings.state_folder / "transform").encode()
+        return [path for path in Path("/proc").glob("[0-9]*/environ") if folder in _read(path)]
+
     def asked(self, job: str) -> list[dict[str, Any]]:
         """Return what the container says of each request that it got."""
         lines = self.logged(job)[""]
         return [json.loads(line.removeprefix("asked ")) for line in lines if line.startswith("asked ")]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError:  # it has ended, or is not ours
+        return b""
+
+
+def rows(count: int, start: int = 0, **more: Any) -> bytes:
+    return b"".join(json.dumps({"id": start + n, **more}).encode() + b"\n" for n in range(count))
 
 
 def answers(body: bytes) -> bytes:

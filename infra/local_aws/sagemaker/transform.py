@@ -11,7 +11,7 @@ from local_aws.sagemaker.models import container_of
 from local_aws.sagemaker.store import Store, prune
 from local_aws.sagemaker.transform_checks import check_job, check_quota
 from local_aws.sagemaker.transform_job import TransformJob
-from local_aws.sagemaker.transform_run import run_job
+from local_aws.sagemaker.transform_run import provision
 
 
 def create_transform_job(hosting: Hosting, store: Store, request: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def create_transform_job(hosting: Hosting, store: Store, request: dict[str, Any]
         job = TransformJob(name, arn, definition, container_of(store.model(request["ModelName"]).definition))
         store.transforms[name] = job
         store.set_tags(arn, request.get("Tags", []))
-    hosting.transforms.put(hosting.guard(f"transform {name}", lambda: run_job(hosting, store.region, job)))
+    hosting.spawn(f"transform {name}", lambda: provision(hosting, store.region, job))
     return {"TransformJobArn": arn}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,9 +38,9 @@ class TransformFile:
         self.failure: FileError | None = None
         self._s3 = s3
         self._plan = plan
+        self._folder = folder
         self._input = folder / "in"
         self._output = folder / "out"
-        folder.mkdir(parents=True)
 
     def read(self) -> Iterator[list[Record]]:
         """Yield the records of each request.
@@ -47,6 +48,7 @@ class TransformFile:
         **Raises**: ``FileError``.
         """
         plan = self._plan
+        self._folder.mkdir(parents=True)
         try:
             self._s3.download_file(self.source.bucket, self.source.key, str(self._input))
             with cast("BinaryIO", gzip.open(self._input) if plan.unzips else self._input.open("rb")) as given:
@@ -93,5 +95,4 @@ class TransformFile:
 
     def remove(self) -> None:
         """Free the disk."""
-        self._input.unlink(missing_ok=True)
-        self._output.unlink(missing_ok=True)
+        shutil.rmtree(self._folder, ignore_errors=True)

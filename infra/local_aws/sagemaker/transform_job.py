@@ -28,7 +28,6 @@ class TransformJob:
         self.lock = threading.RLock()
         self.over = threading.Event()
         """Set when nothing more is to be done for it, whatever the reason."""
-        self._begun = False
         self._container: Container | None = None
         self._failure: str | None = None
         self._created = now()
@@ -54,15 +53,12 @@ class TransformJob:
         return self.status in _RUNNING
 
     def begin(self) -> bool:
-        """Say that it is its turn now; false where it has been stopped before."""
+        """Say that it is its turn now; false where it is over before."""
         with self.lock:
-            self._begun = self.is_running
-            return self._begun
-
-    def start(self) -> None:
-        """Say that it has its machines."""
-        with self.lock:
+            if self.over.is_set():
+                return False
             self._started = self._changed = now()
+            return True
 
     def hold(self, container: Container) -> None:
         """Have a container, which is not started yet, end when the job is stopped."""
@@ -85,7 +81,7 @@ class TransformJob:
                 )
             self.status, self._changed = "Stopping", now()
             self.over.set()
-            if not self._begun:  # it waits for its turn
+            if self._started is None:  # it waits for its machines, or its turn
                 self._end("Stopped", None)
             return self._container
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from local_aws.sagemaker.journal import Journal
 from local_aws.sagemaker.store import now
 
@@ -13,17 +11,15 @@ class DataLog:
 
     def __init__(self, journal: Journal, stream: str) -> None:
         self._journal = journal
-        self._lock = threading.Lock()
         journal.begin(stream)
 
     def write(self, text: str) -> None:
         """Write one line, with its time."""
         moment = now()
         stamp = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}"
-        with self._lock:
-            with self._journal.open() as file:
-                file.write(f"{stamp}:[sagemaker logs]: {text}\n".encode(errors="replace"))
-            self._journal.ship()
+        with self._journal.open() as file:
+            file.write(f"{stamp}:[sagemaker logs]: {text}\n".encode(errors="replace"))
+        self._journal.ship()
 
     def blame(self, place: str, reason: str, message: str = "") -> None:
         """Write why a file failed, with what the container said."""
@@ -34,5 +30,4 @@ class DataLog:
 
     def close(self) -> None:
         """Bring the last lines to CloudWatch Logs."""
-        with self._lock:
-            self._journal.ship(whole=True)
+        self._journal.ship(whole=True)

@@ -32,27 +32,32 @@ class _FailedError(Exception):
     """The job failed; the message is its ``FailureReason``."""
 
 
-def run_job(hosting: Hosting, region: str, job: TransformJob) -> None:
+def provision(hosting: Hosting, region: str, job: TransformJob) -> None:
+    """Get a job its machines, in their time, and put it in the queue for a process; it ends where there are none."""
+    if job.over.wait(_PROVISION_S * hosting.settings.waiting):
+        return
+    call = Call(operation="CreateTransformJob", region=region, job=job.name, instance_type=job.instance_type)
+    if hosting.faults.take("capacity_missing", call) is not None:
+        job.end(_NO_CAPACITY)
+        return
+    hosting.transforms.put(hosting.guard(f"transform {job.name}", lambda: _run(hosting, region, job)))
+
+
+def _run(hosting: Hosting, region: str, job: TransformJob) -> None:
     """Do the work of a job whose turn it is, and end it; all that it leaves is in S3, in the logs and its journals."""
     if not job.begin():
         return
     failure: str | None = _INTERNAL
     try:
-        failure = _run(hosting, region, job)
+        failure = _serve(hosting, region, job)
     except _FailedError as error:
         failure = str(error)
     finally:
         job.end(failure)
 
 
-def _run(hosting: Hosting, region: str, job: TransformJob) -> str | None:
+def _serve(hosting: Hosting, region: str, job: TransformJob) -> str | None:
     """Return why it failed, ``None`` where it did not or was stopped."""
-    if job.over.wait(_PROVISION_S * hosting.settings.waiting):
-        return None
-    call = Call(operation="CreateTransformJob", region=region, job=job.name, instance_type=job.instance_type)
-    if hosting.faults.take("capacity_missing", call) is not None:
-        return _NO_CAPACITY
-    job.start()
     folder = hosting.transform_folder(region, job.name)
     container = _prepare(hosting, region, job, folder)
     job.hold(container)
