@@ -62,7 +62,8 @@ class Processing:
     def _finish(self, record: bytes, line: bytes) -> bytes:
         value = _read(line, is_csv=self._writes_csv)
         if self._joins:
-            value = _join(_read(record, is_csv=self._reads_csv), value)
+            given = _read(record, is_csv=self._reads_csv)
+            value = given + value if self._reads_csv else _join(given, value)
         try:
             return _write(value if self._output is None else self._output(value), is_csv=self._writes_csv)
         except PathError as error:
@@ -75,8 +76,6 @@ def media_type(header: str) -> str:
 
 
 def _join(record: Any, answer: Any) -> Any:
-    if isinstance(record, list) and isinstance(answer, list):
-        return record + answer  # rows of CSV
     if isinstance(record, dict):
         return {**record, "SageMakerOutput": answer}
     return {"SageMakerInput": record, "SageMakerOutput": answer}

@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -31,6 +32,18 @@ _BROKEN: Final = "Unable to get response from algorithm"
 
 class _OverError(Exception):
     """The job is over; nothing is to be done any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """What is to be done, in its turn, once an answer is there."""
+
+    settle: Callable[[], None]
+    answer: Future[bytes] | None = None
+
+    @property
+    def is_ready(self) -> bool:
+        return self.answer is None or self.answer.done()
 
 
 class Work:
@@ -69,27 +82,24 @@ class Work:
 
     def _run_instance(self, files: Sequence[TransformFile]) -> None:
         """Send the files' requests in their order, as many at a time as are allowed, and take the answers in it too."""
-        ahead: deque[Callable[[], None]] = deque()
+        ahead: deque[_Pending] = deque()
         with ThreadPoolExecutor(self._plan.concurrent, "transform request") as senders:
             try:
                 for file in files:
                     self._send(file, senders, ahead)
-                    ahead.append(partial(self._finish, file))
-                while ahead:
-                    ahead.popleft()()
+                    ahead.append(_Pending(partial(self._finish, file)))
+                _settle(ahead, 0)
             except _OverError:
                 senders.shutdown(cancel_futures=True)
 
-    def _send(self, file: TransformFile, senders: ThreadPoolExecutor, ahead: deque[Callable[[], None]]) -> None:
+    def _send(self, file: TransformFile, senders: ThreadPoolExecutor, ahead: deque[_Pending]) -> None:
         try:
             for records in file.read():
-                # twice as many as are in flight, so that there is always one to send
-                while len(ahead) >= 2 * self._plan.concurrent:
-                    ahead.popleft()()
+                _settle(ahead, 2 * self._plan.concurrent - 1)  # more than are in flight: there is always one to send
                 if file.failure is not None:
                     return
                 answer = senders.submit(self._ask, file, b"".join(record.asked for record in records))
-                ahead.append(partial(self._take, file, records, answer))
+                ahead.append(_Pending(partial(self._take, file, records, answer), answer))
         except FileError as error:
             self._fail(file, error)
 
@@ -176,6 +186,12 @@ class Work:
         fault = self._hosting.faults.take("model_error", call)
         if fault is not None:
             _check_status(fault.original_status, fault.original_message.encode())
+
+
+def _settle(ahead: deque[_Pending], most: int) -> None:
+    """Do what is next, waiting until no more than this is left, and then all that need not be waited for."""
+    while ahead and (len(ahead) > most or ahead[0].is_ready):
+        ahead.popleft().settle()
 
 
 def _check_status(status: int, body: bytes) -> None:
