@@ -20,7 +20,7 @@ from werkzeug.wrappers import Request, Response
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-KINDS: Final = ("throttle", "latency", "error", "model_error", "instance_lost", "capacity_missing")
+KINDS: Final = ("throttle", "latency", "error", "model_error", "container_death", "instance_lost", "capacity_missing")
 PATH: Final = "/_local/faults"
 
 
@@ -35,11 +35,15 @@ class Fault:
     - ``throttle``: ThrottlingException; ``latency``: the call waits ``latency_s`` first; ``error``: the service itself
       fails with ``status`` (503 ServiceUnavailable, other 5xx InternalFailure).
     - ``model_error``: the container is not asked; the call fails as if it had answered ``original_status`` with
-      ``original_message``. ``instance_lost``: the variant's process is killed, then the call goes on.
-    - ``capacity_missing``: machines of ``instance_types`` (all where empty) cannot be had when an endpoint starts.
+      ``original_message``. ``container_death``: the container's process dies of a transform job's request.
+    - ``instance_lost``: the variant's process is killed, then the call goes on; a transform job fails.
+    - ``capacity_missing``: machines of ``instance_types`` (all where empty) cannot be had when an endpoint or a
+      transform job starts.
 
-    A rule holds for calls whose ``operation``, ``endpoint``, ``variant`` and ``region`` are those given (``None``:
-    any), ``count`` times (``None``: until removed), each with ``probability``, drawn by ``seed``.
+    A rule holds for calls whose ``operation``, ``endpoint``, ``variant``, ``job`` and ``region`` are those given
+    (``None``: any), and which send a part of a transform job's input file whose key contains ``key``; ``count`` times
+    (``None``: until removed), each with ``probability``, drawn by ``seed``. What happens while a transform job starts
+    and runs is of the operation CreateTransformJob.
 
     **Raises**: ``FaultError``.
     """
@@ -48,6 +52,8 @@ class Fault:
     operation: str | None = None
     endpoint: str | None = None
     variant: str | None = None
+    job: str | None = None
+    key: str | None = None
     region: str | None = None
     count: int | None = None
     probability: float = 1.0
@@ -73,12 +79,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """What a fault may meet: a call of a plane, or the start of a variant."""
+    """What a fault may meet: a call of a plane, the start of a variant or a job, or a request of a job's."""
 
     operation: str
     region: str
     endpoint: str | None = None
     variant: str | None = None
+    job: str | None = None
+    key: str | None = None
     instance_type: str | None = None
 
 
@@ -94,7 +102,9 @@ class _Rule:
             return False
         if fault.instance_types and call.instance_type not in fault.instance_types:
             return False
-        for name in ("operation", "endpoint", "variant", "region"):
+        if fault.key is not None and fault.key not in (call.key or ""):
+            return False
+        for name in ("operation", "endpoint", "variant", "job", "region"):
             if getattr(fault, name) not in (None, getattr(call, name)):
                 return False
         if self._random.random() >= fault.probability:

@@ -18,7 +18,8 @@ from local_aws.settings import ACCOUNT
 if TYPE_CHECKING:
     from local_aws.server import LocalAws
 
-_USES: Final = ("endpoint usage", "transform job usage")
+# what instances are used for, and the API's list of those that can be
+_USES: Final = {"endpoint usage": "ProductionVariantInstanceType", "transform job usage": "TransformInstanceType"}
 _PAGE: Final = 100
 
 
@@ -39,8 +40,8 @@ class Quotas:
     """SageMaker's quotas of instances, ``ml.g6.xlarge for endpoint usage`` and the like."""
 
     def __init__(self, default: float, given: Mapping[str, float]) -> None:
-        types = shapes.service_model("sagemaker").shape_for("ProductionVariantInstanceType").enum
-        names = [f"{kind} for {use}" for use in _USES for kind in types]
+        model = shapes.service_model("sagemaker")
+        names = [f"{kind} for {use}" for use, types in _USES.items() for kind in model.shape_for(types).enum]
         self._values = {name: given.get(name, default) for name in names} | dict(given)
 
     def list(self, region: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -25,7 +25,8 @@ class Settings:
     shortens work that is really done. ``quota`` is how many instances of each type the account may have, ``quotas``
     says otherwise by a quota's name (``ml.g6.xlarge for endpoint usage``). ``container_environment`` wins over what is
     deployed: what a container must do otherwise here, such as to listen on loopback only. ``model_timeout_s`` is what a
-    container has for one answer; ``seed`` decides what is left to chance (variants by weight, sampled captures).
+    container has for one answer; ``transform_processes`` is how many transform jobs have a process at a time, the
+    others wait; ``seed`` decides what is left to chance (variants by weight, sampled captures).
 
     **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
     **Raises**: ``LocalAwsError`` for a host that is not loopback.
@@ -39,6 +40,7 @@ class Settings:
     quotas: Mapping[str, float] = field(default_factory=dict)
     container_environment: Mapping[str, str] = field(default_factory=lambda: {"JINA_V3_BIND_HOST": "127.0.0.1"})
     model_timeout_s: float = 60.0
+    transform_processes: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from local_aws.errors import ServiceError
 from local_aws.faults import Call
 from local_aws.json_protocol import answer_json, read_json, refuse_json
-from local_aws.sagemaker import components, endpoint_configs, endpoints, models, tags
+from local_aws.sagemaker import components, endpoint_configs, endpoints, models, tags, transform
 from local_aws.sagemaker.constraints import check
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.store import Store
@@ -35,6 +35,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     **endpoint_configs.OPERATIONS,
     **endpoints.OPERATIONS,
     **components.OPERATIONS,
+    **transform.OPERATIONS,
     **tags.OPERATIONS,
 }
 
@@ -74,6 +75,6 @@ def _respond(hosting: Hosting, operation: str, environ: dict[str, Any]) -> Respo
     request = read_json(arrival.body)
     check(operation, request)
     request = {key: value for key, value in request.items() if value is not None}
-    endpoint = request.get("EndpointName")
-    meet_service_faults(hosting, Call(operation=operation, region=arrival.region, endpoint=endpoint))
+    endpoint, job = request.get("EndpointName"), request.get("TransformJobName")
+    meet_service_faults(hosting, Call(operation=operation, region=arrival.region, endpoint=endpoint, job=job))
     return answer_json(perform(hosting, hosting.store(arrival.region), request))

@@ -56,6 +56,11 @@ def instance_pools(variant: dict[str, Any]) -> list[dict[str, Any]]:
     return sorted(pools, key=lambda pool: pool["Priority"])
 
 
+def has_local_storage(instance_type: str) -> bool:
+    """Say whether a machine has disks of its own, which the hardware encrypts."""
+    return _LOCAL_STORAGE.fullmatch(instance_type) is not None
+
+
 def _check_variant(store: Store, variant: dict[str, Any], *, volume_key: bool) -> None:
     name = variant["VariantName"]
     for member in _NOT_MODELLED_OF_VARIANTS:
@@ -73,7 +78,7 @@ def _check_variant(store: Store, variant: dict[str, Any], *, volume_key: bool) -
     for pool in instance_pools(variant):
         if "ModelNameOverride" in pool:
             store.model(pool["ModelNameOverride"])
-        if volume_key and _LOCAL_STORAGE.fullmatch(pool["InstanceType"]):
+        if volume_key and has_local_storage(pool["InstanceType"]):
             refuse(
                 f"KmsKeyId can not be given: instance type {pool['InstanceType']} of ProductionVariant {name} has "
                 "local storage, which is encrypted by a key of the hardware."

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from local_aws.faults import Faults
 from local_aws.images import Images
+from local_aws.sagemaker.model_data import ModelCache
+from local_aws.sagemaker.queue import BoundedQueue
 from local_aws.sagemaker.store import Store
 from local_aws.settings import ACCOUNT, Settings
 
@@ -29,7 +31,9 @@ class Hosting:
         self.images: Images = aws.images
         self.faults: Faults = aws.faults
         self.ending = threading.Event()
-        self.containers: weakref.WeakSet[Container] = weakref.WeakSet()
+        self.model_cache = ModelCache(aws.settings.state_folder / "models")
+        self.transforms = BoundedQueue(lambda: aws.settings.transform_processes)
+        self._containers: weakref.WeakSet[Container] = weakref.WeakSet()
         self.client = aws.client
         self._stores: dict[str, Store] = {}
         self._lock = threading.Lock()
@@ -39,10 +43,22 @@ class Hosting:
         with self._lock:
             return self._stores.setdefault(region, Store(region))
 
+    def adopt(self, container: Container) -> None:
+        """Have a container ended by ``close``; one that comes after it does not start."""
+        with self._lock:
+            self._containers.add(container)
+        if self.ending.is_set():
+            container.stop()
+
     def close(self) -> None:
-        """End every container, those that are starting too."""
+        """End every transform job and every container, those that are starting too."""
         self.ending.set()
-        stoppers = [threading.Thread(target=container.stop) for container in list(self.containers)]
+        with self._lock:
+            containers = list(self._containers)
+            jobs = [job for store in self._stores.values() for job in list(store.transforms.values())]
+        for job in jobs:
+            job.over.set()
+        stoppers = [threading.Thread(target=container.stop) for container in containers]
         for stopper in stoppers:
             stopper.start()
         for stopper in stoppers:
@@ -51,6 +67,10 @@ class Hosting:
     def folder(self, region: str, endpoint: str) -> Path:
         """Return where an endpoint's models and logs lie."""
         return self.settings.state_folder / "endpoints" / region / endpoint
+
+    def transform_folder(self, region: str, job: str) -> Path:
+        """Return where a transform job's model, files and logs lie."""
+        return self.settings.state_folder / "transform" / region / job
 
     def pause(self, seconds: float) -> bool:
         """Wait as long as the real service would, scaled by ``waiting``; say whether all is to end meanwhile."""
@@ -73,6 +93,10 @@ class Hosting:
         thread = threading.Thread(target=self.guard(name, work), name=name, daemon=True)
         thread.start()
         return thread
+
+
+TRANSFORM_LOG_GROUP: Final = "/aws/sagemaker/TransformJobs"
+"""Where the containers of all transform jobs log."""
 
 
 def endpoint_log_group(endpoint: str) -> str:

@@ -33,7 +33,7 @@ class Question:
     body: bytes
     content_type: str | None
     accept: str | None
-    custom_attributes: str | None
+    custom_attributes: str | None = None
 
     def headers(self) -> dict[str, str]:
         """Return the headers; urllib3's own are left out."""
@@ -81,17 +81,7 @@ def ask(
     if pool is None:
         raise unavailable()
     try:
-        response = pool.urlopen(
-            "POST",
-            "/invocations",
-            body=question.body,
-            headers=question.headers(),
-            retries=False,
-            redirect=False,
-            timeout=Timeout(connect=_CONNECT_S, read=limit_s),
-            preload_content=not stream,
-            decode_content=False,
-        )
+        response = post(pool, question, limit_s=limit_s, stream=stream)
         if not 200 <= response.status < 300:
             body = response.data
             response.release_conn()
@@ -103,6 +93,26 @@ def ask(
     except urllib3.exceptions.HTTPError as error:
         raise model_error(place, 0, _BROKEN) from error
     return response
+
+
+def post(
+    pool: urllib3.HTTPConnectionPool, question: Question, *, limit_s: float, stream: bool = False
+) -> urllib3.BaseHTTPResponse:
+    """Send a question to a container's process, once, and return its answer, whatever its status is.
+
+    **Raises**: urllib3's ``HTTPError`` where there is none.
+    """
+    return pool.urlopen(
+        "POST",
+        "/invocations",
+        body=question.body,
+        headers=question.headers(),
+        retries=False,
+        redirect=False,
+        timeout=Timeout(connect=_CONNECT_S, read=limit_s),
+        preload_content=not stream,
+        decode_content=False,
+    )
 
 
 def _meet_model_faults(hosting: Hosting, place: Place, variant: Variant) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -15,7 +16,7 @@ _MAX_LINE: Final = 32_000  # characters of an event; the service's limit is 256 
 
 
 class Journal:
-    """One log file, and the stream of each instance that wrote to it in turn."""
+    """One log file, and the stream of each instance that wrote to it in turn; safe from every thread."""
 
     def __init__(self, path: Path, logs: Any, group: str) -> None:
         self.path = path
@@ -24,6 +25,7 @@ class Journal:
         self._stream = ""
         self._offset = 0
         self._shipped_at = 0.0
+        self._lock = threading.RLock()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
 
@@ -33,13 +35,17 @@ class Journal:
 
     def begin(self, stream: str) -> None:
         """Go on in a stream of its own, for another instance."""
-        self.ship(whole=True)
-        self._stream = stream
+        with self._lock:
+            self.ship(whole=True)
+            self._stream = stream
 
     def ship(self, *, whole: bool = False) -> None:
         """Bring new lines to CloudWatch Logs; ``whole`` is for the last time: it waits for nothing."""
-        if not self._stream or (not whole and time.monotonic() - self._shipped_at < _EVERY_S):
-            return
+        with self._lock:
+            if self._stream and (whole or time.monotonic() - self._shipped_at >= _EVERY_S):
+                self._ship(whole=whole)
+
+    def _ship(self, *, whole: bool) -> None:
         self._shipped_at = time.monotonic()
         with self.path.open("rb") as written:
             written.seek(self._offset)

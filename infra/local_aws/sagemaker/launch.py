@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Any, Final
 
 from local_aws.errors import ServiceError
 from local_aws.faults import Call
-from local_aws.sagemaker.container import Container, NotHealthyError, Program
+from local_aws.sagemaker.container import Container, NotHealthyError
 from local_aws.sagemaker.endpoint_configs import instance_pools
 from local_aws.sagemaker.hosting import Hosting, endpoint_log_group
-from local_aws.sagemaker.journal import Journal
-from local_aws.sagemaker.model_data import ModelDataError, fetch_model, remove_model, remove_models
+from local_aws.sagemaker.model_data import ModelDataError, remove_models
 from local_aws.sagemaker.models import container_of
+from local_aws.sagemaker.start import ImageError, prepare_container
 from local_aws.sagemaker.store import Store
 from local_aws.sagemaker.traffic import Fleet, Variant
 
@@ -110,37 +109,20 @@ def launch_container(
     definition: Mapping[str, Any],
     startup_limit_s: float,
 ) -> Container:
-    """Fetch what a container needs into a folder and start it; ``name`` is its variant's or component's.
-
-    Its log goes to the log group ``group``.
+    """Start a container of an endpoint; ``name`` is its variant's or component's.
 
     **Raises**: ``LaunchError``.
     """
-    image = hosting.images.find(definition["Image"])
-    if image is None or not (image / "image" / "serve").is_file():
+    try:
+        container = prepare_container(hosting, region, group, folder, name, definition, startup_limit_s)
+        container.start()
+    except ImageError as error:
         raise LaunchError(
             f"The image {definition['Image']} of production variant {name} could not be pulled. Please check that it "
             "exists and that the execution role may read it."
-        )
-    if folder.exists():
-        remove_model(folder / "model")
-        shutil.rmtree(folder)
-    try:
-        fetch_model(hosting.client("s3", region), dict(definition), folder / "model")
+        ) from error
     except ModelDataError as error:
         raise LaunchError(f"Failed to download model data for production variant {name}: {error}") from error
-    program = Program(
-        image=image,
-        base=folder,
-        environment=definition.get("Environment", {}),
-        overrides=hosting.settings.container_environment,
-        startup_limit_s=startup_limit_s,
-    )
-    journal = Journal(folder / "container.log", hosting.client("logs", region), group)
-    container = Container(program, journal, name)
-    hosting.containers.add(container)
-    try:
-        container.start()
     except NotHealthyError as error:
         raise LaunchError(
             f"The primary container for production variant {name} did not pass the ping health check. Please check "

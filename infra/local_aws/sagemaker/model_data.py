@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import tarfile
 import tempfile
+import threading
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,32 +19,66 @@ class ModelDataError(Exception):
     """The data is not there, or no archive that may be unpacked."""
 
 
-def fetch_model(s3: Any, container: dict[str, Any], target: Path) -> None:
-    """Bring the data of a container's definition to a folder, which is made, and made read-only.
+class ModelCache:
+    """Archives that are unpacked already, read-only, each under its place and version: the next one is a link."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = threading.Lock()
+
+    def link(self, s3: Any, uri: str, target: Path) -> None:
+        """Have ``target``, which is not there yet, show what is in an archive.
+
+        **Raises**: ``ModelDataError``, and ``ClientError`` for an archive that is not there.
+        """
+        bucket, key = split_uri(uri)
+        version = f"{s3.meta.region_name} {uri} {s3.head_object(Bucket=bucket, Key=key)['ETag']}"
+        unpacked = self._folder / hashlib.sha256(version.encode()).hexdigest()[:32]
+        with self._lock:
+            if not unpacked.exists():
+                self._folder.mkdir(parents=True, exist_ok=True)
+                scratch = Path(tempfile.mkdtemp(dir=self._folder))
+                try:
+                    _unpack(s3, uri, scratch)
+                except BaseException:
+                    shutil.rmtree(scratch)
+                    raise
+                scratch.rename(unpacked)
+                _set_writable(unpacked, writable=False)
+        target.symlink_to(unpacked, target_is_directory=True)
+
+
+def fetch_model(s3: Any, container: dict[str, Any], target: Path, cache: ModelCache) -> None:
+    """Bring the data of a container's definition to ``target``, which is made, read-only.
 
     **Raises**: ``ModelDataError``.
     """
-    target.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     source = (container.get("ModelDataSource") or {}).get("S3DataSource")
     archive = container.get("ModelDataUrl") or container.get("ArtifactUrl")
     try:
+        if source and source["CompressionType"] == "Gzip":
+            cache.link(s3, source["S3Uri"], target)
+            return
+        if archive and not source:
+            cache.link(s3, archive, target)
+            return
+        target.mkdir()
         if source and source["S3DataType"] == "S3Prefix":
             _fetch_prefix(s3, source["S3Uri"], target)
-        elif source and source["CompressionType"] == "None":
+        elif source:
             bucket, key = split_uri(source["S3Uri"])
             s3.download_file(bucket, key, str(target / PurePosixPath(key).name))
-        elif source:
-            _unpack(s3, source["S3Uri"], target)
-        elif archive:
-            _unpack(s3, archive, target)
     except ClientError as error:
         raise ModelDataError(f"{error.response['Error'].get('Message', error)}") from error
     _set_writable(target, writable=False)
 
 
 def remove_model(target: Path) -> None:
-    """Remove a folder that ``fetch_model`` has made; one that is not there is no error."""
-    if target.exists():
+    """Remove what ``fetch_model`` has made; what is not there is no error."""
+    if target.is_symlink():
+        target.unlink()  # the archive stays unpacked, for the next one
+    elif target.exists():
         _set_writable(target, writable=True)
         shutil.rmtree(target)
 

@@ -23,7 +23,7 @@ class BoundedQueue:
             if self._running >= self._limit():
                 return
             self._running += 1
-        threading.Thread(target=self._run, name="asynchronous invocations", daemon=True).start()
+        threading.Thread(target=self._run, name="queued work", daemon=True).start()
 
     def _run(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""What one region's SageMaker remembers: models, endpoint configurations, endpoints, inference components, tags."""
+"""What one region's SageMaker remembers: models, endpoints and what they are made of, transform jobs, tags."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from local_aws.settings import ACCOUNT
 if TYPE_CHECKING:
     from local_aws.sagemaker.components import Component
     from local_aws.sagemaker.endpoint import Endpoint
+    from local_aws.sagemaker.transform_job import TransformJob
 
 
 def now() -> datetime:
@@ -47,6 +48,7 @@ class Store:
     configs: dict[str, Record] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
+    transforms: dict[str, TransformJob] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -93,6 +95,16 @@ class Store:
             if name not in self.components:
                 refuse(f'Could not find inference component "{self.arn("inference-component", name)}".')
             return self.components[name]
+
+    def transform(self, name: str) -> TransformJob:
+        """Return a transform job.
+
+        **Raises**: ``ServiceError`` where there is none.
+        """
+        with self.lock:
+            if name not in self.transforms:
+                refuse(f"Could not find requested job with name: {name}")
+            return self.transforms[name]
 
     def set_tags(self, arn: str, tags: list[dict[str, str]]) -> None:
         """Give a resource tags, beside those that it has."""
