@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
 
-PARTS: Final = ("local_aws.quotas", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
+PARTS: Final = (
+    "local_aws.quotas",
+    "local_aws.codebuild",
+    "local_aws.functions",
+    "local_aws.cloudformation",
+    "local_aws.sagemaker",
+)
 """The modules whose ``install`` adds a part to this AWS."""
 
 _POLL_S: Final = 0.02  # how soon the server sees that it is to stop

@@ -26,6 +26,7 @@ class Settings:
     says otherwise by a quota's name (``ml.g6.xlarge for endpoint usage``). ``container_environment`` wins over what is
     deployed: what a container must do otherwise here, such as to listen on loopback only. ``model_timeout_s`` is what a
     container has for one answer; ``seed`` decides what is left to chance (variants by weight, sampled captures).
+    ``function_processes`` is how many calls of one Lambda function are worked on at once; more of them wait.
 
     **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
     **Raises**: ``LocalAwsError`` for a host that is not loopback.
@@ -40,6 +41,7 @@ class Settings:
     container_environment: Mapping[str, str] = field(default_factory=lambda: {"JINA_V3_BIND_HOST": "127.0.0.1"})
     model_timeout_s: float = 60.0
     seed: int = 0
+    function_processes: int = 4
 
     def __post_init__(self) -> None:
         if self.host != "localhost" and not ipaddress.ip_address(self.host).is_loopback:
