@@ -10,6 +10,7 @@ import io
 import json
 import re
 import urllib.parse
+import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.wrappers import Request, Response
@@ -95,7 +96,8 @@ def _write(answer: Answer, log_type: str | None) -> Response:
 
 def _refuse(error: ServiceError) -> Response:
     body = {"Type": "User", "Message": error.message, "message": error.message, **error.members}
-    return _respond(json.dumps(body).encode(), error.status, {"x-amzn-ErrorType": error.code})
+    headers = {"x-amzn-ErrorType": error.code, "x-amzn-RequestId": str(uuid.uuid4())}
+    return _respond(json.dumps(body).encode(), error.status, headers)
 
 
 def _respond(body: bytes, status: int, headers: dict[str, str]) -> Response:
