@@ -26,6 +26,7 @@ def repair_moto() -> None:
     leave_bucket_policies_alone()
     scale_inference_components()
     change_keys_of_log_groups()
+    keep_settings_of_functions()
     keep_quiet()
 
 
@@ -89,6 +90,53 @@ def change_keys_of_log_groups() -> None:
 
     for name in ("associate_kms_key", "disassociate_kms_key"):
         _replace(LogsResponse, name, associate_kms_key)
+
+
+def keep_settings_of_functions() -> None:
+    """Keep every setting of a Lambda function: moto drops some when it is made, and more when it is changed."""
+    from moto.awslambda.models import LambdaFunction
+
+    make, describe = LambdaFunction.__init__, LambdaFunction.get_configuration
+    update, update_code = LambdaFunction.update_configuration, LambdaFunction.update_function_code
+    if getattr(make, "repaired", False):
+        return
+
+    def keep(function: Any, settings: dict[str, Any]) -> None:
+        if "LoggingConfig" in settings:
+            function.logging_config = settings["LoggingConfig"]
+        if "KMSKeyArn" in settings:
+            function.kms_key_arn = settings["KMSKeyArn"] or None
+        if "TracingConfig" in settings:
+            function.tracing_config = settings["TracingConfig"]
+        if "EphemeralStorage" in settings:
+            function.ephemeral_storage = settings["EphemeralStorage"]["Size"]
+
+    def init(function: Any, account_id: str, spec: dict[str, Any], *place: Any, **named: Any) -> None:
+        make(function, account_id, spec, *place, **named)
+        function.logging_config = None
+        keep(function, spec)
+
+    def get_configuration(function: Any, *given: Any, **named: Any) -> dict[str, Any]:
+        group = {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{function.function_name}"}
+        configuration: dict[str, Any] = describe(function, *given, **named)
+        return {**configuration, "LoggingConfig": group | (function.logging_config or {})}
+
+    def update_configuration(function: Any, settings: dict[str, Any]) -> dict[str, Any]:
+        keep(function, settings)
+        update(function, settings)
+        return get_configuration(function)
+
+    def update_function_code(function: Any, code: dict[str, Any]) -> dict[str, Any]:
+        if "Architectures" in code:
+            function.architectures = code["Architectures"]
+        update_code(function, code)
+        return get_configuration(function)
+
+    _replace(init, "repaired", True)
+    _replace(LambdaFunction, "__init__", init)
+    _replace(LambdaFunction, "get_configuration", get_configuration)
+    _replace(LambdaFunction, "update_configuration", update_configuration)
+    _replace(LambdaFunction, "update_function_code", update_function_code)
 
 
 def keep_quiet() -> None:

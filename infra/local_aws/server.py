@@ -28,9 +28,18 @@ if TYPE_CHECKING:
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
 
-PARTS: Final = ("local_aws.quotas", "local_aws.codebuild", "local_aws.cloudformation", "local_aws.sagemaker")
+PARTS: Final = (
+    "local_aws.quotas",
+    "local_aws.codebuild",
+    "local_aws.functions",
+    "local_aws.step_functions",
+    "local_aws.cloudformation",
+    "local_aws.sagemaker",
+)
 """The modules whose ``install`` adds a part to this AWS."""
 
+_CALL_S: Final = 60  # what an answer may take
+_FUNCTION_S: Final = 960  # a function may take a quarter of an hour
 _POLL_S: Final = 0.02  # how soon the server sees that it is to stop
 
 
@@ -89,7 +98,12 @@ class LocalAws:
                     service,
                     region_name=region,
                     endpoint_url=self.url,
-                    config=Config(max_pool_connections=32, proxies={}, retries={"total_max_attempts": 1}),
+                    config=Config(
+                        max_pool_connections=32,
+                        proxies={},
+                        read_timeout=_FUNCTION_S if service == "lambda" else _CALL_S,
+                        retries={"total_max_attempts": 1},
+                    ),
                 )
             return self._clients[service, region]
 

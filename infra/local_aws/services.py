@@ -49,7 +49,7 @@ def add_service(aws: LocalAws, service: Service) -> None:
 
     def plane(next_application: WSGIApplication) -> WSGIApplication:
         def answer(environ: Any, start_response: Any) -> Any:
-            scope = _signed_scope(environ.get("HTTP_AUTHORIZATION", ""))
+            scope = signed_scope(environ.get("HTTP_AUTHORIZATION", ""))
             if scope is None or scope[1] != service.signing_name:
                 return next_application(environ, start_response)
             return _respond(service, scope[0], Request(environ))(environ, start_response)
@@ -83,7 +83,7 @@ def _refuse_xml(error: ServiceError) -> Response:
     return Response(f"<ErrorResponse>{detail}</ErrorResponse>", error.status, headers)
 
 
-def _signed_scope(authorization: str) -> tuple[str, str] | None:
+def signed_scope(authorization: str) -> tuple[str, str] | None:
     """Return region and service that a request is signed for."""
     _, _, credential = authorization.partition("Credential=")
     parts = credential.split(",")[0].split("/")

@@ -25,8 +25,9 @@ class Settings:
     shortens work that is really done. ``quota`` is how many instances of each type the account may have, ``quotas``
     says otherwise by a quota's name (``ml.g6.xlarge for endpoint usage``). ``container_environment`` wins over what is
     deployed: what a container must do otherwise here, such as to listen on loopback only. ``model_timeout_s`` is what a
-    container has for one answer; ``transform_processes`` is how many transform jobs have a process at a time, the
-    others wait; ``seed`` decides what is left to chance (variants by weight, sampled captures).
+    container has for one answer; ``transform_processes`` is how many transform jobs have a process at a time, and
+    ``function_processes`` how many calls of one Lambda function are worked on at once: the others wait. ``seed``
+    decides what is left to chance (variants by weight, sampled captures).
 
     **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
     **Raises**: ``LocalAwsError`` for a host that is not loopback.
@@ -41,6 +42,7 @@ class Settings:
     container_environment: Mapping[str, str] = field(default_factory=lambda: {"JINA_V3_BIND_HOST": "127.0.0.1"})
     model_timeout_s: float = 60.0
     transform_processes: int = 1
+    function_processes: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
