@@ -1,6 +1,7 @@
 """The configuration of a deployment: dataclasses, their rules, and how a file becomes one."""
 
-from jina_v3_infra.config.batch import BatchSettings
+from jina_v3_infra.config.batch import BatchScheduleSettings, BatchSettings
+from jina_v3_infra.config.batch_rules import transform_ami
 from jina_v3_infra.config.instances import InstanceType
 from jina_v3_infra.config.operations import OperationsSettings
 from jina_v3_infra.config.reading import DeploymentError, check_deployment, read_deployment
@@ -22,6 +23,7 @@ from jina_v3_infra.config.schema import (
 
 __all__ = [
     "AsynchronousSettings",
+    "BatchScheduleSettings",
     "BatchSettings",
     "CaptureSettings",
     "Deployment",
@@ -39,5 +41,6 @@ __all__ = [
     "VariantSettings",
     "check_deployment",
     "read_deployment",
+    "transform_ami",
     "variant_ami",
 ]

@@ -9,15 +9,9 @@ from typing import Final
 from jina_v3_infra.config import Deployment, InstanceType, VariantSettings
 from jina_v3_infra.config.instances import instance_type
 from jina_v3_infra.deploy.prices import Prices
+from jina_v3_infra.throughput import SEQUENCE_TOKENS, UTILISATION, tokens_per_s
 
 HOURS_PER_MONTH: Final = 730
-SEQUENCE_TOKENS: Final = 128
-FLOP_PER_TOKEN: Final = 604e6 + 98_304 * SEQUENCE_TOKENS
-"""Of the encoder, at that length. **Source**: docs/log.md; linear layers and attention, counted from the model."""
-
-UTILISATION: Final = 0.4
-"""The share of the GPU's data-sheet peak that is assumed; other servers of such models reach 33% to 63%."""
-
 INTERFACE_ENDPOINTS: Final = 1
 """In each zone of a new VPC: SageMaker's runtime. That for S3 is a gateway, which costs nothing."""
 
@@ -80,10 +74,8 @@ def estimate_costs(deployment: Deployment, prices: Prices) -> CostEstimate:
 
 def usd_per_million_tokens(machine: InstanceType, usd_per_hour: float) -> float | None:
     """Return the cost of a million tokens on a machine that is never idle; ``None`` without a known GPU."""
-    if machine.gpu is None or machine.gpu.tflops is None:
-        return None
-    tokens_per_s = machine.gpus * machine.gpu.tflops * 1e12 * UTILISATION / FLOP_PER_TOKEN
-    return usd_per_hour / 3600 / tokens_per_s * 1e6
+    speed = None if machine.gpu is None else tokens_per_s(machine)
+    return None if speed is None else usd_per_hour / 3600 / speed * 1e6
 
 
 def _variant_cost(variant: VariantSettings, prices: Prices) -> VariantCost:

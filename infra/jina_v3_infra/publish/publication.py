@@ -74,7 +74,7 @@ def _publish(deployment: Deployment, foundation: Foundation, session: boto3.Sess
     return Published(
         image_uri=image.uri,
         model_uri=model_uri,
-        archive_uri=f"s3://{bucket.name}/{release.archive_key}" if deployment.model.archive else None,
+        archive_uri=f"s3://{bucket.name}/{release.archive_key}" if deployment.packs_archive else None,
         uploaded_bytes=tally.uploaded_bytes,
         copied_bytes=tally.copied_bytes,
         skipped_bytes=tally.skipped_bytes,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from aws_cdk import App, Aws, DefaultStackSynthesizer, Environment, Tags
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.release import Release, plan_release
+from jina_v3_infra.stacks.batch import BatchStack
 from jina_v3_infra.stacks.foundation import FoundationStack
 from jina_v3_infra.stacks.real_time import RealTimeStack
-
-_PROJECT: Final = "jina-embeddings-v3"
+from jina_v3_infra.stacks.tags import PROJECT, all_tags
 
 
 def build_application(deployment: Deployment, *, release: Release | None = None, outdir: Path | None = None) -> App:
-    """Return the application with both stacks; ``synth`` writes their templates.
+    """Return the application with the stacks that the deployment asks for; ``synth`` writes their templates.
 
     ``release`` is worked out from the sources and the model unless it is given.
 
@@ -35,22 +35,33 @@ def build_application(deployment: Deployment, *, release: Release | None = None,
         deployment=deployment,
         **_stack(deployment, "bucket, key, repository and image build"),
     )
-    endpoint = RealTimeStack(
-        app,
-        deployment.endpoint_stack,
-        deployment=deployment,
-        release=release,
-        **_stack(deployment, "endpoint"),
-    )
-    endpoint.add_stack_dependency(foundation)
-    for name, value in ({"project": _PROJECT, "deployment": deployment.name} | deployment.tags).items():
+    if deployment.endpoint.enabled:
+        endpoint = RealTimeStack(
+            app,
+            deployment.endpoint_stack,
+            deployment=deployment,
+            release=release,
+            **_stack(deployment, "endpoint"),
+        )
+        endpoint.add_stack_dependency(foundation)
+    if deployment.batch is not None:
+        batch = BatchStack(
+            app,
+            deployment.batch_stack,
+            deployment=deployment,
+            settings=deployment.batch,
+            release=release,
+            **_stack(deployment, "batch transform"),
+        )
+        batch.add_stack_dependency(foundation)
+    for name, value in all_tags(deployment).items():
         Tags.of(app).add(name, value)
     return app
 
 
 def _stack(deployment: Deployment, content: str) -> dict[str, Any]:
     return {
-        "description": f"{_PROJECT} as {deployment.name}: {content}",
+        "description": f"{PROJECT} as {deployment.name}: {content}",
         "env": Environment(account=deployment.account or Aws.ACCOUNT_ID, region=deployment.region),
         # without the rule that looks into the account's bootstrap: nothing is looked up
         "synthesizer": DefaultStackSynthesizer(generate_bootstrap_version_rule=False),
