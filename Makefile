@@ -81,6 +81,9 @@ bench-gpu: setup ## check and time the encoder on a CUDA device (under eight min
 bench-endpoint: setup .venv-peers-endpoint/.stamp ## measure our server under load beside others (under 25 minutes; ARGS as above)
 	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.bench_endpoint $(ARGS)
 
+batch-scale: setup ## simulate batch runs of up to a billion documents (two minutes; docs/batch-scale.md)
+	PYTHONPATH=infra:. $(BIN)/python -m benchmarks.batch $(ARGS)
+
 # The benchmark's peers keep to themselves because of their pins; torch first, as in setup.
 .venv-peers/.stamp: benchmarks/constraints-peers.txt
 	$(check-python)
@@ -132,4 +135,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-gpu bench bench-gpu bench-endpoint openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-gpu bench bench-gpu bench-endpoint batch-scale openapi verify image lock-image clean

@@ -19,6 +19,9 @@ CHILD_CONCURRENCY: Final = 10_000
 LAMBDA_S: Final = 900.0
 """Of one invocation. **Source**: Lambda's quotas."""
 
+JOB_S: Final = 5 * 24 * 3600.0
+"""Of a transform job, as it is for the service's other jobs by default; its own page names none."""
+
 
 class LimitReachedError(Exception):
     """AWS would have ended the execution here; the message says what was too much."""

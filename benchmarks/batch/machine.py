@@ -34,11 +34,11 @@ _ITERATION_EVENTS: Final = 2
 
 
 class TaskError(Exception):
-    """A task failed, by the name that Retry and Catch look for."""
+    """A task failed, by the name that Retry and Catch look for, after so many seconds."""
 
-    def __init__(self, name: str, cause: str) -> None:
+    def __init__(self, name: str, cause: str, seconds: float = 0.0) -> None:
         super().__init__(f"{name}: {cause}")
-        self.name, self.cause = name, cause
+        self.name, self.cause, self.seconds = name, cause, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,13 @@ class Counts:
 @dataclass(slots=True)
 class _Execution:
     name: str
+    given: Any
     seconds: float = 0.0
     events: int = 2  # it started, and it ended
+
+    @property
+    def described(self) -> dict[str, Any]:
+        return {"Name": self.name, "StartTime": "2026-01-01T00:00:00Z", "Input": self.given}
 
 
 class Machine:
@@ -87,7 +92,7 @@ class Machine:
         **Raises**: ``TaskError`` where it fails, ``LimitReachedError`` where AWS would end it.
         **Units**: seconds.
         """
-        execution = _Execution(name)
+        execution = _Execution(name, data)
         output = self._execute(self._definition, data, execution)
         return output, execution.seconds
 
@@ -103,7 +108,7 @@ class Machine:
             state = definition["States"][name]
             self._count(execution, 2)
             self.counts.transitions += 1
-            context = {"Execution": {"Name": execution.name}, "State": {"Name": name, "RetryCount": 0}, **item}
+            context = {"Execution": execution.described, "State": {"Name": name, "RetryCount": 0}, **item}
             data, name = self._step(state, data, execution, context)
             self._weigh(data, state)
         return data
@@ -165,7 +170,11 @@ class Machine:
         parameters = fill(state["Parameters"], data, context) if "Parameters" in state else data
         self._weigh(parameters, state)
         self.counts.tasks[resource] = self.counts.tasks.get(resource, 0) + 1
-        done = self._task(resource, parameters)
+        try:
+            done = self._task(resource, parameters)
+        except TaskError as error:
+            execution.seconds += error.seconds
+            raise
         execution.seconds += done.seconds
         self._weigh(done.result, state)
         return done.result
@@ -182,7 +191,7 @@ class Machine:
         for index, item in enumerate(items):
             selector = {"Map": {"Item": {"Index": index, "Value": item}}}
             given = fill(state["ItemSelector"], data, {**context, **selector}) if "ItemSelector" in state else item
-            child = _Execution(f"{execution.name}:{index}", workers[0])
+            child = _Execution(f"{execution.name}:{index}", given, workers[0])
             results.append(self._iterate(state, given, child, execution, distributed=distributed, item=selector))
             heapq.heapreplace(workers, child.seconds)
         execution.seconds = max(workers)

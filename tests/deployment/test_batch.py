@@ -3,23 +3,17 @@
 Twenty shards, ten thousand lines, a hundred of them bad in ten ways: each record is accounted for, whatever breaks.
 """
 
-import base64
 import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from demo.standin import StandInConfig, write_standin
-from tests.support.bad_records import WORDS, Line, make_shards, records, shard_body
+from tests.support.bad_records import Line, make_shards, shard_body
 
-from jina_v3.contract import Task
-from jina_v3.encoder import Encoder
 from jina_v3_infra.config import read_deployment
 from jina_v3_infra.outputs import Output, read_outputs
 from local_aws.server import LocalAws

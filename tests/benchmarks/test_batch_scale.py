@@ -1,0 +1,86 @@
+"""The simulation of batch runs: its interpreter counts and ends as Step Functions does, and the real run passes it."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from benchmarks.batch.__main__ import CASES, simulate
+from benchmarks.batch.limits import LimitReachedError
+from benchmarks.batch.machine import Done, Machine, TaskError
+from benchmarks.batch.tables import Case, write_designs, write_outcomes
+from benchmarks.batch.world import Troubles
+
+PAGE = Path(__file__).parents[2] / "docs" / "batch-scale.md"
+
+
+def machine(states, task=lambda resource, parameters: Done(parameters, 1.0), items=()):
+    definition = {"StartAt": next(iter(states)), "States": states}
+    return Machine(definition, task, lambda bucket, key: list(items))
+
+
+def looped(mode: str, **more: object) -> dict[str, object]:
+    call = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": True}
+    processor = {"ProcessorConfig": {"Mode": mode}, "StartAt": "Call", "States": {"Call": call}}
+    return {"All": {"Type": "Map", "ItemProcessor": processor, "ResultPath": None, "End": True, **more}}
+
+
+def test_an_inline_map_of_too_many_items_ends_where_the_history_does():
+    most = (25_000 - 2 - 2 - 2) // 7  # it starts and ends, its state is entered and left, the map begins and ends
+    machine(looped("INLINE")).run("name", list(range(most)))
+    with pytest.raises(LimitReachedError, match="25,000 events"):
+        machine(looped("INLINE")).run("name", list(range(most + 1)))
+
+
+def test_the_children_of_a_distributed_map_have_histories_of_their_own():
+    reader = {"Resource": "arn:aws:states:::s3:getObject", "Parameters": {"Bucket": "b", "Key": "k"}}
+    one = machine(looped("DISTRIBUTED", ItemReader=reader, MaxConcurrency=100), items=range(10_000))
+    _, seconds = one.run("name", {})
+    assert (one.counts.executions, one.counts.most_events) == (10_001, 7)
+    assert seconds == 100  # ten thousand calls of a second, a hundred at a time
+
+
+def test_a_payload_of_more_than_256_kb_ends_the_execution():
+    states = {"Only": {"Type": "Pass", "End": True}}
+    machine(states).run("name", "x" * (262_144 - 2))
+    with pytest.raises(LimitReachedError, match="262,144"):
+        machine(states).run("name", "x" * (262_144 - 1))
+
+
+def test_a_task_is_tried_again_with_growing_waits_and_then_caught():
+    def fail(resource, parameters):
+        raise TaskError("Busy", "not now", 1.0)
+
+    states = {
+        "Call": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::lambda:invoke",
+            "Retry": [{"ErrorEquals": ["Busy"], "IntervalSeconds": 10, "BackoffRate": 2, "MaxAttempts": 3}],
+            "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Told"}],
+            "End": True,
+        },
+        "Told": {"Type": "Pass", "End": True},
+    }
+    output, seconds = machine(states, fail).run("name", {"kept": 1})
+    assert output == {"kept": 1, "error": {"Error": "Busy", "Cause": "not now"}}
+    assert seconds == 10 + 20 + 40 + 4
+
+
+def test_a_run_with_everything_going_wrong_still_verifies_each_file():
+    often = Troubles(throttled=0.3, no_capacity=0.3, machine_lost=0.3, file_fails=0.02)
+    outcome = simulate(Case(shards=3_000, instances=2, jobs=2), troubles=often)
+    files = outcome.report["files"]
+    assert files["verified"] + files["outstanding"] == files["all"] == 3_000
+    assert files["outstanding"] <= 3  # a file that failed three times
+    assert set(outcome.world.failures) == {"throttled", "no capacity", "machine lost", "file failed"}
+
+
+@pytest.mark.slow
+def test_the_page_has_what_the_simulation_says():
+    shown = re.findall(r"<!-- written by make batch-scale -->\n(.*?)\n<!-- end -->", PAGE.read_text(), re.DOTALL)
+    outcomes = [simulate(case) for case in CASES]
+    assert [json.dumps(table) for table in shown] == [
+        json.dumps(write_outcomes(outcomes)),
+        json.dumps(write_designs(CASES[-1])),
+    ]
+    assert [outcome.report["files"]["verified"] for outcome in outcomes] == [100, 10_000, 100_000]
