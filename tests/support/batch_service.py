@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.fake_encoder import FakeEncoder
+from tests.support.state_machine import StateError
 
 from jina_v3.config import Config
 from jina_v3.serving.codecs import read_request, write_response
 from jina_v3.serving.exchange import Prediction
 
-from tests.support.state_machine import StateError
 
-
-class FileFault(Exception):
+class FileFaultError(Exception):
     """One file cannot be transformed; the others can."""
 
 
 @dataclass
 class TransformService:
-    """``before_job`` may raise a ``StateError``; ``before_file`` a ``FileFault``, or change what came out by its return."""
+    """``before_job`` may raise a ``StateError``; ``before_file`` a ``FileFaultError``, or return another output."""
 
     s3: Any
     before_job: Callable[[int], None] = lambda _number: None
@@ -71,7 +70,7 @@ class TransformService:
                 assert "BatchStrategy" not in request
                 out = self._invoke(request, body)
             changed = self.before_file(number, name, out)
-        except FileFault as fault:
+        except FileFaultError as fault:
             return str(fault)
         to_bucket, _, to_prefix = wanted["S3OutputPath"][5:].partition("/")
         key = f"{to_prefix}/{self.kept_prefix}{name}.out".lstrip("/")
@@ -83,7 +82,7 @@ class TransformService:
         parts = [b""]
         for line in _lines(body):
             if len(line) > most:
-                raise FileFault("ClientError: a record is larger than MaxPayloadInMB")
+                raise FileFaultError("ClientError: a record is larger than MaxPayloadInMB")
             if len(parts[-1]) + len(line) > most:
                 parts.append(b"")
             parts[-1] += line

@@ -1,4 +1,4 @@
-"""A walk through a state machine in this process: no waiting, every path strict, every payload within the service's limit.
+"""A walk through a state machine in this process: no waiting, every path strict, every payload within the limit.
 
 It knows as much of the Amazon States Language as ours use. What Step Functions fails with ``States.Runtime``, such as a
 path that leads nowhere, ends the walk with an assertion.

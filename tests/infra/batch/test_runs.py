@@ -4,7 +4,7 @@ import gzip
 import json
 
 import pytest
-from tests.support.batch_service import FileFault
+from tests.support.batch_service import FileFaultError
 from tests.support.state_machine import StateError
 
 
@@ -63,7 +63,7 @@ def test_a_file_that_fails_is_tried_again_alone(batch):
     def before_file(job, key, _out):
         if key == "1.jsonl" and job == 0:
             failed.append(key)
-            raise FileFault("AlgorithmError: the container died")
+            raise FileFaultError("AlgorithmError: the container died")
 
     batch.service.before_file = before_file
     report = batch.run()
@@ -80,7 +80,7 @@ def test_a_file_that_always_fails_is_given_up_and_a_resumed_run_completes_it(bat
 
     def dies(_job, key, _out):
         if key == "1.jsonl":
-            raise FileFault("AlgorithmError: the container died")
+            raise FileFaultError("AlgorithmError: the container died")
 
     batch.service.before_file = dies
     report = batch.run()
