@@ -1,11 +1,16 @@
 """Whole runs: the state machine over our steps, and our serving code behind the service's rules."""
 
 import gzip
+import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tests.support.batch_service import FileFaultError
 from tests.support.state_machine import StateError
+
+from jina_v3_batch.errors import PreflightError
 
 
 def record(number, text="a few words", **fields):
@@ -207,3 +212,104 @@ def test_a_refused_run_reports_its_reasons(batch):
     assert batch.end == "Refused"
     assert "did you mean 'dimensions'?" in report["error"]["message"]
     assert batch.notices[0]["Subject"] == "Batch run run-1: refused"
+
+
+def parquet(**columns):
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+def test_parquet_is_accounted_for_by_its_footers(batch):
+    batch.put("a.parquet", parquet(id=["a", "b", "c"], text=["one", None, "two words"]))
+    batch.put("b.parquet", parquet(text=["x"] * 500, extra=list(range(500))))
+    report = batch.run(dimensions=64)
+    assert report["outcome"] == "complete"
+    assert report["records"] == {"all": 503, "embedded": 502, "bad": 1}
+    (first,) = report["bad"]["empty_text"]["first"]
+    assert (first["file"], first["line"], first["id"]) == ("a.parquet", 2, "b")
+    assert report["tokens"] == 3 + 4 + 500 * 3
+    out = pq.read_table(io.BytesIO(batch.read("batch/vectors/run-1/b.parquet.out")))
+    assert len(out["embedding"][0]) == 64
+    (request,) = batch.service.requests
+    assert "BatchStrategy" not in request
+    assert request["TransformInput"]["SplitType"] == request["TransformOutput"]["AssembleWith"] == "None"
+
+
+@pytest.mark.parametrize("kept", ["docs/", "batch/datasets/docs/"])
+def test_outputs_are_found_wherever_the_service_puts_them_and_stale_ones_deleted(batch, kept):
+    batch.service.kept_prefix = kept
+    for number in range(2):
+        batch.put(f"{number}.jsonl", shard(number * 10, 10))
+    batch.service.before_file = lambda job, key, out: out.split(b"\n", 1)[1] if key == "0.jsonl" and job < 3 else None
+    report = batch.run()
+    assert report["outcome"] == "incomplete"
+    assert report["outstanding"][0]["reason"] == "mismatch"
+    assert "line 1 has the id 'r0'" in report["outstanding"][0]["message"]
+    assert batch.run("run-2", resume="run-1")["outcome"] == "complete"
+    assert len(outputs(batch)) == 20
+
+
+def test_csv_rows_come_back_as_json_lines(batch):
+    batch.put("a.csv", b'"1","some, text"\r\n2,more\r\n\r\n3,\r\n4,"a ""b"""\r\nx,y,z\r\n')
+    report = batch.run()
+    assert report["records"] == {"all": 5, "embedded": 3, "bad": 2}
+    assert {code: bad["first"][0]["line"] for code, bad in report["bad"].items()} == {"empty_text": 4, "not_csv": 6}
+
+
+def test_a_quotation_over_a_line_end_that_no_sample_showed_is_named(batch):
+    rows = b"".join(b"%d,some text\n" % number for number in range(20_000))
+    batch.put("a.csv", rows + b'20000,"two\nlines"\n' + b"20001,end\n")
+    batch.put("b.csv", b"1,x\n")
+    report = batch.run(embedding_type="binary")
+    assert report["outcome"] == "incomplete"
+    assert "line 20001 has a quotation that goes on over its end" in report["outstanding"][0]["message"]
+    assert report["outstanding"][0]["failures"] == 1
+
+
+def test_verification_goes_on_where_its_time_ended(batch):
+    for number in range(7):
+        batch.put(f"{number}.jsonl", shard(number * 10, 10))
+    batch.remaining_s = lambda: 0.0
+    report = batch.run(instances=1)
+    assert report["outcome"] == "complete"
+    assert report["records"]["all"] == 70
+    assert [call["at"] for call in batch.calls if call["step"] == "verify"] == list(range(7))
+
+
+def test_a_dataset_that_changed_is_embedded_again_where_it_changed(batch):
+    for number in range(3):
+        batch.put(f"{number}.jsonl", shard(number * 10, 10))
+    batch.run()
+    batch.put("1.jsonl", shard(500, 5))
+    batch.put("3.jsonl", shard(600, 5))
+    report = batch.run("run-2", resume="run-1")
+    assert report["outcome"] == "complete"
+    assert report["files"]["all"] == 4
+    assert report["records"]["all"] == 30
+    assert {"r0", "r20", "r500", "r600"} <= set(outputs(batch))
+    assert "r10" not in outputs(batch)
+
+
+def test_a_success_file_starts_a_run_over_its_folder(batch):
+    batch.put("a.jsonl", shard(0, 10))
+    report = batch.run(success_file={"bucket": "deployment", "key": "batch/datasets/docs/_SUCCESS"})
+    assert report["outcome"] == "complete"
+    assert report["dataset"] == "s3://deployment/batch/datasets/docs/"
+
+
+def test_a_report_is_the_same_when_it_is_made_again(batch):
+    batch.put("a.jsonl", shard(0, 10) + b"bad\n")
+    report = batch.run()
+    batch.step("report", input=report["input"])
+    assert json.loads(batch.read("batch/runs/run-1/report.json")) == report
+
+
+def test_a_name_is_used_once(batch):
+    batch.put("a.jsonl", shard(0, 10))
+    report = batch.run()
+    again = batch.step("report", started="another time", state={"error": {"Error": "PreflightError", "Cause": "taken"}})
+    assert again["outcome"] == "refused"
+    assert json.loads(batch.read("batch/runs/run-1/report.json")) == report
+    with pytest.raises(PreflightError, match="was here before"):
+        batch.step("plan", started="another time", input=report["input"])
