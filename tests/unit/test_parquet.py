@@ -1,5 +1,6 @@
 import datetime
 import io
+import json
 import struct
 import subprocess
 import sys
@@ -289,3 +290,27 @@ def test_a_footer_that_is_none_is_an_error():
     nested = b"\x1c" * 100_000
     with pytest.raises(ValueError, match="deep"):
         read_footer(nested + struct.pack("<I", len(nested)) + b"PAR1")
+
+
+def test_the_footer_has_an_account_of_all_rows_over_all_parts():
+    texts = ["a b"] * 60 + ["", None] * 70
+    table = pa.table({"id": pa.array(range(200), pa.int32()), "text": texts})
+    request = codecs.read_request(parquet(table), PARQUET, Config(limits=Limits(max_texts=1000)))
+    writer = codecs.open_response(request, None)
+    written = answer(writer, request.in_parts(45))
+    footer = pq.ParquetFile(io.BytesIO(written)).metadata
+    assert footer.num_row_groups > 1
+    summary = json.loads(footer.metadata[b"jina_v3.summary"])
+    first = summary.pop("first_errors")
+    assert summary == {"rows": 200, "embedded": 60, "tokens": 60 * 4, "errors": {"empty_text": 140}}
+    assert [(one["row"], str(one["id"]), one["code"]) for one in first] == [
+        (number + 1, str(number), "empty_text") for number in range(60, 160)
+    ]
+    assert all(one["message"] for one in first)
+
+
+def test_the_account_of_a_file_without_rows():
+    request = codecs.read_request(parquet(pa.table({"text": pa.array([], pa.string())})), PARQUET, CONFIG)
+    written = answer(codecs.open_response(request, None), [request])
+    summary = json.loads(pq.ParquetFile(io.BytesIO(written)).metadata.metadata[b"jina_v3.summary"])
+    assert summary == {"rows": 0, "embedded": 0, "tokens": 0, "errors": {}, "first_errors": []}

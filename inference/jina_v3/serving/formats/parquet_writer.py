@@ -1,10 +1,12 @@
 """Answers as Parquet: the columns that came, or the rows' names, then the vectors and what became of each row.
 
-A part of an answer is a row group, and is handed on as soon as it is written; only the file's footer grows.
+A part of an answer is a row group, and is handed on as soon as it is written; only the file's footer grows. The footer
+also has an account of all rows, so that a caller need not read the file to know what became of them.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -16,6 +18,10 @@ from jina_v3.serving.exchange import Answer, EmbeddingTypes, Kept, Layout, Row, 
 from jina_v3.serving.formats.json_values import write_unknown
 from jina_v3.serving.formats.parquet_file import import_pyarrow
 from jina_v3.serving.formats.records import ANSWER_FIELDS
+
+SUMMARY: Final = "jina_v3.summary"
+"""The account's name in the footer's key-value metadata; ``docs/contract.md`` says what stands there."""
+_FIRST_ERRORS: Final = 100
 
 _LIST_ITEMS: Final = {"float": "float32", "binary": "int8", "ubinary": "uint8", "int8": "int8"}
 
@@ -32,10 +38,13 @@ class ParquetWriter:
         self._pa = import_pyarrow(ErrorCode.NOT_ACCEPTABLE, "Accept", media_type)
         self._sink = _Sink()
         self._writer: Any = None
+        self._summary = _Summary()
 
     def part(self, answer: Answer) -> bytes:
         """Write the rows as a row group; the first part decides the columns."""
-        batch = _write_rows(self._pa, answer)
+        rows = [_fit(row, answer.layout.embedding_types) for row in answer.rows]
+        self._summary.add(rows, answer.kept)
+        batch = _write_rows(self._pa, answer, rows)
         if self._writer is None:
             self._writer = self._pa.parquet.ParquetWriter(self._sink, batch.schema, use_dictionary=False)
         if batch.num_rows:
@@ -46,8 +55,36 @@ class ParquetWriter:
         """Write the footer."""
         if self._writer is None:
             self.part(Answer((), Layout(lambda row: row.number)))
+        self._writer.add_key_value_metadata({SUMMARY: self._summary.write()})
         self._writer.close()
         return self._sink.take()
+
+
+class _Summary:
+    """The account of the rows written so far."""
+
+    def __init__(self) -> None:
+        self._rows = self._tokens = 0
+        self._errors: Counter[str] = Counter()
+        self._first: list[dict[str, Any]] = []
+
+    def add(self, rows: Sequence[Row], kept: Kept | None) -> None:
+        ids = kept.columns.column("id") if kept is not None and "id" in kept.columns.schema.names else None
+        for index, row in enumerate(rows):
+            if row.error is None:
+                self._tokens += row.tokens or 0
+                continue
+            self._errors[row.error["code"]] += 1
+            if len(self._first) < _FIRST_ERRORS:
+                error = {name: row.error[name] for name in ("code", "message")}
+                row_id = row.id if ids is None else ids[index].as_py()
+                self._first.append({"row": self._rows + index + 1, "id": row_id, **error})
+        self._rows += len(rows)
+
+    def write(self) -> bytes:
+        embedded = self._rows - self._errors.total()
+        counts = {"rows": self._rows, "embedded": embedded, "tokens": self._tokens, "errors": dict(self._errors)}
+        return orjson.dumps({**counts, "first_errors": self._first}, default=write_unknown)
 
 
 class _Sink:
@@ -79,10 +116,9 @@ class _Sink:
         return data
 
 
-def _write_rows(pa: Any, answer: Answer) -> Any:
-    """Return the record batch of an answer."""
+def _write_rows(pa: Any, answer: Answer, rows: Sequence[Row]) -> Any:
+    """Return the record batch of an answer, whose rows fit its columns."""
     layout = answer.layout
-    rows = [_fit(row, layout.embedding_types) for row in answer.rows]
     good = [row if row.error is None else None for row in rows]
     columns = _write_kept(pa, answer.kept, rows) if answer.kept is not None else _write_names(pa, rows, layout)
     vectors = [row.fields["embedding"] if row else None for row in good]
