@@ -85,11 +85,12 @@ class TransformFile:
         self._output.touch()
         bucket, prefix = split_uri(output["S3OutputPath"])
         key = f"{prefix.rstrip('/')}/{self.source.relative}.out".lstrip("/")
-        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": output.get("KmsKeyId", "")}
+        encryption = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": output["KmsKeyId"]} if "KmsKeyId" in output else {}
+        )
         try:
-            self._s3.upload_file(
-                str(self._output), bucket, key, ExtraArgs=encryption if encryption["SSEKMSKeyId"] else None
-            )
+            with self._output.open("rb") as body:
+                self._s3.put_object(Bucket=bucket, Key=key, Body=body, **encryption)
         except ClientError as error:
             raise FileError(CLIENT, f"Unable to write {key}: {error.response['Error']['Message']}") from error
 
