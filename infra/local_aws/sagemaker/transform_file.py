@@ -50,7 +50,9 @@ class TransformFile:
         plan = self._plan
         self._folder.mkdir(parents=True)
         try:
-            self._s3.download_file(self.source.bucket, self.source.key, str(self._input))
+            found = self._s3.get_object(Bucket=self.source.bucket, Key=self.source.key)
+            with self._input.open("wb") as kept:
+                shutil.copyfileobj(found["Body"], kept)
             with cast("BinaryIO", gzip.open(self._input) if plan.unzips else self._input.open("rb")) as given:
                 lines = given if plan.splits_lines else filter(None, [given.read()])
                 records = (Record(line, plan.processing.ask(line)) for line in lines)
