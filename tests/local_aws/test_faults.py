@@ -29,6 +29,16 @@ def test_a_rule_meets_only_what_it_names() -> None:
         assert faults.take("throttle", other) is None
 
 
+def test_a_rule_of_a_transform_job_meets_the_files_whose_keys_it_has_a_part_of() -> None:
+    faults = Faults()
+    faults.add(kind="instance_lost", job="nightly", key="part-07")
+    request = {"operation": "CreateTransformJob", "region": "us-east-1"}
+    for job, key in (("nightly", "in/part-08"), ("nightly", None), ("weekly", "in/part-07"), (None, "in/part-07")):
+        assert faults.take("instance_lost", Call(**request, job=job, key=key)) is None
+    assert faults.take("instance_lost", CALL) is None
+    assert faults.take("instance_lost", Call(**request, job="nightly", key="in/part-07.jsonl")) is not None
+
+
 def test_a_rule_is_used_up_and_can_be_taken_away() -> None:
     faults = Faults()
     faults.add(kind="throttle", count=2)

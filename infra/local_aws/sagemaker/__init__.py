@@ -1,4 +1,4 @@
-"""SageMaker's hosting: models, endpoints that really run their containers, and calls of them.
+"""SageMaker's hosting and batch transform: models, endpoints and jobs that really run their containers, and calls.
 
 It knows nothing of what the containers do. Where it differs from the service, docs/local-aws.md says so.
 """

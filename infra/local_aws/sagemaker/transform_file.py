@@ -50,7 +50,9 @@ class TransformFile:
         plan = self._plan
         self._folder.mkdir(parents=True)
         try:
-            self._s3.download_file(self.source.bucket, self.source.key, str(self._input))
+            found = self._s3.get_object(Bucket=self.source.bucket, Key=self.source.key)
+            with self._input.open("wb") as kept:
+                shutil.copyfileobj(found["Body"], kept)
             with cast("BinaryIO", gzip.open(self._input) if plan.unzips else self._input.open("rb")) as given:
                 lines = given if plan.splits_lines else filter(None, [given.read()])
                 records = (Record(line, plan.processing.ask(line)) for line in lines)
@@ -85,11 +87,12 @@ class TransformFile:
         self._output.touch()
         bucket, prefix = split_uri(output["S3OutputPath"])
         key = f"{prefix.rstrip('/')}/{self.source.relative}.out".lstrip("/")
-        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": output.get("KmsKeyId", "")}
+        encryption = (
+            {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": output["KmsKeyId"]} if "KmsKeyId" in output else {}
+        )
         try:
-            self._s3.upload_file(
-                str(self._output), bucket, key, ExtraArgs=encryption if encryption["SSEKMSKeyId"] else None
-            )
+            with self._output.open("rb") as body:
+                self._s3.put_object(Bucket=bucket, Key=key, Body=body, **encryption)
         except ClientError as error:
             raise FileError(CLIENT, f"Unable to write {key}: {error.response['Error']['Message']}") from error
 

@@ -53,7 +53,7 @@ def _run(hosting: Hosting, region: str, job: TransformJob) -> None:
     except _FailedError as error:
         failure = str(error)
     finally:
-        job.end(failure)
+        job.end(_INTERNAL if hosting.ending.is_set() else failure)
 
 
 def _serve(hosting: Hosting, region: str, job: TransformJob) -> str | None:

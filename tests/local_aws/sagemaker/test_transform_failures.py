@@ -3,16 +3,12 @@
 import gzip
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from tests.support.sagemaker_bench import Bench, until
 from tests.support.transform_bench import TransformBench, answers, rows
-
-from local_aws.server import LocalAws
-from local_aws.settings import Settings
 
 GOOD = rows(3)
 CLIENT = "ClientError: See job logs for more information"
@@ -128,6 +124,11 @@ def test_a_file_that_the_manifest_names_and_that_is_not_there_fails(batch: Trans
     assert "ghost: Unable to read the object: " in batch.logged(job)["data-log"][1]
 
 
+def test_an_output_that_can_not_be_written_fails_its_file(batch: TransformBench) -> None:
+    job = failed(batch, batch.put({"a": GOOD}), CLIENT, TransformOutput={"S3OutputPath": "s3://nobucket/x"})
+    assert "a: Unable to write x/a.out: The specified bucket does not exist" in batch.logged(job)["data-log"][1]
+
+
 def test_a_container_that_dies_of_a_file_is_started_again_for_the_others(batch: TransformBench) -> None:
     source = batch.put({"a": GOOD, "b": b'{"die": true}\n', "c": GOOD})
     job = failed(batch, source, ALGORITHM, ModelClientConfig=retries(1))
@@ -209,14 +210,3 @@ def test_a_job_can_be_stopped_while_its_container_starts(batch: TransformBench) 
     batch.sagemaker.stop_transform_job(TransformJobName=job)
     assert batch.wait(job)["TransformJobStatus"] == "Stopped"
     assert batch.processes() == []
-
-
-def test_nothing_is_left_running_when_the_local_aws_ends(batch: TransformBench, tmp_path: Path) -> None:
-    batch.aws.stop()  # there can be one in a process at a time
-    with LocalAws(Settings(state_folder=tmp_path, waiting=0.001)) as aws:
-        other = TransformBench(Bench(aws))
-        source = other.put({"a": b'{"sleep_s": 0.3}\n' * 1000})
-        for _ in range(3):
-            other.create(source, BatchStrategy="SingleRecord")
-        until(other.processes)
-    assert other.processes() == []

@@ -34,18 +34,19 @@ def batch(bench: Bench, tiny_model: Path, tmp_path_factory: pytest.TempPathFacto
     return batch
 
 
-def run(batch: TransformBench, source: str, **changes: Any) -> dict[str, bytes]:
+def run(batch: TransformBench, source: str, **changes: Any) -> tuple[str, dict[str, bytes]]:
+    """Run a job and return its name and its outputs."""
     environment = {"JINA_V3_DEFAULT_TASK": "text-matching", "JINA_V3_DEFAULT_DIMENSIONS": "32"}
     job = batch.create(source, ModelName="jina", Environment=environment, **changes)
     described = batch.wait(job, limit_s=120)
     assert described["TransformJobStatus"] == "Completed", (described, batch.logged(job))
-    return batch.outputs(job)
+    return job, batch.outputs(job)
 
 
 def test_every_line_has_its_vector_or_its_error_and_the_server_s_own_parameters_hold(batch: TransformBench) -> None:
     lines = [json.dumps({"id": f"{n}-{i}", "text": text}) for n in range(40) for i, text in enumerate(TEXTS)]
     source = batch.put({"a.jsonl": "\n".join([*lines, "not json", ""]).encode(), "b.jsonl": b"\n\n"})
-    outputs = run(batch, source)
+    job, outputs = run(batch, source)
     assert outputs["b.jsonl.out"] == b""
     answers = [json.loads(line) for line in outputs["a.jsonl.out"].decode().splitlines()]
     assert len(answers) == len(lines) + 1
@@ -54,8 +55,7 @@ def test_every_line_has_its_vector_or_its_error_and_the_server_s_own_parameters_
         assert answer["id"] == asked["id"]
         assert len(answer["embedding"]) == 32 if asked["text"] else answer["error"]["code"] == "empty_text"
     assert "error" in answers[-1]
-    (job,) = batch.sagemaker.list_transform_jobs()["TransformJobSummaries"]
-    said = batch.logged(job["TransformJobName"])["data-log"][0]
+    said = batch.logged(job)["data-log"][0]
     assert said.endswith("MaxConcurrentTransforms=8, MaxPayloadInMB=6, BatchStrategy=MULTI_RECORD")
 
 
@@ -66,10 +66,10 @@ def test_a_table_becomes_a_table_and_csv_becomes_lines(batch: TransformBench) ->
         "TransformInput": {"ContentType": "application/x-parquet", "SplitType": "None"},
         "TransformOutput": {"Accept": "application/x-parquet", "AssembleWith": "None"},
     }
-    (body,) = run(batch, batch.put({"t.parquet": table.getvalue()}), **parquet).values()
+    (body,) = run(batch, batch.put({"t.parquet": table.getvalue()}), **parquet)[1].values()
     answered = pq.read_table(io.BytesIO(body))
     assert answered["id"].to_pylist() == ["a", "b"]
     assert [len(vector) for vector in answered["embedding"].to_pylist()] == [32, 32]
     rows = batch.put({"t.csv": b'"1","one, two"\n"2","three"\n'})
-    (body,) = run(batch, rows, TransformInput={"ContentType": "text/csv"}).values()
+    (body,) = run(batch, rows, TransformInput={"ContentType": "text/csv"})[1].values()
     assert [json.loads(line)["id"] for line in body.splitlines()] == ["1", "2"]
