@@ -9,10 +9,12 @@ import itertools
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from moto.core.responses import ActionResult
 from moto.events.exceptions import ValidationException as RuleError
 from moto.events.models import EventsBackend, Rule
 from moto.s3 import notifications
 from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
 from moto.scheduler.exceptions import ScheduleGroupNotFound
 from moto.scheduler.exceptions import ValidationException as ScheduleError
 from moto.scheduler.models import EventBridgeSchedulerBackend
@@ -44,6 +46,7 @@ def repair_events() -> None:
     """Put the repairs in; twice is harmless."""
     _deliver_by_our_bus()
     _tell_of_objects()
+    _describe_notifications()
     _check_rules()
     _check_schedules()
 
@@ -97,6 +100,27 @@ def _tell_of_objects() -> None:
 
     _replace(put_object, "repaired", True)
     _replace(S3Backend, "put_object", put_object)
+
+
+def _describe_notifications() -> None:
+    """Give back that a bucket tells EventBridge, which moto keeps to itself."""
+    describe = S3Response.get_bucket_notification
+    if getattr(describe, "repaired", False):
+        return
+
+    def get_bucket_notification(response: Any) -> Any:
+        kept = response.backend.get_bucket_notification_configuration(response.bucket_name)
+        if kept is not None and kept.event_bridge is not None:
+            write = response.serialized
+
+            def serialized(result: Any) -> Any:
+                return write(ActionResult({**result.result, "EventBridgeConfiguration": {}}))
+
+            response.serialized = serialized
+        return describe(response)
+
+    _replace(get_bucket_notification, "repaired", True)
+    _replace(S3Response, "get_bucket_notification", get_bucket_notification)
 
 
 def _check_rules() -> None:
