@@ -15,6 +15,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 from local_aws.errors import LocalAwsError
+from local_aws.event_bridge.bus import Bus
+from local_aws.event_bridge.schedules import Schedules
 from local_aws.faults import Faults
 from local_aws.images import Images
 from local_aws.moto_repairs import forget_everything, repair_moto
@@ -33,6 +35,7 @@ PARTS: Final = (
     "local_aws.codebuild",
     "local_aws.functions",
     "local_aws.step_functions",
+    "local_aws.event_bridge",
     "local_aws.cloudformation",
     "local_aws.sagemaker",
 )
@@ -57,6 +60,8 @@ class LocalAws:
         self.settings = settings
         self.images = Images()
         self.faults = Faults()
+        self.bus = Bus(self)
+        self.schedules = Schedules(self)
         self._closers: list[Callable[[], None]] = []
         self._session = boto3.Session(ACCESS_KEY, SECRET_KEY, botocore_session=open_session())
         self._clients: dict[tuple[str, str], Any] = {}

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from tests.support.fake_endpoints import FakeEndpoints
 from tests.support.inventory import take_inventory
-from tests.support.resource_examples import EXAMPLES
+from tests.support.resource_examples import DEFINITIONS, EXAMPLES
 from tests.support.stack_operations import Stacks
 
 from local_aws.cloudformation.kinds import KINDS
 from local_aws.cloudformation.table import RESOURCE_TYPES
+from local_aws.server import LocalAws
+
+
+@pytest.fixture(scope="module", autouse=True)
+def definitions(aws: LocalAws) -> None:
+    s3 = aws.client("s3", "us-east-1")
+    s3.create_bucket(Bucket=DEFINITIONS)
+    for tag in ("first", "second"):
+        text = json.dumps({"Comment": tag, "StartAt": "Say", "States": {"Say": {"Type": "Pass", "End": True}}})
+        s3.put_object(Bucket=DEFINITIONS, Key=f"{tag}.json", Body=text)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

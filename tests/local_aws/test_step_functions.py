@@ -112,24 +112,27 @@ def test_parameters_above_the_payload_limit_are_too(flows: Flows, does: str) -> 
     assert (found["status"], found["error"]) == ("FAILED", "States.DataLimitExceeded")
 
 
-def test_an_execution_ends_at_25000_events(flows: Flows) -> None:
-    choice = {
-        "Type": "Choice",
-        "Choices": [{"Variable": "$.n", "NumericLessThan": 0, "Next": "End"}],
-        "Default": "Again",
-    }
-    states = {
-        "Again": {"Type": "Pass", "Next": "Look"},
-        "Look": choice,
-        "End": {"Type": "Succeed"},
-    }
-    execution = flows.start(flows.make(states), {"n": 1})
-    found = flows.finish(execution)
-    assert found["status"] == "FAILED"
-    assert found["cause"] == "The execution reached the maximum number of history events (25000)."
+def endless() -> dict[str, Any]:
+    look = {"Variable": "$.n", "NumericLessThan": 0, "Next": "End"}
+    choice = {"Type": "Choice", "Choices": [look], "Default": "Again"}
+    return {"Again": {"Type": "Pass", "Next": "Look"}, "Look": choice, "End": {"Type": "Succeed"}}
+
+
+def test_an_execution_ends_when_its_history_is_full(flows: Flows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("local_aws.step_functions.history.MOST_EVENTS", 50)
+    execution = flows.start(flows.make(endless()), {"n": 1})
+    assert flows.finish(execution)["error"] == "States.Runtime"
     kinds = flows.kinds(execution)
-    assert len(kinds) == 25_000
+    assert len(kinds) == 50
     assert kinds[-1] == "ExecutionFailed"
+
+
+@pytest.mark.slow
+def test_a_history_is_full_with_25000_events(flows: Flows) -> None:
+    execution = flows.start(flows.make(endless()), {"n": 1})
+    found = flows.finish(execution)
+    assert found["cause"] == "The execution reached the maximum number of history events (25000)."
+    assert len(flows.kinds(execution)) == 25_000
 
 
 def test_s3_s_own_integration_reads_and_writes(flows: Flows) -> None:

@@ -6,6 +6,7 @@ arrived. Together the two templates use every modelled property, which a test ho
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ def _has_tag(tags: list[dict[str, str]], value: str) -> bool:
 
 REF = lambda name: {"Ref": name}  # noqa: E731  # shorter where it is read
 ATTRIBUTE = lambda name, attribute: {"Fn::GetAtt": [name, attribute]}  # noqa: E731
+DEFINITIONS = "definitions-of-examples"  # with first.json and second.json
 ROLE_ARN = "arn:aws:iam::123456789012:role/some-role"
 
 
@@ -266,6 +268,166 @@ def _told(name: str) -> Callable[[Client, dict[str, str]], bool]:
     return check
 
 
+# --- functions and flows
+
+
+def _function(tag: str, *, settled: bool) -> Resources:
+    code = f"handler = lambda event, context: {tag!r}"
+    more = {
+        "Architectures": ["arm64"],
+        "Description": "does it",
+        "EphemeralStorage": {"Size": "1024"},
+        "KmsKeyArn": ATTRIBUTE("Key", "Arn"),
+        "LoggingConfig": {"LogGroup": REF("Group")},
+        "MemorySize": "256",
+        "ReservedConcurrentExecutions": "5",
+        "TracingConfig": {"Mode": "Active"},
+    }
+    return {
+        "Key": _resource("KMS::Key", KeyPolicy=_policy("kms:*", Principal="*")),
+        "Group": _resource("Logs::LogGroup"),
+        "Role": _role(),
+        "Function": _resource(
+            "Lambda::Function",
+            FunctionName="some-function",
+            Code={"ZipFile": code},
+            Environment={"Variables": {"STATE": tag}},
+            Handler="index.handler",
+            Role=ATTRIBUTE("Role", "Arn"),
+            Runtime="python3.13",
+            Tags=_tags(tag),
+            Timeout="30" if settled else "20",
+            **(more if settled else {}),
+        ),
+        "Permission": _resource(
+            "Lambda::Permission",
+            Action="lambda:InvokeFunction",
+            FunctionName=REF("Function"),
+            Principal="events.amazonaws.com",
+            SourceAccount="123456789012",
+            SourceArn=f"arn:aws:events:us-east-1:123456789012:rule/{tag}",
+        ),
+    }
+
+
+def _answers(tag: str) -> Callable[[Client, dict[str, str]], bool]:
+    def check(client: Client, physical: dict[str, str]) -> bool:
+        api, name = client("lambda"), physical["Function"]
+        found = api.get_function(FunctionName=name)
+        settings = found["Configuration"]
+        policy = api.get_policy(FunctionName=name)["Policy"]
+        return (
+            settings["Environment"]["Variables"] == {"STATE": tag}
+            and (settings["Timeout"], settings["MemorySize"], settings["Architectures"]) == (30, 256, ["arm64"])
+            and settings["LoggingConfig"]["LogGroup"] == physical["Group"]
+            and physical["Key"] in settings["KMSKeyArn"]
+            and settings["TracingConfig"]["Mode"] == "Active"
+            and settings["EphemeralStorage"] == {"Size": 1024}
+            and found["Concurrency"]["ReservedConcurrentExecutions"] == 5
+            and found["Tags"]["project"] == tag
+            and f"rule/{tag}" in policy
+            and api.invoke(FunctionName=name)["Payload"].read().decode() == f'"{tag}"'
+        )
+
+    return check
+
+
+def _machines(result: str) -> Resources:
+    state = {"Type": "Pass", "Result": "${Result}", "End": True}
+    definition = {"StartAt": "Say", "States": {"Say": state}}
+    log = {"Level": "ERROR", "IncludeExecutionData": "true"}
+    destination = {"CloudWatchLogsLogGroup": {"LogGroupArn": ATTRIBUTE("Group", "Arn")}}
+    return {
+        "Group": _resource("Logs::LogGroup"),
+        "Machine": _resource(
+            "StepFunctions::StateMachine",
+            StateMachineName="some-machine",
+            StateMachineType="STANDARD",
+            DefinitionString=json.dumps(definition),
+            DefinitionSubstitutions={"Result": result},
+            RoleArn=ROLE_ARN,
+            LoggingConfiguration={**log, "Destinations": [destination]},
+            TracingConfiguration={"Enabled": str(result == "second").lower()},
+            EncryptionConfiguration={"Type": "AWS_OWNED_KEY"},
+            Tags=_tags(result),
+        ),
+        "Object": _resource(
+            "StepFunctions::StateMachine",
+            Definition=definition,
+            DefinitionSubstitutions={"Result": result},
+            RoleArn=ROLE_ARN,
+        ),
+        "Rule": _resource(
+            "Events::Rule",
+            Name="some-rule",
+            Description=result,
+            EventPattern={"source": ["test"], "detail": {"what": [result]}},
+            State="DISABLED" if result == "second" else "ENABLED",
+            Tags=_tags("same"),
+            Targets=[{"Id": result, "Arn": REF("Machine"), "RoleArn": ROLE_ARN, "Input": "{}"}],
+        ),
+        "Daily": _resource(
+            "Events::Rule",
+            ScheduleExpression="rate(1 day)",
+            Targets=[{"Id": "it", "Arn": ATTRIBUTE("Machine", "Arn"), "RoleArn": ROLE_ARN}],
+        ),
+        "Schedules": _resource("Scheduler::ScheduleGroup", Name="some-schedules", Tags=_tags(result)),
+        "Nightly": _resource(
+            "Scheduler::Schedule",
+            Name="nightly",
+            GroupName=REF("Schedules"),
+            Description=result,
+            FlexibleTimeWindow={"Mode": "OFF"},
+            KmsKeyArn="arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
+            ScheduleExpression="cron(0 3 * * ? *)",
+            ScheduleExpressionTimezone="Europe/Berlin",
+            State="ENABLED",
+            Target={"Arn": REF("Machine"), "RoleArn": ROLE_ARN, "Input": f'{{"is": "{result}"}}'},
+        ),
+    }
+
+
+def _says(result: str) -> Callable[[Client, dict[str, str]], bool]:
+    def check(client: Client, physical: dict[str, str]) -> bool:
+        flows, events, scheduler = client("stepfunctions"), client("events"), client("scheduler")
+        found = [flows.describe_state_machine(stateMachineArn=physical[name]) for name in ("Machine", "Object")]
+        rule = events.describe_rule(Name="some-rule")
+        (target,) = events.list_targets_by_rule(Rule="some-rule")["Targets"]
+        nightly = scheduler.get_schedule(Name="nightly", GroupName="some-schedules")
+        group = scheduler.list_tags_for_resource(ResourceArn=scheduler.get_schedule_group(Name="some-schedules")["Arn"])
+        return (
+            all(json.loads(one["definition"])["States"]["Say"]["Result"] == result for one in found)
+            and found[0]["loggingConfiguration"]["includeExecutionData"]
+            and found[0]["tracingConfiguration"]["enabled"] == (result == "second")
+            and _has_tag(flows.list_tags_for_resource(resourceArn=physical["Machine"])["tags"], result)
+            and (rule["State"], rule["Description"]) == ("DISABLED", result)
+            and result in rule["EventPattern"]
+            and target["Id"] == result
+            and nightly["Target"]["Input"] == f'{{"is": "{result}"}}'
+            and _has_tag(group["Tags"], result)
+        )
+
+    return check
+
+
+def _stored_definition(tag: str) -> Resources:
+    return {
+        "Machine": _resource(
+            "StepFunctions::StateMachine",
+            DefinitionS3Location={"Bucket": DEFINITIONS, "Key": f"{tag}.json"},
+            RoleArn=ROLE_ARN,
+        )
+    }
+
+
+def _is_stored(tag: str) -> Callable[[Client, dict[str, str]], bool]:
+    def check(client: Client, physical: dict[str, str]) -> bool:
+        found = client("stepfunctions").describe_state_machine(stateMachineArn=physical["Machine"])
+        return tag in found["definition"]
+
+    return check
+
+
 # --- storage
 
 
@@ -308,6 +470,7 @@ def _bucket(days: int, tag: str, *, versioned: bool) -> Resources:
                     "RestrictPublicBuckets": "true",
                 },
                 Tags=_tags(tag),
+                **({} if versioned else {"NotificationConfiguration": {"EventBridgeConfiguration": {}}}),
                 **({"VersioningConfiguration": {"Status": "Enabled"}} if versioned else {}),
             ),
         },
@@ -344,6 +507,7 @@ def _keeps(days: int, tag: str) -> Callable[[Client, dict[str, str]], bool]:
             and api.get_bucket_versioning(Bucket=name)["Status"] == "Suspended"
             and _has_tag(api.get_bucket_tagging(Bucket=name)["TagSet"], tag)
             and tag in api.get_bucket_policy(Bucket=name)["Policy"]
+            and "EventBridgeConfiguration" in api.get_bucket_notification_configuration(Bucket=name)
         )
 
     return check
@@ -825,6 +989,9 @@ EXAMPLES = {
     "alarm on an expression": Example(_expression_alarm(2), _expression_alarm(3), _computes(3)),
     "dashboard": Example(_dashboard("first"), _dashboard("second"), _dashboard_reads),
     "logs": Example(_log_group(7, "one", with_key=True), _log_group(30, "two", with_key=False), _retains(30)),
+    "function": Example(_function("one", settled=False), _function("two", settled=True), _answers("two")),
+    "flow": Example(_machines("first"), _machines("second"), _says("second")),
+    "stored definition": Example(_stored_definition("first"), _stored_definition("second"), _is_stored("second")),
     "topic": Example(_topic("one", "true"), _topic("two", "false"), _told("two")),
     "bucket": Example(_bucket(1, "one", versioned=True), _bucket(3, "two", versioned=False), _keeps(3, "two")),
     "repository": Example(_repository("IMMUTABLE", 1), _repository("MUTABLE", 2), _is_mutable),

@@ -123,6 +123,12 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         attributes="Arn RepositoryUri",
         name="RepositoryName",
     ),
+    "AWS::Events::Rule": _row(
+        "Description EventPattern Name ScheduleExpression State Tags Targets",
+        replaced_by="Name",
+        attributes="Arn",
+        name="Name",
+    ),
     "AWS::IAM::ManagedPolicy": _row(
         "Description ManagedPolicyName Path PolicyDocument Roles",
         replaced_by="Description ManagedPolicyName Path",
@@ -144,6 +150,18 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         replaced_by="KeySpec KeyUsage MultiRegion",
         attributes="Arn KeyId",
     ),
+    "AWS::Lambda::Function": _row(
+        "Architectures Code Description Environment EphemeralStorage FunctionName Handler KmsKeyArn LoggingConfig "
+        "MemorySize ReservedConcurrentExecutions Role Runtime Tags Timeout TracingConfig",
+        replaced_by="FunctionName",
+        attributes="Arn",
+        name="FunctionName",
+    ),
+    "AWS::Lambda::Permission": _row(
+        "Action FunctionName Principal SourceAccount SourceArn",
+        replaced_by="Action FunctionName Principal SourceAccount SourceArn",
+        attributes="Id",
+    ),
     "AWS::Logs::LogGroup": _row(
         "KmsKeyId LogGroupClass LogGroupName RetentionInDays Tags",
         replaced_by="LogGroupName",
@@ -151,7 +169,7 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         name="LogGroupName",
     ),
     "AWS::S3::Bucket": _row(
-        "BucketEncryption BucketName LifecycleConfiguration OwnershipControls "
+        "BucketEncryption BucketName LifecycleConfiguration NotificationConfiguration OwnershipControls "
         "PublicAccessBlockConfiguration Tags VersioningConfiguration",
         recorded="AccessControl",
         replaced_by="BucketName",
@@ -206,5 +224,20 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         "PrimaryContainer VpcConfig",
         attributes="ModelArn ModelName",
         name="ModelName",
+    ),
+    "AWS::Scheduler::Schedule": _row(
+        "Description FlexibleTimeWindow GroupName KmsKeyArn Name ScheduleExpression ScheduleExpressionTimezone State "
+        "Target",
+        replaced_by="GroupName Name",
+        attributes="Arn",
+        name="Name",
+    ),
+    "AWS::Scheduler::ScheduleGroup": _row("Name Tags", replaced_by="Name", attributes="Arn", name="Name"),
+    "AWS::StepFunctions::StateMachine": _row(
+        "Definition DefinitionS3Location DefinitionString DefinitionSubstitutions EncryptionConfiguration "
+        "LoggingConfiguration RoleArn StateMachineName StateMachineType Tags TracingConfiguration",
+        replaced_by="StateMachineName StateMachineType",
+        attributes="Arn Name",
+        name="StateMachineName",
     ),
 }

@@ -19,6 +19,7 @@ from local_aws.settings import ACCOUNT
 from local_aws.step_functions.definition import read_definition
 from local_aws.step_functions.executions import Execution, Machine
 from local_aws.step_functions.interpreter import Running, forget_threads
+from local_aws.step_functions.map_runs import MapRun
 
 if TYPE_CHECKING:
     from local_aws.server import LocalAws
@@ -213,6 +214,13 @@ class StepFunctions:
 
     def _tell(self, execution: Execution) -> None:
         """Have EventBridge know of a status."""
+        machine, described = execution.machine, execution.describe()
+        names = ("executionArn", "stateMachineArn", "name", "status", "input", "output", "error", "cause")
+        detail: dict[str, Any] = {name: described.get(name) for name in names}
+        for name in ("startDate", "stopDate"):
+            detail[name] = int(described[name].timestamp() * 1000) if name in described else None
+        kind = "Step Functions Execution Status Change"
+        self._aws.bus.publish(machine.region, "aws.states", kind, detail, [execution.arn])
 
     def stop_execution(self, _region: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Stop an execution, with all that it started."""
@@ -270,7 +278,7 @@ class StepFunctions:
             raise ServiceError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
         return execution
 
-    def _map_run(self, arn: str) -> Any:
+    def _map_run(self, arn: str) -> MapRun:
         run = self._running.map_runs.get(arn)
         if run is None:
             raise ServiceError("ResourceNotFound", f"Resource not found: '{arn}'")

@@ -16,7 +16,6 @@ from moto.stepfunctions.parser.asl.eval.evaluation_details import AWSExecutionDe
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.eval.event.event_manager import EventHistoryContext
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramEnded, ProgramError, ProgramState
-from moto.stepfunctions.parser.asl.eval.states import ContextObjectData, ExecutionData, StateMachineData
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
 from local_aws.settings import ACCOUNT
@@ -58,28 +57,29 @@ class Execution:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        given = json.loads(self.input)
+        context: Any = {
+            "Execution": {
+                "Id": self.arn,
+                "Input": json.loads(self.input),
+                "Name": self.name,
+                "RoleArn": self.machine.role_arn,
+                "StartTime": self.started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            },
+            "StateMachine": {"Id": self.machine.arn, "Name": self.machine.name},
+        }
         self.environment = Environment(
             aws_execution_details=AWSExecutionDetails(
                 account=ACCOUNT, region=self.machine.region, role_arn=self.machine.role_arn
             ),
             execution_type=StateMachineType.STANDARD,
-            context=ContextObjectData(
-                Execution=ExecutionData(
-                    Id=self.arn,
-                    Input=given,
-                    Name=self.name,
-                    RoleArn=self.machine.role_arn,
-                    StartTime=self.started.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-                ),
-                StateMachine=StateMachineData(Id=self.machine.arn, Name=self.machine.name),
-            ),
+            context=context,
             event_history_context=EventHistoryContext.of_program_start(),
             cloud_watch_logging_session=None,
             activity_store={},
         )
         self.environment.event_manager = self.history
-        self.history.on_full = lambda: self.environment.set_error({**FULL})
+        full: Any = FULL
+        self.history.on_full = lambda: self.environment.set_error(full)
 
     def run(self) -> None:
         """Go through the states, to an end."""
@@ -110,7 +110,7 @@ class Execution:
         given = {name: value for name, value in (("error", error), ("cause", cause)) if value is not None}
         if self._end("ABORTED", **given):
             self._tell(HistoryEventType.ExecutionAborted, {"executionAbortedEventDetails": given})
-            self.environment.set_stop(stop_date=self.stopped, cause=cause, error=error)
+            self.environment.set_stop(stop_date=datetime.now(UTC), cause=cause, error=error)
 
     def _end(self, status: str, **members: str | None) -> bool:
         with self._lock:

@@ -107,7 +107,7 @@ def _call_this_aws() -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):
             _replace(module, "boto_client_for", _client)
-    known = state_task_factory.state_task_service_for
+    known = vars(state_task_factory)["state_task_service_for"]
     if getattr(known, "repaired", False):
         return
 
@@ -247,13 +247,13 @@ def _input_of(env: Any, eval_input: Any, index: int, item: Any) -> Any:
 
 
 def _failed_map(env: Any, kind: StatesErrorNameType, cause: str) -> FailureEventException:
-    details = {"error": kind.to_name(), "cause": cause}
+    event: Any = {"mapRunFailedEventDetails": {"error": kind.to_name(), "cause": cause}}
     return FailureEventException(
         FailureEvent(
             env=env,
             error_name=StatesErrorName(typ=kind),
             event_type=HistoryEventType.MapRunFailed,
-            event_details={"mapRunFailedEventDetails": details},  # type: ignore[typeddict-item]  # not all its members
+            event_details=event,
         )
     )
 

@@ -30,7 +30,7 @@ class TransformJobs(StateTaskServiceCallback):
     """``arn:aws:states:::sagemaker:createTransformJob``, and with ``.sync``."""
 
     def __init__(self, clients: Any) -> None:
-        super().__init__(supported_integration_patterns={ResourceCondition.Sync})
+        super().__init__(supported_integration_patterns={ResourceCondition(ResourceCondition.Sync)})
         self._clients = clients
 
     def _get_supported_parameters(self) -> set[str] | None:
@@ -70,18 +70,14 @@ class TransformJobs(StateTaskServiceCallback):
         return self._event(env, StatesErrorName(typ=kind), kind.to_name(), cause)
 
     def _event(self, env: Any, name: Any, error: str, cause: str) -> FailureEvent:
-        details = {
+        details: Any = {
             "resourceType": self._get_sfn_resource_type(),
             "resource": self._get_sfn_resource(),
             "error": error,
             "cause": cause,
         }
-        return FailureEvent(
-            env=env,
-            error_name=name,
-            event_type=HistoryEventType.TaskFailed,
-            event_details={"taskFailedEventDetails": details},  # type: ignore[typeddict-item]  # not all its members
-        )
+        event: Any = {"taskFailedEventDetails": details}
+        return FailureEvent(env=env, error_name=name, event_type=HistoryEventType.TaskFailed, event_details=event)
 
     def _from_error(self, env: Any, ex: Exception) -> FailureEvent:
         if not isinstance(ex, ClientError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from local_aws.cloudformation.kinds import identity, network, sagemaker, storage, watching, working
+from local_aws.cloudformation.kinds import flow, functions, identity, network, sagemaker, storage, watching, working
 from local_aws.cloudformation.kinds.base import Calls, Kind, Physical, ResourceError
 
 KINDS: Final[dict[str, Kind]] = {
@@ -24,11 +24,14 @@ KINDS: Final[dict[str, Kind]] = {
     "AWS::EC2::VPC": network.Vpc(),
     "AWS::EC2::VPCEndpoint": network.VpcEndpoint(),
     "AWS::ECR::Repository": storage.Repository(),
+    "AWS::Events::Rule": flow.Rule(),
     "AWS::IAM::ManagedPolicy": identity.ManagedPolicy(),
     "AWS::IAM::Policy": identity.Policy(),
     "AWS::IAM::Role": identity.Role(),
     "AWS::KMS::Alias": storage.Alias(),
     "AWS::KMS::Key": storage.Key(),
+    "AWS::Lambda::Function": functions.Function(),
+    "AWS::Lambda::Permission": functions.Permission(),
     "AWS::Logs::LogGroup": watching.LogGroup(),
     "AWS::S3::Bucket": storage.Bucket(),
     "AWS::S3::BucketPolicy": storage.BucketPolicy(),
@@ -40,6 +43,9 @@ KINDS: Final[dict[str, Kind]] = {
     "AWS::SageMaker::EndpointConfig": sagemaker.EndpointConfig(),
     "AWS::SageMaker::InferenceComponent": sagemaker.InferenceComponent(),
     "AWS::SageMaker::Model": sagemaker.Model(),
+    "AWS::Scheduler::Schedule": flow.Schedule(),
+    "AWS::Scheduler::ScheduleGroup": flow.ScheduleGroup(),
+    "AWS::StepFunctions::StateMachine": flow.StateMachine(),
 }
 
 __all__ = ["KINDS", "Calls", "Kind", "Physical", "ResourceError"]

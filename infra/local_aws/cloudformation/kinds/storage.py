@@ -26,6 +26,7 @@ _PENDING_DAYS: Final = 30
 _BUCKET_CALLS: Final[dict[str, tuple[str, str, str]]] = {
     "BucketEncryption": ("PutBucketEncryption", "ServerSideEncryptionConfiguration", "DeleteBucketEncryption"),
     "LifecycleConfiguration": ("PutBucketLifecycleConfiguration", "LifecycleConfiguration", "DeleteBucketLifecycle"),
+    "NotificationConfiguration": ("PutBucketNotificationConfiguration", "NotificationConfiguration", ""),
     "OwnershipControls": ("PutBucketOwnershipControls", "OwnershipControls", "DeleteBucketOwnershipControls"),
     "PublicAccessBlockConfiguration": (
         "PutPublicAccessBlock",
@@ -37,11 +38,19 @@ _BUCKET_CALLS: Final[dict[str, tuple[str, str, str]]] = {
 }
 """For each property of a bucket: the call that sets it, the member that takes it, the call that takes it away."""
 
+_WITHOUT: Final[dict[str, dict[str, str]]] = {
+    "NotificationConfiguration": {},
+    "VersioningConfiguration": {"Status": "Suspended"},  # it cannot be taken back
+}
+"""What a property is set to that no call takes away."""
+
 
 def _bucket_member(name: str, value: Any) -> Any:
     """Write a bucket's property as the API has it."""
     if name == "Tags":
         return {"TagSet": value}
+    if name == "NotificationConfiguration":
+        return _notifications(value)
     if name == "LifecycleConfiguration":
         return {**value, "Rules": [_lifecycle_rule(rule) for rule in value["Rules"]]}
     if name == "BucketEncryption":
@@ -49,6 +58,17 @@ def _bucket_member(name: str, value: Any) -> Any:
         renamed = {"ServerSideEncryptionByDefault": "ApplyServerSideEncryptionByDefault"}
         return {"Rules": [{renamed.get(key, key): item for key, item in rule.items()} for rule in rules]}
     return value
+
+
+def _notifications(value: Mapping[str, Any]) -> dict[str, Any]:
+    others = sorted(value.keys() - {"EventBridgeConfiguration"})
+    if others:
+        raise ResourceError(
+            f"NotificationConfiguration.{others[0]}: the local AWS tells EventBridge only of objects; "
+            "give EventBridgeConfiguration and a rule"
+        )
+    enabled = str(value.get("EventBridgeConfiguration", {}).get("EventBridgeEnabled", True)).lower() == "true"
+    return {"EventBridgeConfiguration": {}} if enabled and value else {}
 
 
 def _lifecycle_rule(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,8 +124,8 @@ class Bucket(Kind):
                 calls("s3", put, {"Bucket": physical.id, member: _bucket_member(name, after[name])})
             elif remove:
                 calls.delete("s3", remove, Bucket=physical.id)
-            else:  # versioning cannot be taken back, only suspended
-                calls("s3", put, {"Bucket": physical.id, member: {"Status": "Suspended"}})
+            else:
+                calls("s3", put, {"Bucket": physical.id, member: _WITHOUT[name]})
 
     def delete(self, calls: Calls, physical: Physical, properties: Properties) -> None:
         """Delete the bucket; S3 refuses while something is in it."""
