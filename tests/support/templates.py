@@ -169,6 +169,10 @@ class Templates:
             if type is None or each["Type"] == f"AWS::{type}"
         ]
 
+    def names(self, tag: str) -> str:
+        """Return the value of a tag that everything has."""
+        return {each["Key"]: each["Value"] for each in self.one("KMS::Key")["Tags"]}[tag]
+
     def one(self, type: str) -> dict[str, Any]:
         (found,) = self.resources(type)
         return found.properties

@@ -17,7 +17,7 @@ AMI_DRIVER_535: Final = "al2-ami-sagemaker-batch-gpu-535"
 
 _LEAST_COMPUTE_CAPABILITY: Final = (7, 5)
 _VALUE_BYTES: Final = 1024
-_TOLD_BYTES: Final = 3072
+_TOLD_BYTES: Final = 2560
 
 
 def transform_ami(batch: BatchSettings) -> str | None:
@@ -106,7 +106,7 @@ def _places(batch: BatchSettings) -> Iterator[str]:
 
 
 def _room(deployment: Deployment, batch: BatchSettings) -> Iterator[str]:
-    """Hold that the function can be told all: its environment has 4 KB, of which a quarter is for the rest."""
+    """Hold that the function can be told all: its environment has 4 KB, of which the rest has its part."""
     texts = [*deployment.tags, *deployment.tags.values(), *batch.datasets, *batch.results]
     size_bytes = sum(len(text.encode()) + len('", "') for text in texts)
     if size_bytes > _TOLD_BYTES:

@@ -14,16 +14,16 @@ from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment, DeploymentError, read_deployment
 from jina_v3_infra.deploy.account import Account, open_account
 from jina_v3_infra.deploy.arguments import DEFAULT_CONFIG, parse
+from jina_v3_infra.deploy.batch_command import call_batch
+from jina_v3_infra.deploy.batch_following import StoppedFollowing
 from jina_v3_infra.deploy.calls import example_asynchronous_call, example_calls
 from jina_v3_infra.deploy.cdk_cli import Cdk, find_infra
-from jina_v3_infra.deploy.costs import CostEstimate, describe_costs, estimate_costs, summarise_costs
-from jina_v3_infra.deploy.deployment import ENDPOINT, STEPS, CommandLine, Deploying, Publisher
+from jina_v3_infra.deploy.costs import describe_costs, estimate_costs, summarise_costs
+from jina_v3_infra.deploy.deployment import BATCH, ENDPOINT, STEPS, CommandLine, Deploying, Publisher
 from jina_v3_infra.deploy.destruction import Destroying
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
 from jina_v3_infra.deploy.leftovers import Leftovers, find_leftovers
-from jina_v3_infra.deploy.needs import instance_needs
-from jina_v3_infra.deploy.preflight import Preflight, identify, run_preflight
-from jina_v3_infra.deploy.prices import read_prices
+from jina_v3_infra.deploy.preflight import Preflight, ask_prices, identify, run_preflight
 from jina_v3_infra.deploy.reference import write_reference
 from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.status import read_status
@@ -75,6 +75,12 @@ def run(arguments: list[str], tools: Tools | None = None) -> int:
         screen.complain(str(error))
     except AWS_ERRORS as error:
         screen.complain(explain(error))
+    except StoppedFollowing as error:
+        screen.complain(
+            f"no longer following {error}, which goes on. To see how far it is: jina-v3-infra batch status {error} "
+            f"--follow; to stop it: jina-v3-infra batch stop {error}"
+        )
+        return INTERRUPTED
     except StepInterrupted as error:
         again = f"deploy --from {error} continues, and so does deploy alone"
         screen.complain(
@@ -142,10 +148,11 @@ def _deploy(call: Call) -> int:
     if words.first and words.last and STEPS.index(words.first) > STEPS.index(words.last):
         raise CommandError(f"--from {words.first} is after --until {words.last}; the order is {', '.join(STEPS)}")
     caller = identify(account, deployment)
+    for step, stands in ((ENDPOINT, deployment.endpoint.enabled), (BATCH, deployment.batch is not None)):
+        if step in (words.first, words.last) and not stands:
+            raise CommandError(f"this configuration has no step {step}: it deploys {', '.join(deployment.stacks)}")
     if words.skip_preflight:
-        cost = estimate_costs(
-            deployment, read_prices(account, [one.instance_type for one in instance_needs(deployment)])
-        )
+        cost = estimate_costs(deployment, ask_prices(account, deployment))
     else:
         found = run_preflight(account, deployment, call.tools.docker_runs)
         _show_preflight(screen, found)
@@ -169,12 +176,27 @@ def _deploy(call: Call) -> int:
         )
         steps = choose_steps(deploying.steps(), words.first, words.last)
         run_steps(steps, screen)
-    if steps[-1].name == ENDPOINT:
-        _show_endpoint(call, account, cost)
+    done = {step.name for step in steps}
+    if ENDPOINT in done:
+        _show_endpoint(call, account)
+    if BATCH in done:
+        _show_batch(call)
+    if done & {ENDPOINT, BATCH}:
+        screen.say(f"it costs {summarise_costs(cost)}")
+        screen.say("to end it: jina-v3-infra destroy, with the same configuration")
     return DONE
 
 
-def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
+def _show_batch(call: Call) -> None:
+    screen = call.screen
+    screen.say()
+    screen.say(f"batch transform as {call.deployment.batch_stack}", style="bold")
+    screen.say(
+        "to embed a dataset: jina-v3-infra batch start s3://bucket/folder/ --follow (a folder of this machine too)"
+    )
+
+
+def _show_endpoint(call: Call, account: Account) -> None:
     deployment, screen = call.deployment, call.screen
     outputs = read_outputs(account.client("cloudformation"), deployment.endpoint_stack) or {}
     screen.say()
@@ -190,14 +212,12 @@ def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
         foundation = read_outputs(account.client("cloudformation"), deployment.foundation_stack) or {}
         bucket = foundation.get(Output.BUCKET, "BUCKET")
         screen.say(example_asynchronous_call(deployment.endpoint_name, account.region, bucket, asynchronous))
-    screen.say(f"it costs {summarise_costs(cost)}")
-    screen.say("to end it: jina-v3-infra destroy, with the same configuration")
 
 
 def _destroy(call: Call) -> int:
     account, deployment, screen = call.open_account(), call.deployment, call.screen
     caller = identify(account, deployment)
-    what = f"{deployment.endpoint_stack} and {deployment.foundation_stack} in {account.region} of account {caller}"
+    what = f"{' and '.join(reversed(deployment.stacks))} in {account.region} of account {caller}"
     data = ", and all data in the bucket" if call.words.delete_data else ""
     if not call.words.yes:
         if not screen.is_terminal:
@@ -228,6 +248,11 @@ def _status(call: Call) -> int:
     return DONE if status.in_service else FAILED
 
 
+def _batch(call: Call) -> int:
+    well = call_batch(call.words, call.open_account(), call.deployment, call.screen)
+    return DONE if well else FAILED
+
+
 def _config(call: Call) -> int:
     sys.stdout.write(write_reference() if call.words.reference else write_toml(call.deployment))
     return DONE
@@ -243,6 +268,7 @@ _COMMANDS: Final[dict[str, Callable[[Call], int]]] = {
     "deploy": _deploy,
     "destroy": _destroy,
     "status": _status,
+    "batch": _batch,
     "config": _config,
     "cdk": _cdk,
 }

@@ -1,4 +1,4 @@
-"""The deployment as steps: the CDK's toolkit, the foundation, publishing, the endpoint.
+"""The deployment as steps: the CDK's toolkit, the foundation, publishing, the endpoint, batch transform.
 
 Each step does nothing where nothing is to be done, so that a deployment that broke off is gone on with by running it
 again.
@@ -27,7 +27,9 @@ BOOTSTRAP = "bootstrap"
 FOUNDATION = "foundation"
 PUBLISH = "publish"
 ENDPOINT = "endpoint"
-STEPS = (BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT)
+BATCH = "batch"
+STEPS = (BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT, BATCH)
+"""All that there are; a deployment without an endpoint, or without batch transform, has one less."""
 
 
 class CommandLine(Protocol):
@@ -57,13 +59,18 @@ class Deploying:
     screen: Screen = field(default_factory=Screen)
 
     def steps(self) -> list[Step]:
-        """Return all steps in their order."""
-        return [
+        """Return the deployment's steps in their order."""
+        steps = [
             Step(name=BOOTSTRAP, title="what the CDK needs in the account and region", run=self._bootstrap),
             Step(name=FOUNDATION, title=f"bucket, repository and build: {self._foundation_name}", run=self._foundation),
             Step(name=PUBLISH, title="the model and the image", run=self._publish),
-            Step(name=ENDPOINT, title=f"the endpoint: {self.deployment.endpoint_stack}", run=self._endpoint),
         ]
+        if self.deployment.endpoint.enabled:
+            title = f"the endpoint: {self.deployment.endpoint_stack}"
+            steps.append(Step(name=ENDPOINT, title=title, run=self._endpoint))
+        if self.deployment.batch is not None:
+            steps.append(Step(name=BATCH, title=f"batch transform: {self.deployment.batch_stack}", run=self._batch))
+        return steps
 
     @property
     def _foundation_name(self) -> str:
@@ -103,6 +110,10 @@ class Deploying:
                 self.screen.complain(scaling_is_off(unscaled))
             raise
         return f"{self.deployment.endpoint_name} is in service"
+
+    def _batch(self) -> str:
+        self._deploy(self.deployment.batch_stack)
+        return "runs can be started"
 
     def _deploy(self, stack: str) -> None:
         if not (self.assembly / "manifest.json").is_file():

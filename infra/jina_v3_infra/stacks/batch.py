@@ -80,7 +80,7 @@ class BatchStack(Stack):
             "Runs",
             deployment=deployment,
             places=places,
-            function=function,
+            function_arn=function.attr_arn,
             topic=topic,
             transform_role=transform_role,
             key=self._key,

@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from aws_cdk import Duration
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_s3_assets as s3_assets
 from constructs import Construct
 
 import jina_v3_batch
@@ -28,7 +28,7 @@ from jina_v3_infra.throughput import tokens_per_s
 
 _HANDLER: Final = "jina_v3_batch.function.handler"
 _MEMORY_MB: Final = 2048
-_TIMEOUT: Final = Duration.minutes(15)
+_TIMEOUT_S: Final = 900
 """The longest there is: a group of files is verified, and a piece is cut, within it."""
 
 
@@ -49,20 +49,24 @@ class BatchFunction(Construct):
         super().__init__(scope, id)
         log = log_group(self, "Log", batch_function_log_group(deployment), key)
         with tempfile.TemporaryDirectory() as folder:
-            self.function = lambda_.Function(
-                self,
-                "Function",
-                description=f"Steps of batch runs of {deployment.name}",
-                code=lambda_.Code.from_asset(str(_pack(Path(folder)))),  # copied at once
-                handler=_HANDLER,
-                runtime=lambda_.Runtime.PYTHON_3_13,
-                architecture=lambda_.Architecture.ARM_64,
-                memory_size=_MEMORY_MB,
-                timeout=_TIMEOUT,
-                role=_role(self, settings, places, key, log),
-                log_group=log,
-                environment=_environment(deployment, settings, places, model_name, key),
-            )
+            code = s3_assets.Asset(self, "Code", path=str(_pack(Path(folder))))  # copied at once
+        role = _role(self, settings, places, key, log)
+        self.function = lambda_.CfnFunction(
+            self,
+            "Function",
+            description=f"Steps of batch runs of {deployment.name}",
+            code=lambda_.CfnFunction.CodeProperty(s3_bucket=code.s3_bucket_name, s3_key=code.s3_object_key),
+            handler=_HANDLER,
+            runtime="python3.13",
+            architectures=["arm64"],
+            memory_size=_MEMORY_MB,
+            timeout=_TIMEOUT_S,
+            role=role.role_arn,
+            logging_config=lambda_.CfnFunction.LoggingConfigProperty(log_group=log.log_group_name),
+            environment=lambda_.CfnFunction.EnvironmentProperty(
+                variables=_environment(deployment, settings, places, model_name, key)
+            ),
+        )
         accept(self.function, {"AwsSolutions-L1": "the tests run the steps with this Python"})
 
 
@@ -84,7 +88,6 @@ def _environment(
     assert speed is not None, f"the GPU of {machine.name} has no speed in config.instances"
     values: dict[str, object] = {
         "BUCKET": places.bucket,
-        "NAME": deployment.name,
         "MODEL": model_name,
         "INSTANCE_TYPE": settings.instance_type,
         "INSTANCES": settings.instances,
@@ -112,6 +115,8 @@ def _role(
         *allow_listing([*places.given_datasets, *places.given_results]),
         allow("ReadPlaces", ["s3:GetObject"], [objects(place) for place in everywhere]),
         allow("WriteRuns", ["s3:AbortMultipartUpload", "s3:PutObject"], [objects(places.runs)]),
+        # what a failed attempt left there is not taken for the next one's
+        allow("DeleteStaleVectors", ["s3:DeleteObject"], [objects(place) for place in places.results]),
         allow_keys(settings, key),
         allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [log.log_group_arn]),
     ]

@@ -37,13 +37,13 @@ WITHOUT_RESOURCE: Final = {
 
 PARTLY_NAMED: Final = {
     "network-interface/*": "interfaces get their ids when they are made; a condition keeps them to these subnets",
+    "transform-job/*": "jobs get their names from runs; a condition keeps it to those with the deployment's tag",
 }
 """Ends of ARNs with a wildcard that does not stand for a prefix in a bucket or for the streams of a log group."""
 
 BEHIND_A_NAME: Final = {
     "execution:": "executions are named when they start; the deployment's state machine is named before the wildcard",
     "log-group:/aws/sagemaker/TransformJobs:": "SageMaker names the streams of the account's log of transform jobs",
-    "transform-job/": "jobs are named when they are made; the deployment is named before the wildcard",
 }
 """Kinds in ARNs whose wildcard comes after a name that tells what is the deployment's."""
 

@@ -10,7 +10,6 @@ from typing import Final
 from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_sns as sns
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -21,6 +20,7 @@ from jina_v3_infra.log_groups import state_machine_log_group
 from jina_v3_infra.stacks.batch_places import BatchPlaces, objects
 from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.permissions import accept_wildcards, allow, allow_without_resource, service_principal
+from jina_v3_infra.stacks.tags import all_tags
 
 _DEFINITION: Final = "state_machine.asl.json"
 _EVENTS_RULE: Final = "StepFunctionsGetEventsForSageMakerTransformJobsRule"
@@ -54,7 +54,7 @@ class BatchStateMachine(Construct):
         *,
         deployment: Deployment,
         places: BatchPlaces,
-        function: lambda_.IFunction,
+        function_arn: str,
         topic: sns.ITopic,
         transform_role: iam.IRole,
         key: kms.IKey,
@@ -63,7 +63,7 @@ class BatchStateMachine(Construct):
         name = deployment.batch_stack
         log = log_group(self, "Log", state_machine_log_group(deployment), key)
         statements = [
-            allow("CallSteps", ["lambda:InvokeFunction"], [function.function_arn]),
+            allow("CallSteps", ["lambda:InvokeFunction"], [function_arn]),
             *_jobs(deployment, transform_role),
             *_children(name),
             allow("ReadItems", ["s3:GetObject"], [objects(places.runs)]),
@@ -92,7 +92,7 @@ class BatchStateMachine(Construct):
             role_arn=role.role_arn,
             definition_string=read_definition(),
             definition_substitutions={
-                "Function": function.function_arn,
+                "Function": function_arn,
                 "Topic": topic.topic_arn,
                 "Bucket": places.bucket,
             },
@@ -109,24 +109,23 @@ class BatchStateMachine(Construct):
             ),
             tracing_configuration=sfn.CfnStateMachine.TracingConfigurationProperty(enabled=True),
         )
-        self.machine.node.add_dependency(role)
 
 
 def _jobs(deployment: Deployment, transform_role: iam.IRole) -> Iterator[iam.PolicyStatement]:
-    """Let it start jobs whose names begin with the deployment's, wait for them and stop them."""
-    sagemaker = f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}"
-    # SageMaker writes names in ARNs in small letters
-    names = dict.fromkeys([deployment.name, deployment.name.lower()])
+    """Let it start jobs with the deployment's tag, wait for them and stop them."""
+    jobs = f"arn:{Aws.PARTITION}:sagemaker:{Aws.REGION}:{Aws.ACCOUNT_ID}:transform-job/*"
+    tag = all_tags(deployment)["deployment"]
     yield allow(
-        "RunJobs",
-        [
-            "sagemaker:AddTags",
-            "sagemaker:CreateTransformJob",
-            "sagemaker:DescribeTransformJob",
-            "sagemaker:ListTags",
-            "sagemaker:StopTransformJob",
-        ],
-        [f"{sagemaker}:transform-job/{name}-*" for name in names],
+        "StartJobs",
+        ["sagemaker:AddTags", "sagemaker:CreateTransformJob"],
+        [jobs],
+        {"StringEquals": {"aws:RequestTag/deployment": tag}},
+    )
+    yield allow(
+        "FollowJobs",
+        ["sagemaker:DescribeTransformJob", "sagemaker:ListTags", "sagemaker:StopTransformJob"],
+        [jobs],
+        {"StringEquals": {"aws:ResourceTag/deployment": tag}},
     )
     passed = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
     yield allow("PassRole", ["iam:PassRole"], [transform_role.role_arn], passed)
