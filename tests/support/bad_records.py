@@ -15,8 +15,8 @@ WORDS: Final = (
     *("sunrise", "harbour", "quiet", "market", "river", "Boote", "kehren", "heim", "abends", "le", "port", "calme"),
     *("la", "mer", "est", "belle", "el", "barco", "vuelve", "al", "puerto", "海", "に", "日", "が", "昇る", "солнце"),
 )
-HUGE_BYTES: Final = 3 * 2**20
-"""More than a request of the dataset may have: its records are small, so that their requests are."""
+HUGE_BYTES: Final = 7 * 2**20
+"""More than the six megabytes that a request may have."""
 
 OVER_LONG_WORDS: Final = 9_000
 """More tokens than the model reads; a few dozen KB, which any request may have."""

@@ -32,6 +32,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.dist
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.resource_eval.resource_eval_s3 import (
     ResourceEvalS3,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.result_writer_decl import ResultWriter
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
@@ -259,7 +260,18 @@ def _failed_map(env: Any, kind: StatesErrorNameType, cause: str) -> FailureEvent
 
 
 def _write_results() -> None:
-    """Write the results of a distributed Map to S3, where moto writes an empty list of files."""
+    """Write the results of a distributed Map to S3, where moto writes an empty list of files.
+
+    Its place is read from the state's input; moto reads it from the results.
+    """
+
+    def write(writer: Any, env: Any) -> None:
+        env.stack.append(env.states.get_input())
+        writer.parargs.eval(env=env)
+        place = env.stack.pop()
+        env.stack.pop()
+        env.stack.append(place)
+        writer.resource_eval.eval_resource(env=env)
 
     def put_object(env: Any, resource_runtime_part: Any, state_credentials: Any) -> None:  # noqa: ARG001  # moto's
         parameters = env.stack.pop()
@@ -284,6 +296,7 @@ def _write_results() -> None:
         env.stack.append({"MapRunArn": run.arn, "ResultWriterDetails": details})
 
     _replace(ResourceEvalS3, "_handle_put_object", staticmethod(put_object))
+    _replace(ResultWriter, "_eval_body", write)
 
 
 def _speak_s3() -> None:
