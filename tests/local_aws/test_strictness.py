@@ -32,7 +32,8 @@ def _of(kind: str, **properties: Any) -> dict[str, Any]:
         (_of("AWS::SageMaker::Model", Colour="red"), ["Colour", "AWS::SageMaker::Model", "table.py"]),
         (_of("Custom::Emptier", ServiceToken="arn"), ["Custom::Emptier", "custom resources"]),
         (_of("AWS::CloudFormation::CustomResource", ServiceToken="arn"), ["custom resources"]),
-        (_of("AWS::Lambda::Function", Code={}), ["AWS::Lambda::Function", "table.py"]),
+        (_of("AWS::Lambda::Function", Layers=["arn"]), ["AWS::Lambda::Function", "Layers", "table.py"]),
+        (_of("AWS::Lambda::LayerVersion", Content={}), ["AWS::Lambda::LayerVersion", "table.py"]),
         (_of("AWS::SSM::Parameter", Type="String", Value={"Fn::GetAtt": ["Group", "Colour"]}), ["Group", "Colour"]),
     ],
 )
@@ -53,6 +54,26 @@ def test_a_property_is_refused_unless_it_is_declared(kind: str, name: str) -> No
     row = RESOURCE_TYPES[kind]
     refused = check_resources({"One": {"Type": kind, "Properties": {name: "value"}}})
     assert bool(refused) == (name not in row.modelled | row.recorded)
+
+
+ROLE_ARN = "arn:aws:iam::123456789012:role/some-role"
+TASKS = "arn:aws:ecs:us-east-1:123456789012:cluster/tasks"
+
+
+def _function(**properties: Any) -> dict[str, Any]:
+    code = {"ZipFile": "handler = None"}
+    given = {"Code": code, "Handler": "index.handler", "Role": ROLE_ARN, "Runtime": "python3.13"}
+    return _of("AWS::Lambda::Function", **given | properties)
+
+
+def _machine(definition: str) -> dict[str, Any]:
+    return _of("AWS::StepFunctions::StateMachine", DefinitionString=definition, RoleArn=ROLE_ARN)
+
+
+def _schedule(expression: str) -> dict[str, Any]:
+    target = {"Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:any", "RoleArn": ROLE_ARN}
+    window = {"Mode": "OFF"}
+    return _of("AWS::Scheduler::Schedule", ScheduleExpression=expression, FlexibleTimeWindow=window, Target=target)
 
 
 def _config(**variant: Any) -> dict[str, Any]:
@@ -91,6 +112,24 @@ def _config(**variant: Any) -> dict[str, Any]:
                 ServiceNamespace="sagemaker",
             ),
             ["sagemaker:variant:Wish"],
+        ),
+        (_function(Runtime="nodejs22.x"), ["nodejs22.x", "python3.x"]),
+        (_function(Timeout="901"), ["901", "less than or equal to 900"]),
+        (_function(Code={"S3Bucket": "absent", "S3Key": "code.zip"}), ["s3://absent/code.zip"]),
+        (_function(Code={"ImageUri": "some/image"}), ["ImageUri", "from a zip"]),
+        (_machine("{}"), ["there are no states"]),
+        (_machine('{"StartAt": "A", "States": {"A": {"Type": "Pass", "Next": "B"}}}'), ["MISSING_TRANSITION_TARGET"]),
+        (_machine('{"StartAt": "A", "Comment": "${Place}"}'), ["${Place}", "no substitution"]),
+        (_of("AWS::StepFunctions::StateMachine", RoleArn=ROLE_ARN), ["DefinitionString", "none"]),
+        (_of("AWS::Events::Rule", State="ENABLED"), ["EventPattern", "ScheduleExpression"]),
+        (
+            _of("AWS::Events::Rule", EventPattern={"source": ["a"]}, Targets=[{"Id": "one", "Arn": TASKS}]),
+            ["delivers to state machines", TASKS],
+        ),
+        (_schedule("cron(0 25 * * ? *)"), ["cron(0 25 * * ? *)", "'25' is no hours"]),
+        (
+            _of("AWS::S3::Bucket", NotificationConfiguration={"LambdaConfigurations": []}),
+            ["NotificationConfiguration.LambdaConfigurations", "EventBridgeConfiguration"],
         ),
     ],
 )

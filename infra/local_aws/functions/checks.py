@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _RUNTIME: Final = re.compile(r"python3\.\d+")
 _RESERVED: Final = re.compile(r"AWS_(REGION|DEFAULT_REGION|ACCESS_KEY\w*|SECRET_\w+|SESSION_TOKEN|LAMBDA_\w+)|_HANDLER")
+_MOST: Final = {"Timeout": 900, "MemorySize": 10_240}  # which botocore's model leaves open
 _NOT_HERE: Final = ("Layers", "FileSystemConfigs", "ImageConfig", "SnapStart", "DeadLetterConfig", "DurableConfig")
 
 
@@ -33,6 +34,12 @@ def check_settings(aws: LocalAws, region: str, name: str | None, asked: dict[str
     for member in _NOT_HERE:
         if asked.get(member):
             _refuse(f"the local AWS has no {member} of functions; leave it out")
+    for member, most in _MOST.items():
+        if asked.get(member, 0) > most:
+            _refuse(
+                f"1 validation error detected: Value '{asked[member]}' at '{member[0].lower()}{member[1:]}' failed to "
+                f"satisfy constraint: Member must have value less than or equal to {most}"
+            )
     variables = asked.get("Environment", {}).get("Variables", {})
     if reserved := sorted(filter(_RESERVED.fullmatch, variables)):
         _refuse(
