@@ -5,15 +5,23 @@ Twenty shards, ten thousand lines, a hundred of them bad in ten ways: each recor
 
 import json
 import os
+import re
 import subprocess
 import sys
+import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from tests.support.bad_records import Line, make_shards, shard_body
+from demo.standin import StandInConfig, write_standin
+from tests.support.bad_records import WORDS, Line, make_shards, records, shard_body
+from tests.support.inventory import Inventory
 
+from jina_v3.contract import Task
+from jina_v3.encoder import Encoder
 from jina_v3_infra.config import read_deployment
 from jina_v3_infra.outputs import Output, read_outputs
 from local_aws.server import LocalAws
@@ -33,13 +41,14 @@ source = "{model}"
 enabled = false
 
 [batch]
-instance_type = "ml.g6.xlarge"
 instances = 2
 jobs = 2
 attempts = 2
+on_success_file = true
 """
 
 SHARDS = make_shards()
+BROKEN = "part-0007.jsonl"
 
 
 class Bulk:
@@ -54,26 +63,160 @@ class Bulk:
         environment = os.environ | self.aws.environment(REGION)
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
+    def run(self, *words: str) -> tuple[str, int, str]:
+        """Start a run and follow it; return its name, the exit status and what was printed."""
+        done = self.infra("batch", "start", *words, "--dimensions", str(DIMENSIONS), "--follow")
+        started = re.search(r"^run (\S+) of", done.stdout, re.MULTILINE)
+        assert started is not None, done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
+        return started[1], done.returncode, done.stdout + done.stderr
+
     @property
     def bucket(self) -> str:
         deployment = read_deployment(self.config)
         outputs = read_outputs(self.aws.client("cloudformation", REGION), deployment.foundation_stack) or {}
         return outputs[Output.BUCKET]
 
-    def put(self, prefix: str, shards: dict[str, list[Line]]) -> str:
-        for name, lines in shards.items():
-            self.s3.put_object(Bucket=self.bucket, Key=f"batch/datasets/{prefix}/{name}", Body=shard_body(lines))
-        return f"s3://{self.bucket}/batch/datasets/{prefix}/"
-
     def report(self, run: str) -> dict[str, Any]:
-        body = self.s3.get_object(Bucket=self.bucket, Key=f"batch/runs/{run}/report.json")["Body"]
-        return json.load(body)
+        return json.load(self.s3.get_object(Bucket=self.bucket, Key=f"batch/runs/{run}/report.json")["Body"])
 
-    def vectors(self, run: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield every record of the results, and the object that it is in."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=f"batch/vectors/{run}/")
-        for page in pages:
-            for item in page.get("Contents", []):
-                body = self.s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read()
-                for line in body.splitlines():
-                    yield item["Key"], json.loads(line)
+    def bad_records(self, run: str) -> Iterator[dict[str, Any]]:
+        """Yield every bad record that a run has written down."""
+        for _, line in self.lines(f"batch/runs/{run}/bad/"):
+            yield line
+
+    def vectors(self, run: str) -> dict[str, list[dict[str, Any]]]:
+        """Return what came out, in its order, by the shard that it belongs to."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for key, line in self.lines(f"batch/vectors/{run}/"):
+            found.setdefault(key.rpartition("/")[2].removesuffix(".out"), []).append(line)
+        return found
+
+    def lines(self, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        for item in (item for page in pages for item in page.get("Contents", [])):
+            for line in self.s3.get_object(Bucket=self.bucket, Key=item["Key"])["Body"].read().splitlines():
+                yield item["Key"], json.loads(line)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    config = StandInConfig(layers=2, hidden=64, heads=4, intermediate=128, vocab=400)
+    return write_standin(tmp_path_factory.mktemp("models") / "tiny", [" ".join(WORDS)] * 20, config)
+
+
+@pytest.fixture(scope="module")
+def bulk(aws: LocalAws, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Bulk:
+    config = tmp_path_factory.mktemp("config") / "bulk.toml"
+    config.write_text(CONFIG.format(model=model))
+    deployed = Bulk(aws, config)
+    done = deployed.infra("deploy", "--yes")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return deployed
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("documents")
+    for name, lines in SHARDS.items():
+        (place / name).write_bytes(shard_body(lines))
+    return place
+
+
+def check_all_accounted_for(bulk: Bulk, run: str, vectors_of: str) -> None:
+    """Compare with the dataset itself: each record has one outcome, in its place, and the right one."""
+    report = bulk.report(run)
+    expected = [(shard, number, line) for shard, number, line in records(SHARDS) if line.error]
+    all_records = sum(1 for _ in records(SHARDS))
+    assert report["outcome"] == "complete"
+    assert report["records"] == {"all": all_records, "embedded": all_records - len(expected), "bad": len(expected)}
+    assert {code: told["count"] for code, told in report["bad"].items()} == Counter(line.error for *_, line in expected)
+    vectors = bulk.vectors(vectors_of)
+    assert set(vectors) == set(SHARDS)
+    for shard, lines in SHARDS.items():
+        check_shard([line for line in lines if not line.blank and line.error != "record_too_large"], vectors[shard])
+
+
+def check_shard(lines: list[Line], answers: list[dict[str, Any]]) -> None:
+    assert len(answers) == len(lines)
+    for line, answer in zip(lines, answers, strict=True):
+        assert line.id in (None, answer["id"])
+        if line.error is None:
+            assert len(answer["embedding"]) == DIMENSIONS
+            assert answer["language"] == json.loads(line.raw)["language"]  # what the caller had comes back
+        else:
+            assert answer["error"]["code"] == line.error
+
+
+def test_each_record_of_a_dataset_from_this_machine_is_embedded_or_accounted_for(bulk, folder, model):
+    run, status, printed = bulk.run(str(folder), "--task", "retrieval.passage")
+    assert status == 0, printed
+    check_all_accounted_for(bulk, run, run)
+    told = {(one["file"], one["line"], one["code"]): one["id"] for one in bulk.bad_records(run)}
+    assert told.keys() == {(shard, number, line.error) for shard, number, line in records(SHARDS) if line.error}
+    assert all(
+        told[shard, number, line.error] == line.id
+        for shard, number, line in records(SHARDS)
+        if line.error not in (None, "not_json", "record_too_large")
+    )
+    assert "Complete: every record is accounted for." in printed
+    assert "record_too_large: 10" in printed
+
+    good = [line for line in SHARDS["part-0003.jsonl"] if line.error is None and not line.blank][:50]
+    by_id = {
+        answer["id"]: answer["embedding"] for answer in bulk.vectors(run)["part-0003.jsonl"] if "embedding" in answer
+    }
+    texts = [json.loads(line.raw)["text"] for line in good]
+    encoder = Encoder.from_folder(model, device="cpu")
+    expected = np.asarray(encoder.encode(texts, task=Task.RETRIEVAL_PASSAGE, dimensions=DIMENSIONS))
+    np.testing.assert_allclose([by_id[line.id] for line in good], expected, atol=2e-5)
+
+
+def test_what_breaks_in_the_middle_is_tried_again_and_what_stays_broken_is_completed_by_another_run(bulk, folder):
+    faults = bulk.aws.faults
+    faults.add(kind="throttle", operation="CreateTransformJob", count=2)
+    faults.add(kind="capacity_missing", operation="CreateTransformJob", count=1)
+    faults.add(kind="instance_lost", key="part-0012", count=1)
+    faults.add(kind="container_death", key=BROKEN)
+    dataset = f"s3://{bulk.bucket}/batch/datasets/{folder.name}/"
+    run, status, printed = bulk.run(dataset)
+    assert status == 1
+    assert bulk.report(run)["outcome"] == "incomplete"
+    assert [one["file"] for one in bulk.report(run)["outstanding"]] == [BROKEN]
+    assert set(bulk.vectors(run)) == set(SHARDS) - {BROKEN}
+    assert f"--resume {run}" in printed or f'"resume": "{run}"' in printed
+    outcomes = Counter(one["outcome"] for one in bulk.report(run)["transforms"])
+    assert outcomes["capacity"] >= 2  # the machine that was not to be had, and the one that was lost
+
+    faults.clear()
+    again, status, printed = bulk.run("--resume", run)
+    assert status == 0, printed
+    check_all_accounted_for(bulk, again, run)
+
+
+def test_a_success_file_starts_a_run_of_its_folder(bulk):
+    lines = {"a.jsonl": [Line(raw=b'{"id": "one", "text": "the port is calm"}', id="one")]}
+    for name, content in lines.items():
+        bulk.s3.put_object(Bucket=bulk.bucket, Key=f"batch/datasets/dropped/{name}", Body=shard_body(content))
+    bulk.s3.put_object(Bucket=bulk.bucket, Key="batch/datasets/dropped/_SUCCESS", Body=b"")
+    machines = bulk.aws.client("stepfunctions", REGION)
+    (machine,) = machines.list_state_machines()["stateMachines"]
+
+    def dropped() -> list[dict[str, Any]]:
+        found = machines.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+        described = [machines.describe_execution(executionArn=one["executionArn"]) for one in found]
+        return [one for one in described if "dropped" in one["input"]]
+
+    deadline = time.monotonic() + 120
+    while not (ended := [one for one in dropped() if one["status"] != "RUNNING"]):
+        assert time.monotonic() < deadline, dropped()
+        time.sleep(0.5)
+    assert [one["status"] for one in ended] == ["SUCCEEDED"]
+    assert bulk.report(ended[0]["name"])["records"] == {"all": 1, "embedded": 1, "bad": 0}
+
+
+def test_destroy_leaves_nothing(bulk, inventory: Inventory):
+    done = bulk.infra("destroy", "--yes", "--delete-data")
+    assert done.returncode == 0, done.stdout + done.stderr
+    left = {what: names for what, names in inventory(REGION).items() if names}
+    assert not any("bulk" in name for names in left.values() for name in names), left
