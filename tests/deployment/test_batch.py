@@ -178,10 +178,9 @@ def test_what_breaks_in_the_middle_is_tried_again_and_what_stays_broken_is_compl
     faults.add(kind="capacity_missing", operation="CreateTransformJob", count=1)
     faults.add(kind="instance_lost", key="part-0012", count=1)
     faults.add(kind="container_death", key=BROKEN)
-    dataset = f"s3://{bulk.bucket}/batch/datasets/{folder.name}/"
-    run, status, printed = bulk.run(dataset)
-    assert status == 1
-    assert bulk.report(run)["outcome"] == "incomplete"
+    run, status, printed = bulk.run(str(folder))
+    assert status == 1, printed
+    assert bulk.report(run)["outcome"] == "incomplete", printed
     assert [one["file"] for one in bulk.report(run)["outstanding"]] == [BROKEN]
     assert set(bulk.vectors(run)) == set(SHARDS) - {BROKEN}
     assert f"--resume {run}" in printed or f'"resume": "{run}"' in printed
@@ -211,7 +210,7 @@ def test_a_success_file_starts_a_run_of_its_folder(bulk):
     while not (ended := [one for one in dropped() if one["status"] != "RUNNING"]):
         assert time.monotonic() < deadline, dropped()
         time.sleep(0.5)
-    assert [one["status"] for one in ended] == ["SUCCEEDED"]
+    assert [one["status"] for one in ended] == ["SUCCEEDED"], ended[0]["cause"]
     assert bulk.report(ended[0]["name"])["records"] == {"all": 1, "embedded": 1, "bad": 0}
 
 
