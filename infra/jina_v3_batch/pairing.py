@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -116,8 +117,11 @@ class _OpenQuotation:
 
 def _filled(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(lines, 1):
-        if line.data is not None and not is_blank(line.data):
-            yield number, line.data
+        data = line.data
+        if number == 1 and data is not None:
+            data = data.removeprefix(codecs.BOM_UTF8)
+        if data is not None and not is_blank(data):
+            yield number, data
 
 
 def _check(number: int, asked: RecordIn, out: RecordOut) -> None:

@@ -14,6 +14,7 @@ from tests.support.state_machine import StateError, Walk
 import jina_v3_batch
 from jina_v3_batch.errors import BatchError
 from jina_v3_batch.function import take_step
+from jina_v3_batch.run import Run
 from jina_v3_batch.settings import Settings
 from jina_v3_batch.store import Store
 
@@ -71,6 +72,9 @@ class Batch:
 
     def step(self, step: str, run: str = "run-1", **event: Any) -> dict[str, Any]:
         return take_step(self.settings, Store(self.s3), {"step": step, "run": run, **event}, lambda: self.remaining_s())
+
+    def run_state(self, name: str = "run-1") -> Run:
+        return Run(Store(self.s3), self.settings, name)
 
     def text(self, name: str = "run-1") -> str:
         return self.read(f"batch/runs/{name}/report.txt").decode()
