@@ -96,7 +96,7 @@ def test_what_our_server_answers_is_always_right(body):
     assert account.embedded == sum("error" not in value for value in values)
     assert account.tokens == sum(value.get("tokens", 0) for value in values)
     assert [name for _, name in bad] == [value["id"] for value in values if "error" in value]
-    numbers = [number for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
+    numbers = [number for number, line in enumerate(body.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1) if line.strip()]
     assert [line for line, _ in bad] == [n for n, value in zip(numbers, values, strict=True) if "error" in value]
 
 

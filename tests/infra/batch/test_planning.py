@@ -156,7 +156,12 @@ def test_no_key_is_looked_for_in_the_outputs_of_two_files(keys):
     [
         pa.table({"text": ["a", None]}),
         pa.table(
-            {"deep": [{"a": [{"b": 1}], "c": {"d": "x"}}], "text": ["x"], "tags": [["a", "b"]], "m": [[("k", 1)]]}
+            {
+                "deep": [{"a": [{"b": 1}], "c": {"d": "x"}}],
+                "text": ["x"],
+                "tags": [["a", "b"]],
+                "m": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int8())),
+            }
         ),
         pa.table({f"column-{number}": [number] * 3 for number in range(300)}),
     ],
