@@ -60,18 +60,18 @@ def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
     )
     fresh = list(findings.files) if fresh else []
     planned = _Plan(request, output, form, findings, instances)
-    if fresh and findings.density is not None:
-        cuts = choose_cuts(fresh, findings.density, instances)
-        pieces = plan_pieces(cuts)
-        if pieces and not event.get("resharded"):
-            if request.dry_run:
-                return _write(run, event, planned, carried, [], _whole_estimate(run, planned, fresh), len(files))
-            return _ask_for_shards(run, event, planned, pieces, len(files))
-        cut = {file.key for file in cuts.files}
+    shards: list[DataFile] = []
+    if event.get("resharded"):
+        pieces = run.read("pieces.json")
         shards = gather_shards(run, pieces)
+        cut = {piece["key"] for piece in pieces}
         fresh = [file for file in fresh if file.key not in cut]
-    else:
-        shards = []
+    elif fresh and findings.density is not None:
+        pieces = plan_pieces(choose_cuts(fresh, findings.density, instances))
+        if pieces and request.dry_run:
+            return _write(run, event, planned, carried, [], _whole_estimate(run, planned, fresh), len(files))
+        if pieces:
+            return _ask_for_shards(run, event, planned, pieces, len(files))
     sets = [
         FileSet(request.dataset, tuple(fresh)),
         FileSet(shards_place(run), tuple(shards)),

@@ -95,7 +95,7 @@ def _write(run: Run, plan: Mapping[str, Any] | None, asked: Any, error: dict[str
 
 
 def _outcome(plan: Mapping[str, Any], error: dict[str, str] | None, missing: int) -> str:
-    if error is not None:
+    if error is not None and (missing or not plan):
         return "refused" if error["name"] == "PreflightError" else "failed"
     if plan.get("dry_run"):
         return "dry_run"

@@ -43,6 +43,7 @@ class Batch:
         self.remaining_s = lambda: 1e9
         self.notices: list[dict[str, str]] = []
         self.calls: list[dict[str, Any]] = []
+        self.fail: dict[str, Exception] = {}
         self.walk: Walk | None = None
 
     def put(self, name: str, body: bytes, folder: str = "batch/datasets/docs/") -> None:
@@ -89,8 +90,10 @@ class Batch:
         event = json.loads(json.dumps(parameters["Payload"]))
         self.calls.append(event)
         try:
+            if event["step"] in self.fail:
+                raise self.fail[event["step"]]
             answer = take_step(self.settings, Store(self.s3), event, lambda: self.remaining_s())
-        except BatchError as error:
+        except (BatchError, RuntimeError) as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             raise StateError(type(error).__name__, cause) from error
         return {"Payload": json.loads(json.dumps(answer))}
