@@ -359,3 +359,29 @@ def test_a_report_that_cannot_be_written_is_told_at_least(batch):
         batch.run()
     assert batch.end == "Unreported"
     assert "a fault of ours" in batch.notices[0]["Message"]
+
+
+def test_a_resumed_run_takes_up_single_shards_of_a_file(batch):
+    lines = [record(number, "word " * 40, pad="p" * 5000) for number in range(2000)]
+    batch.put("big.jsonl", b"".join(lines) + b"not json\n")
+
+    def dies(_job, key, _out):
+        if "000002-" in key:
+            raise FileFaultError("AlgorithmError: the container died")
+
+    batch.service.before_file = dies
+    report = batch.run()
+    assert report["files"] == {"all": 1, "verified": 0, "outstanding": 1}
+    (outstanding,) = report["outstanding"]
+    assert (outstanding["file"], outstanding["shard"]) == ("big.jsonl", "big.jsonl.shards/000002-00000.jsonl")
+    embedded = report["records"]["all"]
+    assert 0 < embedded < 2001
+
+    batch.service.before_file = lambda *_: None
+    batch.service.requests.clear()
+    again = batch.run("run-2", resume="run-1")
+    assert again["outcome"] == "complete"
+    assert again["records"] == {"all": 2001, "embedded": 2000, "bad": 1}
+    assert again["bad"]["not_json"]["first"][0]["line"] == 2001
+    assert len(batch.service.requests) == 1
+    assert len(outputs(batch)) == 2001
