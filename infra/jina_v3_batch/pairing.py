@@ -61,7 +61,7 @@ def pair(
     """
     if form != "csv":
         return _pair(_filled(inputs), _filled(outputs), READERS[form], absent, on_bad)
-    quotations = _OpenQuotation(_filled(inputs))
+    quotations = _OpenQuotation(_rows(inputs))
     try:
         return _pair(quotations, _filled(outputs), READERS[form], absent, on_bad)
     except MismatchError as error:
@@ -113,6 +113,20 @@ class _OpenQuotation:
             if not self.line and line.count(b'"') % 2:
                 self.line = number
             yield number, line
+
+
+def _rows(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
+    """Yield the rows of CSV, which a carriage return ends too, and which any script's spaces leave blank."""
+    for number, line in _filled(lines):
+        rows: list[bytes] = []
+        for part in line.split(b"\r"):
+            if rows and rows[-1].count(b'"') % 2:
+                rows[-1] += b"\r" + part
+            else:
+                rows.append(part)
+        for row in rows:
+            if row.decode(errors="surrogateescape").strip():
+                yield number, row
 
 
 def _filled(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:

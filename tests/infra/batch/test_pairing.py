@@ -102,7 +102,23 @@ def test_what_our_server_answers_is_always_right(body):
 
 @given(
     st.lists(
-        st.sampled_from([b"a,b", b'"a","x, ""y"""', b",t", b"", b"c", b"a,b,c", b'x,"open', b"\xff,t", b"\r", b"1,"]),
+        st.sampled_from(
+            [
+                b"a,b",
+                b'"a","x, ""y"""',
+                b",t",
+                b"",
+                b"c",
+                b"a,b,c",
+                b'x,"open',
+                b"\xff,t",
+                b"\r",
+                b"1,",
+                b"a,b\rc,d",
+                "\u00a0".encode(),
+                b'a,"x\ry"',
+            ]
+        ),
         max_size=8,
     ),
     st.booleans(),
