@@ -17,6 +17,10 @@ class SettingsError(BatchError):
     """The function's environment is not what the stack sets."""
 
 
+class ChangedError(BatchError):
+    """A file of the dataset is another than the one that was planned."""
+
+
 class RunStateError(BatchError):
     """A working file of the run is missing or not what a step before should have written."""
 

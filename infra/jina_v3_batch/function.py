@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import boto3
+from botocore.config import Config
 
 from jina_v3_batch.errors import RunStateError
 from jina_v3_batch.job import job
@@ -20,6 +21,8 @@ from jina_v3_batch.shards import reshard
 from jina_v3_batch.store import Store
 from jina_v3_batch.verify import verify
 
+_CLIENT: Final = Config(retries={"max_attempts": 8, "mode": "standard"}, max_pool_connections=32)
+"""Patience with S3's "slow down", and a connection for each of the threads that sample."""
 _WITHOUT_LIMIT_S: Final = 1e9
 
 
@@ -53,7 +56,7 @@ def take_step(
 @functools.cache
 def _edge() -> tuple[Settings, Store]:
     """Read the environment and open S3 once for all calls of a function's instance."""
-    return read_settings(os.environ), Store(boto3.client("s3"))
+    return read_settings(os.environ), Store(boto3.client("s3", config=_CLIENT))
 
 
 def _remaining(context: Any) -> Callable[[], float]:

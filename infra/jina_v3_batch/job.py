@@ -45,7 +45,7 @@ def job(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
         "name": job_name(run.name, plan["started"], number, attempt),
         "request": transform_request(run, plan, files, len(chosen), f"s3://{run.place.bucket}/{run.key(manifest)}"),
         "splits": plan["format"] != "parquet",
-        "timeout_s": _timeout_s(plan, run.settings.jobs),
+        "timeout_s": _timeout_s(plan, len(chosen)),
         "groups": list(range(len(groups))),
     }
 
@@ -124,7 +124,8 @@ def _tags(run: Run) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in own]
 
 
-def _timeout_s(plan: Mapping[str, Any], lanes: int) -> int:
-    """Return after how long an attempt is given up: three times the estimate, and an hour at least."""
-    hours: float = plan["estimate"]["hours"] * lanes
-    return min(_LONGEST_S, 3600 + math.ceil(3 * hours * 3600))
+def _timeout_s(plan: Mapping[str, Any], count: int) -> int:
+    """Return after how long an attempt is given up: two hours, and ten times what an average job is estimated at."""
+    machines = max(1, min(plan["instances"], count))
+    hours: float = plan["estimate"]["machine_hours"] / max(1, plan["jobs"]) / machines
+    return min(_LONGEST_S, 7200 + math.ceil(10 * hours * 3600))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -60,7 +61,7 @@ def pair(
     """
     if form != "csv":
         return _pair(_filled(inputs), _filled(outputs), READERS[form], absent, on_bad)
-    quotations = _OpenQuotation(_filled(inputs))
+    quotations = _OpenQuotation(_rows(inputs))
     try:
         return _pair(quotations, _filled(outputs), READERS[form], absent, on_bad)
     except MismatchError as error:
@@ -114,10 +115,27 @@ class _OpenQuotation:
             yield number, line
 
 
+def _rows(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
+    """Yield the rows of CSV, which a carriage return ends too, and which any script's spaces leave blank."""
+    for number, line in _filled(lines):
+        rows: list[bytes] = []
+        for part in line.split(b"\r"):
+            if rows and rows[-1].count(b'"') % 2:
+                rows[-1] += b"\r" + part
+            else:
+                rows.append(part)
+        for row in rows:
+            if row.decode(errors="surrogateescape").strip():
+                yield number, row
+
+
 def _filled(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
     for number, line in enumerate(lines, 1):
-        if line.data is not None and not is_blank(line.data):
-            yield number, line.data
+        data = line.data
+        if number == 1 and data is not None:
+            data = data.removeprefix(codecs.BOM_UTF8)
+        if data is not None and not is_blank(data):
+            yield number, data
 
 
 def _check(number: int, asked: RecordIn, out: RecordOut) -> None:

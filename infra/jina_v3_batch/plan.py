@@ -44,6 +44,7 @@ def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
     _refuse_second_use(run, event)
     request = _inherit(run, read_request(event.get("input")))
     output = _check_places(run, request)
+    instances = _check_instances(run, request)
     files = list_dataset(run.store, request.dataset)
     form = find_format(files, request.format)
     carried = carry(_earlier(run, request.resume), files) if request.resume else Carried()
@@ -58,20 +59,19 @@ def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
         request.dimensions or MODEL_DIMENSIONS,
     )
     fresh = list(findings.files) if fresh else []
-    instances = request.instances or run.settings.instances
     planned = _Plan(request, output, form, findings, instances)
-    if fresh and findings.density is not None:
-        cuts = choose_cuts(fresh, findings.density, instances)
-        pieces = plan_pieces(cuts)
-        if pieces and not event.get("resharded"):
-            if request.dry_run:
-                return _write(run, event, planned, carried, [], _whole_estimate(run, planned, fresh), len(files))
-            return _ask_for_shards(run, event, planned, pieces, len(files))
-        cut = {file.key for file in cuts.files}
+    shards: list[DataFile] = []
+    if event.get("resharded"):
+        pieces = run.read("pieces.json")
         shards = gather_shards(run, pieces)
+        cut = {piece["key"] for piece in pieces}
         fresh = [file for file in fresh if file.key not in cut]
-    else:
-        shards = []
+    elif fresh and findings.density is not None:
+        pieces = plan_pieces(choose_cuts(fresh, findings.density, instances))
+        if pieces and request.dry_run:
+            return _write(run, event, planned, carried, [], _whole_estimate(run, planned, fresh), len(files))
+        if pieces:
+            return _ask_for_shards(run, event, planned, pieces, len(files))
     sets = [
         FileSet(request.dataset, tuple(fresh)),
         FileSet(shards_place(run), tuple(shards)),
@@ -245,6 +245,16 @@ def _inherit(run: Run, request: Request) -> Request:
 def _read_output(before: Mapping[str, Any]) -> Place:
     bucket, _, prefix = before["output"].removeprefix("s3://").partition("/")
     return Place(bucket, prefix)
+
+
+def _check_instances(run: Run, request: Request) -> int:
+    """Return how many machines a job may have."""
+    most = run.settings.instances
+    if request.instances is not None and request.instances > most:
+        raise PreflightError(
+            f"instances is {request.instances}; a job of this deployment has at most {most}, by its [batch] settings"
+        )
+    return request.instances or most
 
 
 def _check_places(run: Run, request: Request) -> Place:

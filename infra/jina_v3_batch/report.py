@@ -53,7 +53,7 @@ def report(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "run": run.name,
         "outcome": written["outcome"],
-        "subject": f"Batch run {run.name[:50]}: {_SUBJECTS[written['outcome']]}",
+        "subject": f"Batch run {_ascii(run.name)[:50]}: {_SUBJECTS[written['outcome']]}",
         "message": text,
         "report": f"{run.place.uri}report.json" if ours else None,
         "records": written["records"],
@@ -94,8 +94,13 @@ def _write(run: Run, plan: Mapping[str, Any] | None, asked: Any, error: dict[str
     }
 
 
+def _ascii(name: str) -> str:
+    """Return a name as the subject of a notice may have it."""
+    return name.encode("ascii", "replace").decode()
+
+
 def _outcome(plan: Mapping[str, Any], error: dict[str, str] | None, missing: int) -> str:
-    if error is not None:
+    if error is not None and (missing or not plan):
         return "refused" if error["name"] == "PreflightError" else "failed"
     if plan.get("dry_run"):
         return "dry_run"

@@ -85,7 +85,8 @@ def piece_lines(chunks: Iterator[bytes], first: int, end: int, most_bytes: int) 
 def _open_piece(run: Run, event: Mapping[str, Any]) -> Iterator[Line]:
     dataset = read_place(event["dataset"], "dataset")
     first, end, most = event["first"], event["end"], event["largest_record"]
-    chunks = read_chunks(run.store.stream(dataset.bucket, dataset.prefix + event["key"], max(0, first - 1)))
+    key = dataset.prefix + event["key"]
+    chunks = read_chunks(run.store.stream(dataset.bucket, key, max(0, first - 1), event["etag"]))
     if event["key"].endswith(".gz"):
         return split_lines(unpack(chunks), most)
     return piece_lines(chunks, first, end, most)

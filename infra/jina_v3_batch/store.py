@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from jina_v3_batch.errors import ChangedError
 from jina_v3_batch.places import Place
 
 PART_BYTES: Final = 8 * 2**20
@@ -48,10 +49,20 @@ class Store:
                 return None
             raise
 
-    def stream(self, bucket: str, key: str, first_byte: int = 0) -> Any:
-        """Open an object, from a byte on; the caller closes it."""
+    def stream(self, bucket: str, key: str, first_byte: int = 0, etag: str | None = None) -> Any:
+        """Open an object, from a byte on; the caller closes it.
+
+        **Raises**: ``ChangedError`` where it has another ``etag``, or is gone.
+        """
         extra = {"Range": f"bytes={first_byte}-"} if first_byte else {}
-        return self._s3.get_object(Bucket=bucket, Key=key, **extra)["Body"]
+        if etag:
+            extra["IfMatch"] = f'"{etag}"'
+        try:
+            return self._s3.get_object(Bucket=bucket, Key=key, **extra)["Body"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] in ("PreconditionFailed", "412") or _absent(error):
+                raise ChangedError(f"s3://{bucket}/{key} changed, or went, after the run was planned") from None
+            raise
 
     def head(self, bucket: str, key: str, size: int) -> bytes:
         """Read so many of an object's first bytes, or all."""

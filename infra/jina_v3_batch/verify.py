@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from jina_v3_batch.dataset import DataFile
+from jina_v3_batch.errors import ChangedError
 from jina_v3_batch.failures import FILES, classify, reason_of
 from jina_v3_batch.job import rewritten_place
 from jina_v3_batch.job_state import read_state
@@ -93,6 +94,13 @@ def _needed_s(file: DataFile, output_ratio: float) -> float:
 
 def _verify_file(group: _Group, index: int, first_bad: list[dict[str, Any]]) -> dict[str, Any]:
     file, place = _input_of(group, index)
+    try:
+        return _verify_sent(group, file, place, first_bad)
+    except ChangedError as error:
+        return {"ok": False, "reason": "changed", "message": str(error), "permanent": True}
+
+
+def _verify_sent(group: _Group, file: DataFile, place: Place, first_bad: list[dict[str, Any]]) -> dict[str, Any]:
     key = find_output(group.run.store, group.output, group.files.kept, file.key)
     if key is None:
         return {"ok": False, **_without_output(group, file, place)}
@@ -150,7 +158,8 @@ def _compare(
 
 def input_lines(run: Run, place: Place, file: DataFile, most_bytes: int | None = None) -> Iterator[Line]:
     """Open a file's lines, unpacked."""
-    chunks = read_chunks(run.store.stream(place.bucket, place.prefix + file.key))
+    etag = None if place.prefix.startswith(run.place.prefix) or file.source else file.etag  # a shard's is its source's
+    chunks = read_chunks(run.store.stream(place.bucket, place.prefix + file.key, etag=etag))
     return split_lines(unpack(chunks) if file.gzip else chunks, most_bytes)
 
 

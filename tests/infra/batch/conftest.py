@@ -14,6 +14,7 @@ from tests.support.state_machine import StateError, Walk
 import jina_v3_batch
 from jina_v3_batch.errors import BatchError
 from jina_v3_batch.function import take_step
+from jina_v3_batch.run import Run
 from jina_v3_batch.settings import Settings
 from jina_v3_batch.store import Store
 
@@ -42,6 +43,7 @@ class Batch:
         self.remaining_s = lambda: 1e9
         self.notices: list[dict[str, str]] = []
         self.calls: list[dict[str, Any]] = []
+        self.fail: dict[str, Exception] = {}
         self.walk: Walk | None = None
 
     def put(self, name: str, body: bytes, folder: str = "batch/datasets/docs/") -> None:
@@ -72,6 +74,9 @@ class Batch:
     def step(self, step: str, run: str = "run-1", **event: Any) -> dict[str, Any]:
         return take_step(self.settings, Store(self.s3), {"step": step, "run": run, **event}, lambda: self.remaining_s())
 
+    def run_state(self, name: str = "run-1") -> Run:
+        return Run(Store(self.s3), self.settings, name)
+
     def text(self, name: str = "run-1") -> str:
         return self.read(f"batch/runs/{name}/report.txt").decode()
 
@@ -85,8 +90,10 @@ class Batch:
         event = json.loads(json.dumps(parameters["Payload"]))
         self.calls.append(event)
         try:
+            if event["step"] in self.fail:
+                raise self.fail[event["step"]]
             answer = take_step(self.settings, Store(self.s3), event, lambda: self.remaining_s())
-        except BatchError as error:
+        except (BatchError, RuntimeError) as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
             raise StateError(type(error).__name__, cause) from error
         return {"Payload": json.loads(json.dumps(answer))}

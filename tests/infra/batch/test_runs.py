@@ -313,3 +313,75 @@ def test_a_name_is_used_once(batch):
     assert json.loads(batch.read("batch/runs/run-1/report.json")) == report
     with pytest.raises(PreflightError, match="was here before"):
         batch.step("plan", started="another time", input=report["input"])
+
+
+def test_a_file_that_is_replaced_while_it_is_embedded_is_not_taken_for_verified(batch):
+    for number in range(2):
+        batch.put(f"{number}.jsonl", shard(number * 10, 10))
+    same_ids = shard(0, 10).replace(b"few", b"other")
+    batch.service.before_file = lambda _job, key, _out: batch.put(key, same_ids) if key == "0.jsonl" else None
+    report = batch.run()
+    (outstanding,) = report["outstanding"]
+    assert (outstanding["file"], outstanding["reason"]) == ("0.jsonl", "changed")
+    batch.service.before_file = lambda *_: None
+    assert batch.run("run-2", resume="run-1")["outcome"] == "complete"
+
+
+def test_a_piece_that_cannot_be_cut_ends_the_run_with_a_report(batch):
+    batch.put("big.jsonl", b"".join(record(number, "word " * 400) for number in range(5000)))
+    steps = batch.fail
+    steps["reshard"] = RuntimeError("S3 went away")
+    report = batch.run()
+    assert batch.end == "Broken"
+    assert report["outcome"] == "failed"
+    assert report["files"]["outstanding"] == 1
+    steps.clear()
+    assert batch.run("run-2", resume="run-1")["outcome"] == "complete"
+
+
+@pytest.mark.parametrize("step", ["job", "verify", "settle"])
+def test_a_step_that_always_fails_leaves_its_files_outstanding_and_a_report(batch, step):
+    batch.put("a.jsonl", shard(0, 10))
+    batch.fail[step] = RuntimeError("a fault of ours")
+    report = batch.run()
+    assert batch.end == "Incomplete"
+    assert report["files"] == {"all": 1, "verified": 0, "outstanding": 1}
+    batch.fail.clear()
+    again = batch.run("run-2", resume="run-1")
+    assert again["outcome"] == "complete"
+    assert again["records"]["all"] == 10
+
+
+def test_a_report_that_cannot_be_written_is_told_at_least(batch):
+    batch.put("a.jsonl", shard(0, 10))
+    batch.fail["report"] = RuntimeError("a fault of ours")
+    with pytest.raises(batch.s3.exceptions.NoSuchKey):
+        batch.run()
+    assert batch.end == "Unreported"
+    assert "a fault of ours" in batch.notices[0]["Message"]
+
+
+def test_a_resumed_run_takes_up_single_shards_of_a_file(batch):
+    lines = [record(number, "word " * 40, pad="p" * 5000) for number in range(2000)]
+    batch.put("big.jsonl", b"".join(lines) + b"not json\n")
+
+    def dies(_job, key, _out):
+        if "000002-" in key:
+            raise FileFaultError("AlgorithmError: the container died")
+
+    batch.service.before_file = dies
+    report = batch.run()
+    assert report["files"] == {"all": 1, "verified": 0, "outstanding": 1}
+    (outstanding,) = report["outstanding"]
+    assert (outstanding["file"], outstanding["shard"]) == ("big.jsonl", "big.jsonl.shards/000002-00000.jsonl")
+    embedded = report["records"]["all"]
+    assert 0 < embedded < 2001
+
+    batch.service.before_file = lambda *_: None
+    batch.service.requests.clear()
+    again = batch.run("run-2", resume="run-1")
+    assert again["outcome"] == "complete"
+    assert again["records"] == {"all": 2001, "embedded": 2000, "bad": 1}
+    assert again["bad"]["not_json"]["first"][0]["line"] == 2001
+    assert len(batch.service.requests) == 1
+    assert len(outputs(batch)) == 2001
