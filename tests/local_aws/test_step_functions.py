@@ -193,7 +193,7 @@ READER = {
 }
 WRITER = {
     "Resource": "arn:aws:states:::s3:putObject",
-    "Parameters": {"Bucket": "data", "Prefix.$": "States.Format('runs/{}', $$.Execution.Name)"},
+    "Parameters": {"Bucket": "data", "Prefix.$": "States.Format('runs/{}/{}', $$.Execution.Name, $.at_once)"},
 }
 
 
@@ -218,7 +218,7 @@ def test_a_distributed_map_runs_fifty_items_and_writes_their_results(flows: Flow
     found = flows.finish(execution)
     assert found["status"] == "SUCCEEDED", found
     where = json.loads(found["output"])["ResultWriterDetails"]
-    assert where["Key"].startswith("runs/fifty/")
+    assert where["Key"].startswith("runs/fifty/5/")
     files = read_json(flows, where["Key"])["ResultFiles"]
     assert files["PENDING"] == []
     succeeded, failed = (read_json(flows, files[kind][0]["Key"]) for kind in ("SUCCEEDED", "FAILED"))

@@ -32,6 +32,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.dist
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.resource_eval.resource_eval_s3 import (
     ResourceEvalS3,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.result_writer_decl import ResultWriter
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service,
@@ -259,7 +260,17 @@ def _failed_map(env: Any, kind: StatesErrorNameType, cause: str) -> FailureEvent
 
 
 def _write_results() -> None:
-    """Write the results of a distributed Map to S3, where moto writes an empty list of files."""
+    """Write the results of a distributed Map to S3, where moto writes an empty list of files.
+
+    The writer's paths are of the state's input; moto looks for them in the results.
+    """
+
+    def write(writer: Any, env: Any) -> None:
+        results = env.stack.pop()
+        writer.parargs.eval(env=env)
+        parameters = env.stack.pop()
+        env.stack += [results, parameters]
+        writer.resource_eval.eval_resource(env=env)
 
     def put_object(env: Any, resource_runtime_part: Any, state_credentials: Any) -> None:  # noqa: ARG001  # moto's
         parameters = env.stack.pop()
@@ -283,6 +294,7 @@ def _write_results() -> None:
         details = {"Bucket": bucket, "Key": f"{folder}/manifest.json"}
         env.stack.append({"MapRunArn": run.arn, "ResultWriterDetails": details})
 
+    _replace(ResultWriter, "_eval_body", write)
     _replace(ResourceEvalS3, "_handle_put_object", staticmethod(put_object))
 
 
