@@ -262,14 +262,15 @@ def _failed_map(env: Any, kind: StatesErrorNameType, cause: str) -> FailureEvent
 def _write_results() -> None:
     """Write the results of a distributed Map to S3, where moto writes an empty list of files.
 
-    The writer's paths are of the state's input; moto looks for them in the results.
+    Its place is read from the state's input; moto reads it from the results.
     """
 
     def write(writer: Any, env: Any) -> None:
-        results = env.stack.pop()
+        env.stack.append(env.states.get_input())
         writer.parargs.eval(env=env)
-        parameters = env.stack.pop()
-        env.stack += [results, parameters]
+        place = env.stack.pop()
+        env.stack.pop()
+        env.stack.append(place)
         writer.resource_eval.eval_resource(env=env)
 
     def put_object(env: Any, resource_runtime_part: Any, state_credentials: Any) -> None:  # noqa: ARG001  # moto's
@@ -294,8 +295,8 @@ def _write_results() -> None:
         details = {"Bucket": bucket, "Key": f"{folder}/manifest.json"}
         env.stack.append({"MapRunArn": run.arn, "ResultWriterDetails": details})
 
-    _replace(ResultWriter, "_eval_body", write)
     _replace(ResourceEvalS3, "_handle_put_object", staticmethod(put_object))
+    _replace(ResultWriter, "_eval_body", write)
 
 
 def _speak_s3() -> None:
