@@ -29,7 +29,7 @@ class Settings:
     ``function_processes`` is how many calls of one Lambda function are worked on at once; more of them wait.
 
     **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
-    **Raises**: ``LocalAwsError`` for a host that is not loopback.
+    **Raises**: ``LocalAwsError`` for a host that is not loopback, and for no process of a function.
     """
 
     state_folder: Path
@@ -46,3 +46,5 @@ class Settings:
     def __post_init__(self) -> None:
         if self.host != "localhost" and not ipaddress.ip_address(self.host).is_loopback:
             raise LocalAwsError(f"the local AWS listens on loopback only, not on {self.host!r}; use 127.0.0.1")
+        if self.function_processes < 1:
+            raise LocalAwsError(f"function_processes must be at least 1, not {self.function_processes}")

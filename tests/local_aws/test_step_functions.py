@@ -186,6 +186,7 @@ def distributed(process: dict[str, Any], **more: Any) -> dict[str, Any]:
     }
 
 
+SAY = {"Say": {"Type": "Pass", "End": True}}
 READER = {
     "Resource": "arn:aws:states:::s3:getObject",
     "ReaderConfig": {"InputType": "JSON"},
@@ -284,6 +285,21 @@ def test_failures_are_tolerated_up_to_the_threshold(flows: Flows, tolerated: dic
     else:
         kinds = [one.get("Error", "fine") for one in json.loads(found["output"])]
         assert kinds == ["Bad", "Bad", "fine", "fine"]
+
+
+def test_an_item_above_the_payload_limit_fails_the_map(flows: Flows) -> None:
+    put_items(flows, ["fits", "x" * 262_144])
+    found = flows.run({"All": distributed(SAY, ItemReader=READER)}, {"items_key": "items.json"})
+    assert (found["status"], found["error"]) == ("FAILED", "States.DataLimitExceeded")
+
+
+def test_results_above_the_payload_limit_need_a_writer(flows: Flows) -> None:
+    put_items(flows, ["x" * 10_000] * 30)
+    state = distributed(SAY, ItemReader=READER)
+    found = flows.run({"All": state}, {"items_key": "items.json"})
+    assert (found["status"], found["error"]) == ("FAILED", "States.DataLimitExceeded")
+    written = flows.run({"All": {**state, "ResultWriter": WRITER}}, {"items_key": "items.json", "at_once": 1})
+    assert written["status"] == "SUCCEEDED"
 
 
 def test_an_item_reader_s_error_can_be_caught(flows: Flows) -> None:
