@@ -143,6 +143,7 @@ def keep_quiet() -> None:
     """Have werkzeug and moto log warnings only; a request that fails is the client's to report."""
     for name in ("werkzeug", "moto"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # more calls at once than it keeps connections
 
 
 def forget_everything() -> None:

@@ -33,8 +33,8 @@ Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 PARTS: Final = (
     "local_aws.quotas",
     "local_aws.codebuild",
-    "local_aws.functions",
     "local_aws.step_functions",
+    "local_aws.functions",  # ends before the executions that wait for it
     "local_aws.event_bridge",
     "local_aws.cloudformation",
     "local_aws.sagemaker",

@@ -30,7 +30,7 @@ class Settings:
     decides what is left to chance (variants by weight, sampled captures).
 
     **Units**: ``port`` 0 lets the system choose; ``…_s`` seconds.
-    **Raises**: ``LocalAwsError`` for a host that is not loopback.
+    **Raises**: ``LocalAwsError`` for a host that is not loopback, and for no process of a function.
     """
 
     state_folder: Path
@@ -48,3 +48,5 @@ class Settings:
     def __post_init__(self) -> None:
         if self.host != "localhost" and not ipaddress.ip_address(self.host).is_loopback:
             raise LocalAwsError(f"the local AWS listens on loopback only, not on {self.host!r}; use 127.0.0.1")
+        if self.function_processes < 1:
+            raise LocalAwsError(f"function_processes must be at least 1, not {self.function_processes}")

@@ -63,18 +63,18 @@ def events(aws: LocalAws) -> Events:
     return Events(aws)
 
 
-def created(bucket: str, suffix: str) -> dict[str, Any]:
-    detail = {"bucket": {"name": [bucket]}, "object": {"key": [{"suffix": suffix}]}}
+def created(bucket: str, *key: Any) -> dict[str, Any]:
+    detail = {"bucket": {"name": [bucket]}, "object": {"key": list(key)}}
     return {"source": ["aws.s3"], "detail-type": ["Object Created"], "detail": detail}
 
 
 def test_objects_that_are_made_start_an_execution(events: Events) -> None:
     machine = events.make(SAY)
-    events.rule(created(events.bucket, "/_SUCCESS"), machine)
-    events.s3.put_object(Bucket=events.bucket, Key="day/part-0", Body=b"not this one")
-    answer = events.s3.put_object(Bucket=events.bucket, Key="day/_SUCCESS", Body=b"four")
-    events.s3.copy_object(Bucket=events.bucket, Key="b/_SUCCESS", CopySource=f"{events.bucket}/day/_SUCCESS")
-    upload = {"Bucket": events.bucket, "Key": "c/_SUCCESS"}
+    events.rule(created(events.bucket, {"wildcard": "data/*/_SUCCESS"}), machine)
+    events.s3.put_object(Bucket=events.bucket, Key="data/day/part-0", Body=b"not this one")
+    answer = events.s3.put_object(Bucket=events.bucket, Key="data/day/_SUCCESS", Body=b"four")
+    events.s3.copy_object(Bucket=events.bucket, Key="data/b/_SUCCESS", CopySource=f"{events.bucket}/data/day/_SUCCESS")
+    upload = {"Bucket": events.bucket, "Key": "data/c/_SUCCESS"}
     number = events.s3.create_multipart_upload(**upload)["UploadId"]
     part = events.s3.upload_part(**upload, UploadId=number, PartNumber=1, Body=b"five!")
     parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
@@ -82,7 +82,7 @@ def test_objects_that_are_made_start_an_execution(events: Events) -> None:
     put, copied, completed = events.inputs(machine, 3)
     assert put["detail"]["bucket"] == {"name": events.bucket}
     assert {name: put["detail"]["object"][name] for name in ("key", "size", "etag")} == {
-        "key": "day/_SUCCESS",
+        "key": "data/day/_SUCCESS",
         "size": 4,
         "etag": answer["ETag"].strip('"'),
     }
@@ -114,7 +114,7 @@ def test_a_transformer_writes_the_input(events: Events) -> None:
         "InputPathsMap": {"bucket": "$.detail.bucket.name", "key": "$.detail.object.key", "at": "$.detail.object"},
         "InputTemplate": '{"success_file": {"bucket": <bucket>, "key": <key>}, "note": "made <key>", "size": <at>}',
     }
-    events.rule(created(events.bucket, "done"), machine, InputTransformer=transformer)
+    events.rule(created(events.bucket, {"suffix": "done"}), machine, InputTransformer=transformer)
     events.s3.put_object(Bucket=events.bucket, Key='a "b"/done', Body=b"x")
     (found,) = events.inputs(machine, 1)
     assert found["success_file"] == {"bucket": events.bucket, "key": 'a "b"/done'}

@@ -139,6 +139,8 @@ class Runs:
     def _pool(self, deployment: Deployment) -> Pool:
         place, old = (deployment.region, deployment.name), None
         with self._lock:
+            if self._stopping.is_set():
+                raise ServiceError("ServiceException", "the local AWS is being stopped", 503)
             kept = self._pools.get(place)
             if kept is None or kept[0] != deployment.fingerprint:
                 old = kept

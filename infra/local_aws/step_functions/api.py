@@ -18,7 +18,7 @@ from local_aws.services import Operation
 from local_aws.settings import ACCOUNT
 from local_aws.step_functions.definition import read_definition
 from local_aws.step_functions.executions import Execution, Machine
-from local_aws.step_functions.interpreter import Running, forget_threads
+from local_aws.step_functions.interpreter import Running
 from local_aws.step_functions.map_runs import MapRun
 
 if TYPE_CHECKING:
@@ -94,7 +94,6 @@ class StepFunctions:
             execution.stop()
         for thread in self._threads:
             thread.join(_STOP_S)
-        forget_threads()
 
     # --- state machines
 

@@ -53,7 +53,6 @@ class Execution:
     cause: str | None = None
     history: History = field(default_factory=History)
     environment: Environment = field(init=False)
-    ended: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
@@ -77,6 +76,7 @@ class Execution:
             cloud_watch_logging_session=None,
             activity_store={},
         )
+        self.environment.next_state_name = self.machine.program.start_at.start_at_name  # from here on it can be stopped
         self.environment.event_manager = self.history
         full: Any = FULL
         self.history.on_full = lambda: self.environment.set_error(full)
@@ -88,9 +88,10 @@ class Execution:
         self.on_change(self)
         try:
             self.machine.program.eval(self.environment)
-        finally:
-            self._conclude(self.environment.program_state())
-            self.ended.set()
+        except RuntimeError:  # moto's, for a program that was stopped before it began
+            if self.status == "RUNNING":
+                raise
+        self._conclude(self.environment.program_state())
 
     def _conclude(self, state: ProgramState) -> None:
         if self.history.full:  # whatever failed after it

@@ -10,6 +10,7 @@ import logging
 import random
 import sys
 import threading
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,7 +42,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.states import ItemData, MapData
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
-from moto.stepfunctions.parser.utils import TMP_THREADS
 
 from local_aws import shapes
 from local_aws.step_functions.executions import COMPACT, Execution
@@ -106,8 +106,12 @@ def _client(region: str, service: str, state_credentials: Any = None) -> Any:  #
 def _call_this_aws() -> None:
     """Have tasks call this AWS by its own clients, and SageMaker's transform jobs known: moto only forwards them."""
     for name, module in list(sys.modules.items()):
-        if name.startswith("moto.stepfunctions.parser.") and hasattr(module, "boto_client_for"):
+        if not name.startswith("moto.stepfunctions.parser."):
+            continue
+        if hasattr(module, "boto_client_for"):
             _replace(module, "boto_client_for", _client)
+        if hasattr(module, "TMP_THREADS"):
+            _replace(module, "TMP_THREADS", deque(maxlen=0))  # moto never empties its list of threads
     known = vars(state_task_factory)["state_task_service_for"]
     if getattr(known, "repaired", False):
         return
@@ -154,13 +158,8 @@ def _wait_as_set() -> None:
 
 def _hold_to_the_payload_limit() -> None:
     """Measure payloads without the spaces of moto's JSON, and a task's parameters too, which moto lets pass."""
-
-    def is_within_size_quota(value: Any) -> bool:
-        text = value if isinstance(value, str) else to_json_str(value, separators=COMPACT)
-        return len(text.encode()) <= MOST_PAYLOAD_BYTES
-
     for module in (state, state_task_service):
-        _replace(module, "is_within_size_quota", is_within_size_quota)
+        _replace(module, "is_within_size_quota", _fits)
     before = state_task_service.StateTaskService._before_eval_execution
     if getattr(before, "repaired", False):
         return
@@ -171,6 +170,11 @@ def _hold_to_the_payload_limit() -> None:
 
     _replace(before_eval_execution, "repaired", True)
     _replace(state_task_service.StateTaskService, "_before_eval_execution", before_eval_execution)
+
+
+def _fits(value: Any) -> bool:
+    text = value if isinstance(value, str) else to_json_str(value, separators=COMPACT)
+    return len(text.encode()) <= MOST_PAYLOAD_BYTES
 
 
 def _leave_terminal_errors_uncaught() -> None:
@@ -211,6 +215,10 @@ def _run_items_as_executions() -> None:
             running.map_runs[run.arn] = run
         env.heap[_MAP_RUN] = run
         inputs = [_input_of(env, eval_input, index, item) for index, item in enumerate(items)]
+        for index, given in enumerate(inputs):
+            if not _fits(given):
+                kind = StatesErrorNameType.StatesStatesDataLimitExceeded
+                raise _failed_map(env, kind, f"item {index} is larger than {MOST_PAYLOAD_BYTES} bytes")
         run.run(inputs, env.is_running)
         if run.status == "FAILED":
             kind = StatesErrorNameType.StatesExceedToleratedFailureThreshold
@@ -317,8 +325,3 @@ def _speak_s3() -> None:
 def _model_of(task: Any) -> Any:
     action = task.resource.api_action
     return shapes.service_model(task._get_boto_service_name()).operation_model(action[0].upper() + action[1:])
-
-
-def forget_threads() -> None:
-    """Empty moto's list of threads, which only grows."""
-    TMP_THREADS.clear()
