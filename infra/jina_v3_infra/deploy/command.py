@@ -26,6 +26,7 @@ from jina_v3_infra.deploy.leftovers import Leftovers, find_leftovers
 from jina_v3_infra.deploy.preflight import Preflight, ask_prices, identify, run_preflight
 from jina_v3_infra.deploy.reference import write_reference
 from jina_v3_infra.deploy.screen import Screen
+from jina_v3_infra.deploy.stack_state import find_stack
 from jina_v3_infra.deploy.status import read_status
 from jina_v3_infra.deploy.steps import StepInterrupted, choose_steps, run_steps
 from jina_v3_infra.deploy.toml_text import write_toml
@@ -217,9 +218,9 @@ def _show_endpoint(call: Call, account: Account) -> None:
 def _destroy(call: Call) -> int:
     account, deployment, screen = call.open_account(), call.deployment, call.screen
     caller = identify(account, deployment)
-    what = f"{' and '.join(reversed(deployment.stacks))} in {account.region} of account {caller}"
-    data = ", and all data in the bucket" if call.words.delete_data else ""
     if not call.words.yes:
+        what = f"{' and '.join(_doomed(account, deployment))} in {account.region} of account {caller}"
+        data = ", and all data in the bucket" if call.words.delete_data else ""
         if not screen.is_terminal:
             raise CommandError(f"this would delete {what}{data}; give --yes, since there is no terminal to ask on")
         if not screen.ask(f"delete {what}{data}?"):
@@ -227,6 +228,13 @@ def _destroy(call: Call) -> int:
             return FAILED
     record = Destroying(account=account, deployment=deployment, screen=screen, delete_data=call.words.delete_data).run()
     return _show_leftovers(screen, find_leftovers(account, deployment, record), kept=bool(record.kept))
+
+
+def _doomed(account: Account, deployment: Deployment) -> list[str]:
+    """Return the stacks that destroying deletes: those of the configuration, and others of its name that stand."""
+    names = (deployment.batch_stack, deployment.endpoint_stack, deployment.foundation_stack)
+    cloudformation = account.client("cloudformation")
+    return [name for name in names if name in deployment.stacks or find_stack(cloudformation, name) is not None]
 
 
 def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
