@@ -14,7 +14,7 @@ from jina_v3_batch.run import Run
 _STATE: Final = re.compile(r"jobs/(\d+)/(files|state-(\d+))\.json")
 
 
-def new_state(files: int, stale: dict[str, list[str]]) -> dict[str, Any]:
+def new_state(files: int) -> dict[str, Any]:
     """Return the account before the first attempt.
 
     ``outstanding``: by a file's index how often it failed, and why last. ``rewritten``: files that are to be read from
@@ -26,7 +26,7 @@ def new_state(files: int, stale: dict[str, list[str]]) -> dict[str, Any]:
         "verified": {},
         "given_up": {},
         "rewritten": {},
-        "stale": stale,
+        "stale": {},
         "transforms": [],
         "waits": 0,
     }

@@ -10,11 +10,14 @@ looked at, the plain one first.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from jina_v3_batch.places import Place
 from jina_v3_batch.store import Store
 
-SUFFIX = ".out"
+SUFFIX: Final = ".out"
+SHARDS: Final = ".shards/"
+"""Stands between the name of a file that was cut and those of its shards."""
 
 
 def kept_parts(source: Place, keys: Iterable[str]) -> tuple[str, ...]:
@@ -32,6 +35,12 @@ def kept_parts(source: Place, keys: Iterable[str]) -> tuple[str, ...]:
 def candidates(output: Place, kept: Sequence[str], key: str) -> list[str]:
     """Return the keys an output may have, for a file's key relative to its manifest's prefix."""
     return [f"{output.prefix}{part}{key}{SUFFIX}" for part in kept]
+
+
+def whole_output(key: str) -> str:
+    """Return the name that the output of a shard's file would have if it had not been cut."""
+    name, cut, _ = key.partition(SHARDS)
+    return f"{name}{SUFFIX}" if cut else key
 
 
 def find_output(store: Store, output: Place, kept: Sequence[str], key: str) -> str | None:

@@ -13,7 +13,7 @@ from jina_v3_batch.dataset import DataFile, find_format, list_dataset, total_byt
 from jina_v3_batch.errors import PreflightError
 from jina_v3_batch.estimate import Estimate, estimate, tokens_of
 from jina_v3_batch.job_state import new_state, write_state
-from jina_v3_batch.outputs import candidates
+from jina_v3_batch.outputs import candidates, kept_parts, whole_output
 from jina_v3_batch.places import Place, check_allowed
 from jina_v3_batch.planning import FileSet, JobFiles, plan_jobs
 from jina_v3_batch.preflight import Findings, inspect
@@ -27,11 +27,14 @@ _INHERITED: Final = ("task", "dimensions", "embedding_type", "format")
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
+    """``fresh`` are the keys of files of which nothing is verified."""
+
     request: Request
     output: Place
     form: str
     findings: Findings
     instances: int
+    fresh: tuple[str, ...]
 
 
 def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
         request.dimensions or MODEL_DIMENSIONS,
     )
     fresh = list(findings.files) if fresh else []
-    planned = _Plan(request, output, form, findings, instances)
+    planned = _Plan(request, output, form, findings, instances, tuple(file.key for file in fresh))
     shards: list[DataFile] = []
     if event.get("resharded"):
         pieces = run.read("pieces.json")
@@ -110,11 +113,11 @@ def _write(
     """Check the cost, write the plan and its jobs, and say what comes next."""
     _check_cost(run, planned.request, whole)
     decision = "dry_run" if planned.request.dry_run else "embed" if jobs else "nothing"
-    stale = _stale_outputs(run, planned, carried, jobs)
     if decision == "embed":
+        _delete_stale(run, planned, carried, jobs)
         for number, job in enumerate(jobs):
             run.write(f"jobs/{number}/files.json", job.describe())
-            write_state(run, number, 0, new_state(len(job.files), stale.get(number, {})))
+            write_state(run, number, 0, new_state(len(job.files)))
         run.write("jobs.json", [{"run": run.name, "job": number, "attempt": 0} for number in range(len(jobs))])
     if planned.request.resume:
         run.write("carried.json", carried.describe())
@@ -275,17 +278,13 @@ def _check_places(run: Run, request: Request) -> Place:
     return output
 
 
-def _stale_outputs(
-    run: Run, planned: _Plan, carried: Carried, jobs: Sequence[JobFiles]
-) -> dict[int, dict[str, list[str]]]:
-    """Return outputs that earlier runs left for files that are not verified, by job and file."""
+def _delete_stale(run: Run, planned: _Plan, carried: Carried, jobs: Sequence[JobFiles]) -> None:
+    """Delete what earlier runs left of files that are embedded now, whole or in shards; verified outputs stay."""
     if not planned.request.resume:
-        return {}
-    there = {item.key for item in run.store.list(planned.output)} - carried.outputs
-    found: dict[int, dict[str, list[str]]] = {}
-    for number, job in enumerate(jobs):
-        for index, file in enumerate(job.files):
-            keys = [key for key in candidates(planned.output, job.kept, file.key) if key in there]
-            if keys:
-                found.setdefault(number, {})[str(index)] = keys
-    return found
+        return
+    dataset, output = planned.request.dataset, planned.output
+    whole = kept_parts(dataset, planned.fresh)
+    wanted = {place for key in planned.fresh for place in candidates(output, whole, key)}
+    wanted |= {place for job in jobs for file in job.files for place in candidates(output, job.kept, file.key)}
+    there = {item.key for item in run.store.list(output)} - carried.outputs
+    run.store.delete(output.bucket, sorted(key for key in there if key in wanted or whole_output(key) in wanted))

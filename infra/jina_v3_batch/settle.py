@@ -14,7 +14,7 @@ from jina_v3_batch.run import Run
 _FIRST_WAIT_S: Final = 60
 _LONGEST_WAIT_S: Final = 1800
 MOST_WAITS: Final = 60
-"""Attempts in a row without a machine before a job is given up: about 29 hours."""
+"""Attempts in a row without a machine before a job is given up: about 20 hours."""
 _WAITS_OF_STARTED: Final = 5
 """Of jobs in a row that had begun: then a file may be what the service calls an internal error."""
 _MESSAGE: Final = 500

@@ -12,6 +12,7 @@ from typing import Any, Final
 from jina_v3_batch.dataset import DataFile
 from jina_v3_batch.errors import RunStateError
 from jina_v3_batch.lines import Line, is_blank, read_chunks, split_lines, unpack
+from jina_v3_batch.outputs import SHARDS
 from jina_v3_batch.places import Place, read_place
 from jina_v3_batch.run import Run
 
@@ -98,7 +99,7 @@ class _Cutter:
     def __init__(self, run: Run, event: Mapping[str, Any]) -> None:
         self._run = run
         suffix = event["key"].removesuffix(".gz").rpartition(".")[2]
-        self._name = f"{event['key']}.shards/{event['piece']:06d}-{{:05d}}.{suffix}"
+        self._name = f"{event['key']}{SHARDS}{event['piece']:06d}-{{:05d}}.{suffix}"
         self._most: int | None = event["shard_bytes"]
         self._writer: Any = None
         self._key = ""

@@ -45,7 +45,7 @@ class Store:
         try:
             return int(self._s3.head_object(Bucket=bucket, Key=key)["ContentLength"])
         except ClientError as error:
-            if _absent(error):
+            if self._absent(error, bucket, key):
                 return None
             raise
 
@@ -60,7 +60,7 @@ class Store:
         try:
             return self._s3.get_object(Bucket=bucket, Key=key, **extra)["Body"]
         except ClientError as error:
-            if error.response["Error"]["Code"] in ("PreconditionFailed", "412") or _absent(error):
+            if error.response["Error"]["Code"] in ("PreconditionFailed", "412") or self._absent(error, bucket, key):
                 raise ChangedError(f"s3://{bucket}/{key} changed, or went, after the run was planned") from None
             raise
 
@@ -77,7 +77,7 @@ class Store:
         try:
             return json.loads(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         except ClientError as error:
-            if _absent(error):
+            if self._absent(error, bucket, key):
                 return None
             raise
 
@@ -101,6 +101,17 @@ class Store:
     def writer(self, bucket: str, key: str) -> ObjectWriter:
         """Open an object to be written as a stream."""
         return ObjectWriter(self._s3, bucket, key)
+
+    def _absent(self, error: ClientError, bucket: str, key: str) -> bool:
+        """Say whether an error means that an object is not there.
+
+        S3 answers 403 where listing is allowed for some prefixes only: the request for one object names none.
+        """
+        code = error.response["Error"]["Code"]
+        if code not in ("403", "AccessDenied", "Forbidden"):
+            return code in ("404", "NoSuchKey", "NotFound")
+        found = self._s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", ())
+        return not any(item["Key"] == key for item in found)
 
     def _range(self, bucket: str, key: str, span: str) -> bytes:
         body: bytes = self._s3.get_object(Bucket=bucket, Key=key, Range=span)["Body"].read()
@@ -149,7 +160,3 @@ class ObjectWriter:
             self._send(bytes(self._waiting))
         parts = [{"ETag": etag, "PartNumber": number} for number, etag in enumerate(self._etags, 1)]
         self._s3.complete_multipart_upload(**self._where, UploadId=self._upload, MultipartUpload={"Parts": parts})
-
-
-def _absent(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] in ("404", "NoSuchKey", "NotFound")

@@ -1,5 +1,6 @@
 """Whole runs: the state machine over our steps, and our serving code behind the service's rules."""
 
+import dataclasses
 import gzip
 import io
 import json
@@ -385,3 +386,44 @@ def test_a_resumed_run_takes_up_single_shards_of_a_file(batch):
     assert again["bad"]["not_json"]["first"][0]["line"] == 2001
     assert len(batch.service.requests) == 1
     assert len(outputs(batch)) == 2001
+
+
+def test_parquet_that_lost_a_row_or_its_account_is_no_output(batch):
+    for number in range(3):
+        batch.put(f"{number}.parquet", parquet(text=["x"] * 10))
+
+    def damaged(_job, key, out):
+        table = pq.read_table(io.BytesIO(out))
+        sink = io.BytesIO()
+        if key == "0.parquet":
+            pq.write_table(table.replace_schema_metadata(None), sink)
+        elif key == "1.parquet":
+            summary = {"rows": 9, "embedded": 9, "tokens": 1, "errors": {}, "first_errors": []}
+            metadata = {"jina_v3.summary": json.dumps(summary)}
+            pq.write_table(table.slice(1).replace_schema_metadata(metadata), sink)
+        else:
+            return out[: len(out) // 2]
+        return sink.getvalue()
+
+    batch.service.before_file = damaged
+    messages = {one["file"]: one["message"] for one in batch.run(dimensions=8)["outstanding"]}
+    assert "footer lacks 'jina_v3.summary'" in messages["0.parquet"]
+    assert "10 rows went in, 9 came out" in messages["1.parquet"]
+    assert "no Parquet that can be read" in messages["2.parquet"]
+
+
+def test_a_resumed_run_removes_what_is_left_of_a_file_that_is_now_cut(batch):
+    batch.settings = dataclasses.replace(batch.settings, instances=1)
+    for number in range(2):
+        lines = [record(f"{number}-{one}", pad="p" * 5000) for one in range(1800)]
+        batch.put(f"{number}.jsonl", b"".join(lines))
+    batch.service.before_file = lambda _job, key, out: out.split(b"\n", 1)[1] if key == "1.jsonl" else None
+    assert batch.run(dimensions=2)["files"] == {"all": 2, "verified": 1, "outstanding": 1}
+    batch.settings = dataclasses.replace(batch.settings, instances=2)
+    batch.service.before_file = lambda *_: None
+    assert batch.run("run-2", resume="run-1")["outcome"] == "complete"
+    names = [key.removeprefix("batch/vectors/run-1/") for key in batch.keys("batch/vectors/run-1/")]
+    assert "0.jsonl.out" in names
+    assert "1.jsonl.out" not in names
+    assert sum(name.startswith("1.jsonl.shards/") for name in names) > 1
+    assert len(outputs(batch)) == 3600
