@@ -24,9 +24,10 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 
 from local_aws import shapes
+from local_aws.moto_repairs import replace
 from local_aws.step_functions.jobs import TransformJobs
 from local_aws.step_functions.map_repairs import run_items_as_executions, write_results
-from local_aws.step_functions.running import client, fits, replace
+from local_aws.step_functions.running import client, fits
 from local_aws.step_functions.waiting import pause
 
 if TYPE_CHECKING:

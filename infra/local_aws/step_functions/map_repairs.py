@@ -20,8 +20,9 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.result_writer_decl import ResultWriter
 from moto.stepfunctions.parser.asl.eval.states import ItemData, MapData
 
+from local_aws.moto_repairs import replace
 from local_aws.step_functions.map_runs import MapRun, machine_of_items
-from local_aws.step_functions.running import MOST_PAYLOAD_BYTES, client, current, fits, replace
+from local_aws.step_functions.running import MOST_PAYLOAD_BYTES, client, current, fits
 
 _MAP_RUN: Final = "local-aws-map-run"
 

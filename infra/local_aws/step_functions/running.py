@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from moto.stepfunctions.parser.asl.component.common.retry import jitter_strategy_decl
 from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 
+from local_aws.moto_repairs import replace
 from local_aws.step_functions.executions import COMPACT, Execution
 from local_aws.step_functions.map_runs import MapRun
 from local_aws.step_functions.waiting import scale
@@ -60,8 +61,3 @@ def fits(value: Any) -> bool:
     """Tell whether a payload is within the service's limit."""
     text = value if isinstance(value, str) else to_json_str(value, separators=COMPACT)
     return len(text.encode()) <= MOST_PAYLOAD_BYTES
-
-
-def replace(owner: Any, name: str, value: Any) -> None:
-    """Put something of ours in a class or a module of moto's."""
-    setattr(owner, name, value)
