@@ -107,7 +107,7 @@ class StepFunctions:
 
     def get_execution_history(self, _region: str, parameters: dict[str, Any]) -> dict[str, Any]:
         """Return the events of an execution."""
-        events: list[Any] = self._execution(parameters["executionArn"]).history.get_event_history()
+        events = self._execution(parameters["executionArn"]).history.events()
         if parameters.get("reverseOrder"):
             events.reverse()
         return page("events", events, parameters, _EVENTS)
