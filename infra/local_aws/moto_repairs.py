@@ -42,7 +42,7 @@ def check_version(installed: str) -> None:
         )
 
 
-def _replace(owner: Any, name: str, value: Any) -> None:
+def replace(owner: Any, name: str, value: Any) -> None:
     """Put something of ours in a class or a module of moto's."""
     setattr(owner, name, value)
 
@@ -65,7 +65,7 @@ def leave_bucket_policies_alone() -> None:
     def get_permission(_bucket: Any, _action: str, _resource: str) -> Any:
         return PermissionResult.NEUTRAL
 
-    _replace(FakeBucket, "get_permission", get_permission)
+    replace(FakeBucket, "get_permission", get_permission)
 
 
 def scale_inference_components() -> None:
@@ -75,7 +75,7 @@ def scale_inference_components() -> None:
     known = shapes.input_shape("application-autoscaling", "RegisterScalableTarget").members["ScalableDimension"].enum
     dimensions = Enum("ScalableDimensionValueSet", {value: value for value in known})  # type: ignore[misc]  # from data
     for module in (models, responses):
-        _replace(module, "ScalableDimensionValueSet", dimensions)
+        replace(module, "ScalableDimensionValueSet", dimensions)
 
 
 def change_keys_of_log_groups() -> None:
@@ -89,7 +89,7 @@ def change_keys_of_log_groups() -> None:
         return EmptyResult()
 
     for name in ("associate_kms_key", "disassociate_kms_key"):
-        _replace(LogsResponse, name, associate_kms_key)
+        replace(LogsResponse, name, associate_kms_key)
 
 
 def keep_settings_of_functions() -> None:
@@ -132,11 +132,11 @@ def keep_settings_of_functions() -> None:
         update_code(function, code)
         return get_configuration(function)
 
-    _replace(init, "repaired", True)
-    _replace(LambdaFunction, "__init__", init)
-    _replace(LambdaFunction, "get_configuration", get_configuration)
-    _replace(LambdaFunction, "update_configuration", update_configuration)
-    _replace(LambdaFunction, "update_function_code", update_function_code)
+    replace(init, "repaired", True)
+    replace(LambdaFunction, "__init__", init)
+    replace(LambdaFunction, "get_configuration", get_configuration)
+    replace(LambdaFunction, "update_configuration", update_configuration)
+    replace(LambdaFunction, "update_function_code", update_function_code)
 
 
 def keep_quiet() -> None:

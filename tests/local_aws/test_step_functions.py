@@ -136,7 +136,7 @@ def test_an_execution_ends_when_its_history_is_full(flows: Flows, monkeypatch: p
 @pytest.mark.slow
 def test_a_history_is_full_with_25000_events(flows: Flows) -> None:
     execution = flows.start(flows.make(endless()), {"n": 1})
-    found = flows.finish(execution)
+    found = flows.finish(execution, limit_s=240)
     assert found["cause"] == "The execution reached the maximum number of history events (25000)."
     assert len(flows.kinds(execution)) == 25_000
 

@@ -32,8 +32,8 @@ class Flows:
         started = self.api.start_execution(stateMachineArn=machine, input=json.dumps(given or {}), **more)
         return str(started["executionArn"])
 
-    def finish(self, execution: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 60
+    def finish(self, execution: str, limit_s: float = 60) -> dict[str, Any]:
+        deadline = time.monotonic() + limit_s
         while (found := self.api.describe_execution(executionArn=execution))["status"] == "RUNNING":
             assert time.monotonic() < deadline, self.events(execution)
             time.sleep(0.02)

@@ -22,6 +22,7 @@ from moto.scheduler.models import EventBridgeSchedulerBackend
 from local_aws.errors import LocalAwsError
 from local_aws.event_bridge.expressions import check_expression
 from local_aws.event_bridge.targets import check_target
+from local_aws.moto_repairs import replace
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
@@ -51,10 +52,6 @@ def repair_events() -> None:
     _check_schedules()
 
 
-def _replace(owner: Any, name: str, value: Any) -> None:
-    setattr(owner, name, value)
-
-
 def _deliver_by_our_bus() -> None:
     """Deliver custom events too by the bus: moto has no state machines, topics and functions for targets."""
 
@@ -64,7 +61,7 @@ def _deliver_by_our_bus() -> None:
             event["time"] = datetime.fromtimestamp(event["time"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         _CURRENT["aws"].bus.offer(rule, event)
 
-    _replace(Rule, "send_to_targets", send_to_targets)
+    replace(Rule, "send_to_targets", send_to_targets)
 
 
 def _tell_of_objects() -> None:
@@ -88,7 +85,7 @@ def _tell_of_objects() -> None:
         }
         _CURRENT["aws"].bus.publish(bucket.region_name, "aws.s3", "Object Created", detail, [bucket.arn])
 
-    _replace(notifications, "_send_event_bridge_message", send)
+    replace(notifications, "_send_event_bridge_message", send)
     put = S3Backend.put_object
     if getattr(put, "repaired", False):
         return
@@ -98,8 +95,8 @@ def _tell_of_objects() -> None:
         silent = {"disable_notification": True} if named.get("multipart") is not None else {}
         return put(backend, *given, **named | silent)
 
-    _replace(put_object, "repaired", True)
-    _replace(S3Backend, "put_object", put_object)
+    replace(put_object, "repaired", True)
+    replace(S3Backend, "put_object", put_object)
 
 
 def _describe_notifications() -> None:
@@ -119,8 +116,8 @@ def _describe_notifications() -> None:
             response.serialized = serialized
         return describe(response)
 
-    _replace(get_bucket_notification, "repaired", True)
-    _replace(S3Response, "get_bucket_notification", get_bucket_notification)
+    replace(get_bucket_notification, "repaired", True)
+    replace(S3Response, "get_bucket_notification", get_bucket_notification)
 
 
 def _check_rules() -> None:
@@ -137,8 +134,8 @@ def _check_rules() -> None:
                 raise RuleError(str(error)) from None
         put(backend, name, event_bus_arn, targets)
 
-    _replace(put_targets, "repaired", True)
-    _replace(EventsBackend, "put_targets", put_targets)
+    replace(put_targets, "repaired", True)
+    replace(EventsBackend, "put_targets", put_targets)
 
 
 def _check_schedules() -> None:
@@ -146,7 +143,7 @@ def _check_schedules() -> None:
     for name in ("create_schedule", "update_schedule"):
         write = getattr(EventBridgeSchedulerBackend, name)
         if not getattr(write, "repaired", False):
-            _replace(EventBridgeSchedulerBackend, name, _checked(write))
+            replace(EventBridgeSchedulerBackend, name, _checked(write))
 
 
 def _checked(write: Any) -> Any:
@@ -164,5 +161,5 @@ def _checked(write: Any) -> Any:
             raise ScheduleError(str(error)) from None
         return write(backend, **given)
 
-    _replace(checked, "repaired", True)
+    replace(checked, "repaired", True)
     return checked

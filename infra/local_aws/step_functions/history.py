@@ -57,3 +57,8 @@ class History(EventManager):
         if tell:
             self.on_full()
         return int(context.last_published_event_id)
+
+    def events(self) -> list[Any]:
+        """Return what is written down; moto copies every event of a history for each page of it."""
+        with self._guard:
+            return list(self._history_event_list)
