@@ -197,6 +197,7 @@ class World:
 def settings_of(*, instances: int, jobs: int, usd_per_hour: float, tokens_per_s: float) -> Settings:
     """Return the function's settings for a simulation."""
     return Settings(
+        name="simulated",
         bucket=_BUCKET,
         model="simulated",
         instance_type="ml.g6.xlarge",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -21,6 +20,8 @@ _MEDIA_TYPES: Final = {
 REWRITTEN: Final = "rewritten"
 """Copies of files without the records that are too large; their keys are those of the files."""
 _INVOCATION_S: Final = 3600
+_RETRIES: Final = 1
+"""Of a request within a job: a file that kills its container does so each time, and takes others' requests along."""
 _LONGEST_S: Final = 5 * 24 * 3600
 _TAGS: Final = 40
 
@@ -42,7 +43,7 @@ def job(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
         "run": run.name,
         "job": number,
         "attempt": attempt,
-        "name": job_name(run.name, plan["started"], number, attempt),
+        "name": job_name(run.settings.name, run.name, plan["started"], number, attempt),
         "request": transform_request(run, plan, files, len(chosen), f"s3://{run.place.bucket}/{run.key(manifest)}"),
         "splits": plan["format"] != "parquet",
         "timeout_s": _timeout_s(plan, len(chosen)),
@@ -64,14 +65,15 @@ def rewritten_place(run: Run, number: int) -> Place:
     return run.place.below(REWRITTEN).below(str(number))
 
 
-def job_name(run: str, started: object, number: int, attempt: int) -> str:
+def job_name(deployment: str, run: str, started: object, number: int, attempt: int) -> str:
     """Return a name for a transform job, unique for ever; the state machine puts ``-`` and a number of retries to it.
+
+    It begins with the deployment's, which the state machine's role allows; the job's tag names the run.
 
     **Source**: ``CreateTransformJob``: letters, digits and single hyphens, 63 characters at most.
     """
-    shown = re.sub(r"[^a-zA-Z0-9]+", "-", run).strip("-")[:26].strip("-") or "run"
     digest = hashlib.sha256(f"{run} {started}".encode()).hexdigest()[:10]
-    return f"{shown}-{digest}-{number}-{attempt}"
+    return f"{deployment}-{digest}-{number}-{attempt}"
 
 
 def transform_request(run: Run, plan: Mapping[str, Any], files: JobFiles, count: int, manifest: str) -> dict[str, Any]:
@@ -90,7 +92,7 @@ def transform_request(run: Run, plan: Mapping[str, Any], files: JobFiles, count:
         "MaxConcurrentTransforms": plan["max_concurrent_transforms"],
         "MaxPayloadInMB": plan["max_payload_mb"],
         "BatchStrategy": "MultiRecord",
-        "ModelClientConfig": {"InvocationsTimeoutInSeconds": _INVOCATION_S, "InvocationsMaxRetries": 3},
+        "ModelClientConfig": {"InvocationsTimeoutInSeconds": _INVOCATION_S, "InvocationsMaxRetries": _RETRIES},
         "Environment": _environment(plan),
         "TransformInput": {
             "DataSource": {"S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": manifest}},

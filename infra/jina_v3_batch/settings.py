@@ -15,11 +15,12 @@ PREFIX = "JINA_V3_BATCH_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The deployment, as the steps need to know it.
+    """The deployment of a ``name``, as the steps need to know it.
 
     **Units**: ``usd_per_hour`` of one machine, ``tokens_per_s`` of one machine; None is unknown or no limit.
     """
 
+    name: str
     bucket: str
     model: str
     instance_type: str
@@ -58,6 +59,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """
     read = _Reader(environment)
     return Settings(
+        name=read.text("NAME"),
         bucket=read.text("BUCKET"),
         model=read.text("MODEL"),
         instance_type=read.text("INSTANCE_TYPE"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from botocore.exceptions import ClientError
 
@@ -22,9 +23,9 @@ def check_batch(account: Account, deployment: Deployment) -> list[Finding]:
     batch = deployment.batch
     if batch is None:
         return []
-    findings = [] if batch.archive is None else examine(ARCHIVE, lambda: _archive(account, str(batch.archive)))
+    findings = [] if batch.archive is None else examine(ARCHIVE, partial(_archive, account, batch.archive))
     for place in dict.fromkeys([*batch.datasets, *batch.results]):
-        findings += examine(PLACES, lambda place=place: _place(account, deployment, batch, place))  # type: ignore[misc]
+        findings += examine(PLACES, partial(_place, account, deployment, batch, place))
     return findings
 
 

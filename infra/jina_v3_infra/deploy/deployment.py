@@ -69,7 +69,9 @@ class Deploying:
             title = f"the endpoint: {self.deployment.endpoint_stack}"
             steps.append(Step(name=ENDPOINT, title=title, run=self._endpoint))
         if self.deployment.batch is not None:
-            steps.append(Step(name=BATCH, title=f"batch transform: {self.deployment.batch_stack}", run=self._batch))
+            steps.append(
+                Step(name=BATCH, title=f"state machine and model: {self.deployment.batch_stack}", run=self._batch)
+            )
         return steps
 
     @property
