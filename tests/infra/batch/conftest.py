@@ -22,6 +22,7 @@ BUCKET = "deployment"
 DEFINITION = Path(jina_v3_batch.__file__).with_name("state_machine.asl.json")
 
 SETTINGS = Settings(
+    name="deployment",
     bucket=BUCKET,
     model="jina-v3-model",
     instance_type="ml.g6.xlarge",

@@ -28,6 +28,7 @@ from jina_v3_batch.sizing import (
     shard_bytes,
     text_requests,
 )
+from jina_v3_infra.config.fields import NAME
 
 TYPES = ["float", "base64", "binary", "ubinary", "int8"]
 OUTPUT_BYTES = {"float": 13 * 1024, "base64": 5464, "binary": 4.5 * 128, "ubinary": 3.6 * 128, "int8": 4.2 * 1024}
@@ -133,12 +134,13 @@ def test_samples_are_spread_over_the_listing(count, most):
     assert len(chosen) >= min(count, most) - 2
 
 
-@given(st.text(max_size=80), st.integers(0, 10_000), st.integers(0, 999))
-def test_job_names_are_what_sagemaker_takes(run, number, attempt):
-    name = job_name(run, "then", number, attempt) + "-5"
+@given(st.from_regex(NAME, fullmatch=True), st.text(max_size=80), st.integers(0, 10_000), st.integers(0, 999))
+def test_job_names_are_what_sagemaker_takes_and_the_role_allows(deployment, run, number, attempt):
+    name = job_name(deployment, run, "then", number, attempt) + "-5"
     assert len(name) <= 63
     assert all(part.isascii() and part.isalnum() for part in name.split("-"))
-    assert name != job_name(run, "later", number, attempt) + "-5"
+    assert name.startswith(f"{deployment}-")
+    assert name != job_name(deployment, run, "later", number, attempt) + "-5"
 
 
 @given(st.lists(st.sampled_from(["a", "c/a", "b/c/a", "c/c/a", "x/c/a", "a/b/c/a"]), unique=True, min_size=1))

@@ -20,6 +20,7 @@ from jina_v3_batch.settings import read_settings
 from jina_v3_batch.store import Store
 
 ENVIRONMENT = {
+    "JINA_V3_BATCH_NAME": "deployment",
     "JINA_V3_BATCH_BUCKET": "deployment",
     "JINA_V3_BATCH_MODEL": "model",
     "JINA_V3_BATCH_INSTANCE_TYPE": "ml.g6.xlarge",
