@@ -14,6 +14,7 @@ from tests.support.state_machine import StateError, Walk
 import jina_v3_batch
 from jina_v3_batch.errors import BatchError
 from jina_v3_batch.function import take_step
+from jina_v3_batch.places import Place
 from jina_v3_batch.run import Run
 from jina_v3_batch.settings import Settings
 from jina_v3_batch.store import Store
@@ -104,14 +105,23 @@ class Batch:
         return json.loads(self.read(key))
 
 
-@pytest.fixture
-def s3() -> Iterator[Any]:
+@pytest.fixture(scope="module")
+def service() -> Iterator[Any]:
+    """One moto a module: to begin it anew takes longer than most tests."""
     with mock_aws():
         client = boto3.client(
             "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
         )
         client.create_bucket(Bucket=BUCKET)
         yield client
+
+
+@pytest.fixture
+def s3(service: Any) -> Any:
+    """An empty bucket."""
+    store = Store(service)
+    store.delete(BUCKET, [item.key for item in store.list(Place(BUCKET, ""))])
+    return service
 
 
 @pytest.fixture
