@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from jina_v3_infra.deploy.batch_runs import Run, Runs
 from jina_v3_infra.deploy.failures import AWS_ERRORS
 from jina_v3_infra.prefixes import BATCH_RUNS
+
+_READ_AT_A_LOOK: Final = 200
+"""Working files, of which a large run has thousands: following catches up from look to look."""
 
 
 @dataclass(slots=True)
@@ -28,7 +31,7 @@ class RunProgress:
             return "planning"
         if not self._plan.get("jobs"):
             return f"cutting large files: {self._items(run, 'pieces')}"
-        return f"embedding: {self._items(run, 'jobs')}, {self._records():,} records verified"
+        return f"embedding: {self._items(run, 'jobs')}, {self._records()} records verified"
 
     def _items(self, run: Run, noun: str) -> str:
         counts = self._counts(run)
@@ -51,21 +54,25 @@ class RunProgress:
         except AWS_ERRORS:  # progress is not worth a failure
             return {}
 
-    def _records(self) -> int:
+    def _records(self) -> str:
         """Count the records of files that were verified; a file that is tried again counts once."""
-        s3, prefix = self.runs.account.client("s3"), f"{BATCH_RUNS}{self.name}/jobs/"
         try:
-            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=self.runs.bucket, Prefix=prefix):
-                for one in page.get("Contents", ()):
-                    key = one["Key"].removeprefix(prefix)
-                    job, _, file = key.partition("/")
-                    if file.startswith("verified-") and key not in self._verified:
-                        self._verified[key] = self._read(job, f"jobs/{key}")
+            new = [key for key in self._list_verified() if key not in self._verified]
+            for key in new[:_READ_AT_A_LOOK]:
+                self._verified[key] = self._read(key)
         except AWS_ERRORS:
-            return 0
+            return "an unknown number of"
         files = {name: records for found in self._verified.values() for name, records in found.items()}
-        return sum(files.values())
+        return f"{'at least ' if len(new) > _READ_AT_A_LOOK else ''}{sum(files.values()):,}"
 
-    def _read(self, job: str, file: str) -> dict[str, int]:
-        results = json.loads(self.runs.read(self.name, file) or "{}").get("files", ())
+    def _list_verified(self) -> Iterator[str]:
+        s3, prefix = self.runs.account.client("s3"), f"{BATCH_RUNS}{self.name}/"
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self.runs.bucket, Prefix=f"{prefix}jobs/")
+        for key in (one["Key"].removeprefix(prefix) for page in pages for one in page.get("Contents", ())):
+            if key.rpartition("/")[2].startswith("verified-"):
+                yield key
+
+    def _read(self, key: str) -> dict[str, int]:
+        job = key.split("/")[1]
+        results = self.runs.read_json(self.name, key).get("files", ())
         return {f"{job}/{one['index']}": int(one.get("records", 0)) for one in results if one.get("ok")}

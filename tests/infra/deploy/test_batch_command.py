@@ -14,7 +14,7 @@ import pytest
 from moto.stepfunctions.models import stepfunctions_backends
 from tests.infra.deploy.conftest import ACCOUNT, BATCH, FOUNDATION, REGION, client_error, make_stack
 
-from jina_v3_infra.deploy import batch_following
+from jina_v3_infra.deploy import batch_following, batch_progress
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.batch_runs import name_run
 from jina_v3_infra.outputs import read_foundation
@@ -345,6 +345,29 @@ def test_progress_that_cannot_be_asked_for_is_no_failure(
     monkeypatch.setattr(client, "_make_api_call", call)
     assert run("batch", "status", one.name) == 0
     assert "embedding: jobs are being started" in capsys.readouterr().out
+
+
+def test_a_look_at_a_large_run_reads_a_part_and_says_so(
+    run: Run,
+    account: Account,
+    bucket: str,
+    life: Life,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(batch_progress, "_READ_AT_A_LOOK", 2)
+    run("batch", "start", "s3://b/news/")
+    (one,) = executions()
+    put(account, bucket, one.name, "plan.json", {"dataset": "s3://b/news/", "jobs": 1})
+    for group in range(3):
+        files = [{"index": group, "ok": True, "records": 10}]
+        put(account, bucket, one.name, f"jobs/0/verified-0-{group}-0.json", {"files": files})
+    capsys.readouterr()
+    assert run("batch", "status", one.name) == 0
+    assert "at least 20 records verified" in capsys.readouterr().out
+    life.turns = [lambda: None, lambda: None, lambda: end("ABORTED")]
+    run("batch", "status", one.name, "--follow")
+    assert ", 30 records verified" in capsys.readouterr().out  # at the second look
 
 
 def test_a_report_is_printed(run: Run, account: Account, bucket: str, capsys: pytest.CaptureFixture[str]) -> None:
