@@ -18,6 +18,9 @@ class Output(StrEnum):
     BUILD_PROJECT = "BuildProject"
     ENDPOINT = "EndpointName"
     INFERENCE_COMPONENT = "InferenceComponentName"
+    TOPIC = "OperationsTopic"
+    SUCCESS_TOPIC = "SuccessTopic"
+    FAILURE_TOPIC = "FailureTopic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from jina_v3_infra.config.batch import BatchSettings
 from jina_v3_infra.config.instances import InstanceType
-from jina_v3_infra.config.operations import OperationsSettings
+from jina_v3_infra.config.operations import AlarmSettings, OperationsSettings
 from jina_v3_infra.config.reading import DeploymentError, check_deployment, read_deployment
 from jina_v3_infra.config.router import RouterSettings
 from jina_v3_infra.config.rules import variant_ami
@@ -21,6 +21,7 @@ from jina_v3_infra.config.schema import (
 )
 
 __all__ = [
+    "AlarmSettings",
     "AsynchronousSettings",
     "BatchSettings",
     "CaptureSettings",

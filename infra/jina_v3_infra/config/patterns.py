@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from jina_v3_infra.config.fields import ARN, NAME, PREFIX
+from jina_v3_infra.config.fields import ARN, EMAIL, NAME, PREFIX, TOPIC_ARN
 
 PATTERN_WORDS: Final = {
     NAME: "letters, digits and single hyphens, beginning with a letter, 30 characters at most, such as jina-v3",
     ARN: "an ARN, such as arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    TOPIC_ARN: "the ARN of a standard topic, such as arn:aws:sns:us-east-1:123456789012:alerts",
+    EMAIL: "an e-mail address, such as search-team@example.com",
     PREFIX: "letters, digits, dots, hyphens and underscores in parts between slashes, with none before, such as data/",
     r"^[0-9a-f]{40}$": "the hub's commit, all 40 of its digits, such as 0123456789abcdef0123456789abcdef01234567",
     r"^[^\s:]+(:\d+)?/[^\s]+[:@][^\s]+$": (
