@@ -50,6 +50,11 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         attributes="Arn",
         name="PolicyName",
     ),
+    "AWS::Budgets::Budget": _row(
+        "Budget NotificationsWithSubscribers",
+        recorded="ResourceTags",  # moto keeps none
+        replaced_by="NotificationsWithSubscribers",
+    ),
     "AWS::CDK::Metadata": _row("", recorded="Analytics"),
     "AWS::CloudWatch::Alarm": _row(
         "ActionsEnabled AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm Dimensions "
@@ -150,6 +155,11 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         attributes="Arn",
         name="LogGroupName",
     ),
+    "AWS::Logs::MetricFilter": _row(
+        "FilterName FilterPattern LogGroupName MetricTransformations",
+        replaced_by="FilterName LogGroupName",
+        name="FilterName",
+    ),
     "AWS::S3::Bucket": _row(
         "BucketEncryption BucketName LifecycleConfiguration OwnershipControls "
         "PublicAccessBlockConfiguration Tags VersioningConfiguration",
@@ -186,9 +196,9 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
     ),
     "AWS::SageMaker::EndpointConfig": _row(
         "AsyncInferenceConfig DataCaptureConfig EnableNetworkIsolation EndpointConfigName ExecutionRoleArn "
-        "ExplainerConfig KmsKeyId ProductionVariants ShadowProductionVariants Tags VpcConfig",
+        "ExplainerConfig KmsKeyId MetricsConfig ProductionVariants ShadowProductionVariants Tags VpcConfig",
         replaced_by="AsyncInferenceConfig DataCaptureConfig EnableNetworkIsolation EndpointConfigName ExecutionRoleArn "
-        "ExplainerConfig KmsKeyId ProductionVariants ShadowProductionVariants VpcConfig",
+        "ExplainerConfig KmsKeyId MetricsConfig ProductionVariants ShadowProductionVariants VpcConfig",
         attributes="EndpointConfigArn EndpointConfigName",
         name="EndpointConfigName",
     ),
