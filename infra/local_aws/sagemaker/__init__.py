@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_aws.autoscaling import Autoscaler, scaling_plane
 from local_aws.faults import faults_plane
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.control import control_plane
@@ -30,6 +31,8 @@ def install(aws: LocalAws) -> None:
         capturing.join()
 
     aws.on_stop(close)
+    aws.scaling = Autoscaler(hosting)
+    aws.add_plane(scaling_plane(aws.scaling))
     aws.add_plane(control_plane(hosting))
     aws.add_plane(runtime_plane(hosting, capture))
     aws.add_plane(faults_plane(aws.faults))

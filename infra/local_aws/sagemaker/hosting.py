@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -32,12 +33,27 @@ class Hosting:
         self.containers: weakref.WeakSet[Container] = weakref.WeakSet()
         self.client = aws.client
         self._stores: dict[str, Store] = {}
+        self._skipped_s = 0.0
         self._lock = threading.Lock()
 
     def store(self, region: str) -> Store:
         """Return what a region remembers."""
         with self._lock:
             return self._stores.setdefault(region, Store(region))
+
+    @property
+    def stores(self) -> list[Store]:
+        """What each region remembers."""
+        with self._lock:
+            return list(self._stores.values())
+
+    def now_s(self) -> float:
+        """Return the time by which calls wait: it passes, and can be skipped."""
+        return time.monotonic() + self._skipped_s
+
+    def skip(self, seconds: float) -> None:
+        """Have so much time be over."""
+        self._skipped_s += seconds
 
     def close(self) -> None:
         """End every container, those that are starting too."""
