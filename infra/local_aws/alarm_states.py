@@ -27,7 +27,7 @@ _COMPARISONS: Final[dict[str, Callable[[float, float], bool]]] = {
 }
 
 
-def key_of(namespace: str, name: str, dimensions: Sequence[Mapping[str, str]]) -> Key:
+def key_of(namespace: str, name: str, dimensions: Sequence[Mapping[str, Any]]) -> Key:
     """Return what names a metric, by the dimensions of a request or an answer."""
     return namespace, name, frozenset((one["Name"], one["Value"]) for one in dimensions)
 

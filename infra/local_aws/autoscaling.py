@@ -10,6 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -52,7 +53,7 @@ class Autoscaler:
             self._observe(store.region)
             minutes = self._minutes.setdefault(store.region, Minutes(store.region))
             minutes.end()
-            ringing = evaluate_alarms(lambda service, region=store.region: self._client(service, region), minutes)
+            ringing = evaluate_alarms(partial(self._hosting.client, region=store.region), minutes)
             self._scale(store.region, ringing, minutes)
         return [one for region, done in self._activities.items() for one in done[before.get(region, 0) :]]
 

@@ -11,9 +11,9 @@ from constructs import Construct
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.stacks.watched import MINUTE, metric
 
-LOAD: Final = "load"
-UNWELL: Final = "ping answers 503"
-"""The events of the container's log (``jina_v3/serving``), which docs/server.md describes."""
+LOAD: Final = '{ $.event = "load" }'
+CRITICAL: Final = '{ $.level = "critical" }'
+"""Lines of the container's log, which docs/server.md describes: each minute's, and that it cannot serve (any more)."""
 
 
 class ContainerMetrics(Construct):
@@ -25,17 +25,17 @@ class ContainerMetrics(Construct):
         self._log = log
         self._filter(LOAD, "QueueWaitP99", "$.queue_wait_p99_ms")
         self._filter(LOAD, "QueueRequests", "$.queue_requests")
-        self._filter(UNWELL, "PingFailures", "1")
+        self._filter(CRITICAL, "PingFailures", "1")
         self.queue_wait_ms = self._metric("QueueWaitP99", "Maximum")
         self.queue_requests = self._metric("QueueRequests", "Maximum")
         self.ping_failures = self._metric("PingFailures", "Sum")
 
-    def _filter(self, event: str, name: str, value: str) -> None:
+    def _filter(self, lines: str, name: str, value: str) -> None:
         logs.MetricFilter(
             self,
             name,
             log_group=self._log,
-            filter_pattern=logs.FilterPattern.literal(f'{{ $.event = "{event}" }}'),
+            filter_pattern=logs.FilterPattern.literal(lines),
             metric_namespace=self._namespace,
             metric_name=name,
             metric_value=value,

@@ -61,7 +61,8 @@ class Notices(Construct):
                 for kind, percent in _WARNINGS
             ],
         )
-        budget.node.add_dependency(self.topic)  # and its policy: AWS tries to publish when the budget is made
+        # AWS publishes to the topic when the budget is made
+        budget.node.add_dependency(self.topic.node.find_child("Policy"))
 
 
 def told_topics(scope: Construct, deployment: Deployment, own: str) -> list[sns.ITopic]:

@@ -62,7 +62,7 @@ class EndpointAlarms(Construct):
             "Ping",
             container.ping_failures,
             name,
-            happened="a container's /ping turned to 503, and SageMaker replaces the machine",
+            happened="a container cannot serve, so that its /ping fails",
             limit="once",
             page=Page.PING_FAILS,
             most=0,
