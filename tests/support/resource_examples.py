@@ -210,7 +210,7 @@ def _computes(threshold: int) -> Callable[[Client, dict[str, str]], bool]:
 
 def _dashboard(title: str) -> Resources:
     body = f'{{"widgets": [{{"type": "text", "properties": {{"markdown": "{title}"}}}}]}}'
-    return {"Board": _resource("CloudWatch::Dashboard", DashboardName="board", DashboardBody=body)}
+    return {"Board": _resource("CloudWatch::Dashboard", DashboardName="board", DashboardBody=body, Tags=_tags("board"))}
 
 
 def _log_group(days: int, tag: str, *, with_key: bool) -> Resources:

@@ -65,7 +65,10 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         name="AlarmName",
     ),
     "AWS::CloudWatch::Dashboard": _row(
-        "DashboardBody DashboardName", replaced_by="DashboardName", name="DashboardName"
+        "DashboardBody DashboardName",
+        recorded="Tags",  # moto keeps none
+        replaced_by="DashboardName",
+        name="DashboardName",
     ),
     "AWS::CodeBuild::Project": _row(
         "Artifacts Cache ConcurrentBuildLimit Description EncryptionKey Environment LogsConfig Name "

@@ -45,7 +45,6 @@ TYPES = {
 }
 UNTAGGED = {
     "ApplicationAutoScaling::ScalingPolicy",
-    "CloudWatch::Dashboard",
     "EC2::SubnetRouteTableAssociation",
     "IAM::Policy",
     "KMS::Alias",
