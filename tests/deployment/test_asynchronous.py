@@ -86,11 +86,10 @@ def inputs() -> list[Input]:
     made = []
     for _ in range(154):
         texts = [
-            " ".join(chance.choices(WORDS, k=chance.randint(4, 60)))
-            for _ in range(round(2 ** chance.uniform(2.5, 7.5)))
+            " ".join(chance.choices(WORDS, k=chance.randint(4, 20))) for _ in range(round(2 ** chance.uniform(1, 4)))
         ]
-        made.append(Input("good", request(texts).ljust(1024), len(texts)))
-    long = " ".join(chance.choices(WORDS, k=20_000))
+        made.append(Input("good", request(texts).ljust(round(2 ** chance.uniform(10, 18))), len(texts)))
+    long = " ".join(chance.choices(WORDS, k=4000))
     made += [Input("one long text", request([long], truncate=True), 1) for _ in range(4)]
     made += [Input("large", request(["sun"] * 9).ljust(size), 9) for size in (2**20, 5 * 2**20, 20 * 2**20)]
     lines = b"".join(json.dumps({"text": word}).encode() + b"\n" for word in WORDS)
