@@ -6,29 +6,24 @@ put, alarms are evaluated, and policies move counts, whose machines have come or
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
-from werkzeug.wrappers import Request, Response
 
 from local_aws.alarm_states import Minutes, evaluate_alarms
-from local_aws.json_protocol import answer_json, read_json
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.metrics import put_metrics
 from local_aws.sagemaker.store import now
 from local_aws.scaling_policies import Past, Wish, step_wish, tracking_wish
 
 if TYPE_CHECKING:
-    from wsgiref.types import WSGIApplication
+    pass
 
-PATH: Final = "/_local/scaling/minute"
-_ACTIVITIES: Final = "AnyScaleFrontendService.DescribeScalingActivities"
-_MINUTE_S: Final = 60
+MINUTE_S: Final = 60
 _SETTLE_POLL_S: Final = 0.02
 _SETTLE_LIMIT_S: Final = 600.0
 _SERVICE: Final = "sagemaker"
@@ -46,8 +41,8 @@ class Autoscaler:
 
     def minute(self) -> list[dict[str, Any]]:
         """Let a minute pass, and return the scaling activities of it."""
-        self.elapsed_s += _MINUTE_S
-        self._hosting.skip(_MINUTE_S)
+        self.elapsed_s += MINUTE_S
+        self._hosting.skip(MINUTE_S)
         before = {region: len(done) for region, done in self._activities.items()}
         for store in self._hosting.stores:
             self._observe(store.region)
@@ -188,39 +183,3 @@ class Autoscaler:
         while self._count(region, resource) is None and time.monotonic() < deadline:
             if self._hosting.ending.wait(_SETTLE_POLL_S):
                 return
-
-
-def scaling_plane(autoscaler: Autoscaler) -> Callable[[WSGIApplication], WSGIApplication]:
-    """Make the plane of ``/_local/scaling/minute``, and of DescribeScalingActivities, which moto lacks."""
-
-    def plane(next_application: WSGIApplication) -> WSGIApplication:
-        def answer(environ: Any, start_response: Any) -> Any:
-            if environ.get("PATH_INFO") == PATH:
-                return _pass_minutes(autoscaler, Request(environ))(environ, start_response)
-            if environ.get("HTTP_X_AMZ_TARGET") == _ACTIVITIES:
-                return _describe(autoscaler, Request(environ))(environ, start_response)
-            return next_application(environ, start_response)
-
-        return answer
-
-    return plane
-
-
-def _pass_minutes(autoscaler: Autoscaler, request: Request) -> Response:
-    if request.method != "POST":
-        return _json(405, {"message": f"{PATH} takes POST, not {request.method}"})
-    activities = autoscaler.minute()
-    told = [{name: one[name] for name in ("ResourceId", "Description", "Cause", "StatusCode")} for one in activities]
-    return _json(200, {"minute": autoscaler.elapsed_s // _MINUTE_S, "activities": told})
-
-
-def _json(status: int, body: dict[str, Any]) -> Response:
-    return Response(json.dumps(body), status, content_type="application/json")
-
-
-def _describe(autoscaler: Autoscaler, request: Request) -> Response:
-    """Answer DescribeScalingActivities, all on one page."""
-    wanted = read_json(request.get_data())
-    scope = request.headers.get("Authorization", "").partition("Credential=")[2].split("/")
-    region = scope[2] if len(scope) > 2 else ""
-    return answer_json({"ScalingActivities": autoscaler.activities(region, wanted.get("ResourceId"))})

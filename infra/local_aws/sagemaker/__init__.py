@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from local_aws.autoscaling import Autoscaler, scaling_plane
+from local_aws.autoscaling import Autoscaler
 from local_aws.faults import faults_plane
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.control import control_plane
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.runtime import runtime_plane
+from local_aws.scaling_plane import scaling_plane
 
 if TYPE_CHECKING:
     from local_aws.server import LocalAws

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.support.templates import CASES, RELEASE, THEIR_KEY, Resource, Templat
 from jina_v3.config import Config
 from jina_v3_infra.config import check_deployment
 from jina_v3_infra.deploy.calls import example_asynchronous_call
+from jina_v3_infra.deploy.scaling import without_scaling
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.stacks.endpoint import update_timeout_s
 
@@ -318,6 +320,17 @@ def test_a_backlog_starts_the_first_machine_and_scales_the_others() -> None:
     (variant,) = variants("asynchronous-zero")
     assert variant["InitialInstanceCount"] == 1  # SageMaker creates no endpoint with none
     assert "DesiredInstanceCount" not in excluded(templates.one("SageMaker::Endpoint"))
+
+
+def test_autoscaling_by_backlog_can_be_taken_out_of_the_template() -> None:
+    """As ``deploy`` does for a change of the machine; the alarm stays, and has nothing to do meanwhile."""
+    whole = case("asynchronous-zero").endpoint
+    less = without_scaling(whole)
+    gone = whole["Resources"].keys() - less["Resources"].keys()
+    assert {whole["Resources"][name]["Type"].split("::")[1] for name in gone} == {"ApplicationAutoScaling"}
+    assert len(gone) == 3
+    assert not any(f'"{name}"' in json.dumps(less) for name in gone)
+    assert less["Resources"]["FirstMachine"]["Properties"]["AlarmActions"] == []
 
 
 def test_without_a_way_to_none_no_first_machine_is_waited_for() -> None:
