@@ -21,6 +21,9 @@ class Output(StrEnum):
     STATE_MACHINE = "StateMachineArn"
     BATCH_TOPIC = "BatchTopic"
     BATCH_MODEL = "BatchModel"
+    TOPIC = "OperationsTopic"
+    SUCCESS_TOPIC = "SuccessTopic"
+    FAILURE_TOPIC = "FailureTopic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

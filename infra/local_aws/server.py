@@ -27,6 +27,8 @@ from local_aws.shapes import open_session
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
+    from local_aws.autoscaling import Autoscaler
+
 Plane = Callable[["WSGIApplication"], "WSGIApplication"]
 """Wraps an application: answers the requests that are its own and passes the others on."""
 
@@ -54,6 +56,9 @@ class LocalAws:
 
     **Raises**: ``LocalAwsError`` for a port that is taken, or a version of moto that it was not tested with.
     """
+
+    scaling: Autoscaler
+    """What moves counts, a simulated minute at a time; SageMaker's part brings it."""
 
     def __init__(self, settings: Settings, parts: Sequence[str] = PARTS) -> None:
         repair_moto()

@@ -383,3 +383,13 @@ def test_a_body_that_does_not_come_is_408(tiny_model, tmp_path):
                 response += part
         assert response.startswith(b"HTTP/1.1 408 ")
         check_error(response.partition(b"\r\n\r\n")[2], 408)
+
+
+@pytest.mark.slow
+def test_a_minute_with_requests_ends_with_a_line_of_the_log(tiny_model, tmp_path):
+    with ServeProcess(base_with(tmp_path, tiny_model)) as server, server.wait_until_ready().client() as client:
+        for _ in range(3):
+            assert invoke(client, GOOD).status_code == 200
+        line = server.wait_for_log("load", timeout_s=90)
+        assert (line["requests"], line["queue_requests"], line["level"]) == (3, 0, "info")
+        assert line["queue_wait_p99_ms"] >= 0

@@ -52,6 +52,7 @@ SKIPPED = {
     "test_calls_are_shared_between_instances": "one instance",
     "test_load_adds_and_quiet_takes_away": "does not scale",
     "test_component_goes_to_zero_and_comes_back": "does not scale to zero",
+    "test_asynchronous_endpoint_sleeps_and_a_call_wakes_it": "no asynchronous endpoint",
 }
 """What this configuration has no use for, and a part of the reason that is given."""
 

@@ -73,6 +73,8 @@ def test_the_examples_are_what_they_say() -> None:
     assert alone.batch is not None
     assert alone.batch.on_success_file
     assert [one.name for one in alone.batch.schedules] == ["nightly"]
+    (sleeping,) = by_name["asynchronous"].endpoint.variants
+    assert (sleeping.scaling.min, sleeping.scaling.max) == (0, 4)
 
 
 def test_toml_and_yaml_say_the_same(tmp_path: Path) -> None:
@@ -226,14 +228,36 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (endpoint(variants=[{"name": "a"}, {"name": "a"}]), "'a' is the name of two of them"),
     (variant(weight=0), "no variant has a weight above 0"),
     (variant(scaling={"min": 3, "max": 2}), "min = 3 is more than max = 2; raise max or lower min"),
-    (variant(scaling={"min": 0}), "min = 0 needs an [endpoint.inference_component] section"),
     (
-        endpoint(asynchronous={}, variants=[{"scaling": {"min": 0}}]),
-        "endpoint.variants[0].scaling: min = 0 and max = 1, and autoscaling of asynchronous endpoints is not there yet",
+        variant(scaling={"min": 0}),
+        "min = 0 needs an [endpoint.asynchronous] or an [endpoint.inference_component] section",
+    ),
+    (endpoint(asynchronous={}, variants=[{"name": "a"}, {"name": "b"}]), "an asynchronous endpoint has one variant"),
+    (
+        endpoint(asynchronous={}, variants=[{"scaling": {"min": 0, "max": 2}, "instances": 3}]),
+        "instances = 3 is outside of its scaling's min = 0 and max = 2",
     ),
     (
-        endpoint(asynchronous={}, variants=[{"name": "a"}, {"name": "b", "scaling": {"min": 1, "max": 4}}]),
-        "endpoint.variants[1].scaling: min = 1 and max = 4, and autoscaling of asynchronous endpoints is not there yet",
+        endpoint(asynchronous={"success_topic": "arn:aws:sns:eu-west-1:123456789012:done"}),
+        "success_topic = 'arn:aws:sns:eu-west-1:123456789012:done' is in eu-west-1",
+    ),
+    (
+        endpoint(asynchronous={"failure_topic": "arn:aws:sns:us-east-1:123456789012:done.fifo"}),
+        "the ARN of a standard topic",
+    ),
+    (endpoint(asynchronous={"topics_kms_key": MODEL_KEY}), "topics_kms_key belongs to topics that are given"),
+    ({"operations": {"emails": ["search at example"]}}, "must be an e-mail address"),
+    ({"operations": {"emails": ["a@b.de", "a@b.de"]}}, "operations.emails: a@b.de is there twice"),
+    ({"operations": {"topics": ["arn:aws:sns:eu-west-1:123456789012:a"]}}, "alarms tell topics of their own region"),
+    ({"operations": {"topics": ["alerts"]}}, "the ARN of a standard topic"),
+    ({"operations": {"log_days": 100}}, "log_days = 100: CloudWatch Logs keeps logs for 1, 3, 5"),
+    ({"operations": {"log_days": 100}}, "set it to 120"),
+    ({"operations": {"metrics_every_s": 45}}, "metrics_every_s = 45: SageMaker publishes every 10, 30, 60"),
+    ({"operations": {"monthly_budget_usd": 0}}, "monthly_budget_usd"),
+    ({"operations": {"alarms": {"most_gpu_percent": 101}}}, "most_gpu_percent"),
+    (
+        {"operations": {"detailed_metrics": True}, **endpoint(asynchronous={})},
+        "detailed_metrics and enhanced_metrics are of real-time endpoints",
     ),
     (variant(instances=5), "instances = 5 is outside of its scaling's min = 1 and max = 1"),
     (
@@ -392,6 +416,9 @@ def test_what_looks_wrong_and_is_not() -> None:
     for content in (
         {"tags": {"équipe 検索": "", "cost-centre": "a_b.c:d/e=f+g-h@i ü"}},
         endpoint(asynchronous={}, variants=[{"scaling": {"min": 3, "max": 3}}]),
+        endpoint(asynchronous={}, variants=[{"scaling": {"min": 0, "max": 1}}]),
+        endpoint(asynchronous={}, variants=[{"scaling": {"min": 0, "max": 8}, "instances": 2}]),
+        {"operations": {"emails": ["a@b.de"], "log_days": 365, "monthly_budget_usd": 0.5, "metrics_every_s": 10}},
         {"model": {"source": "s3://bucket/a/", "kms_key": MODEL_KEY}},
         endpoint(asynchronous={"output_prefix": "captured"}),
         {"image": {"torch": "cpu"}, **variant(instance_type="ml.c7i.4xlarge")},

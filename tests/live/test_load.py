@@ -12,6 +12,7 @@ from tests.support.live import Live, Load, until
 
 from jina_v3.contract import Limits
 from jina_v3_infra.config import ScalingSettings
+from jina_v3_infra.prefixes import asynchronous_prefixes
 
 pytestmark = pytest.mark.aws
 
@@ -142,6 +143,21 @@ def test_component_goes_to_zero_and_comes_back(deployed: Live) -> None:
     with pytest.raises(ClientError, match=r"(?i)capacity|copies"):
         deployed.invoke()
     until("an answer again", deployed.answers, limit_s=2400, every_s=20)
+
+
+def test_asynchronous_endpoint_sleeps_and_a_call_wakes_it(deployed: Live) -> None:
+    settings, asynchronous = _scaling(deployed)[0], deployed.deployment.endpoint.asynchronous
+    if asynchronous is None or settings.min > 0:
+        pytest.skip("no asynchronous endpoint that goes to none")
+    until("no machine", lambda: _count(deployed) == 0, limit_s=3600 + settings.scale_in_cooldown_s, every_s=30)
+    s3, bucket = deployed.client("s3"), deployed.foundation.bucket
+    key = f"{asynchronous_prefixes(asynchronous)[0]}verify-live-{uuid.uuid4().hex}.json"
+    s3.put_object(Bucket=bucket, Key=key, Body=b'{"input": ["the sun rises"]}')
+    answer = deployed.runtime.invoke_endpoint_async(
+        EndpointName=deployed.name, ContentType="application/json", InputLocation=f"s3://{bucket}/{key}"
+    )
+    place, _, name = answer["OutputLocation"].removeprefix("s3://").partition("/")
+    s3.get_waiter("object_exists").wait(Bucket=place, Key=name, WaiterConfig={"Delay": 15, "MaxAttempts": 160})
 
 
 def test_update_is_invisible_to_callers(deployed: Live) -> None:

@@ -365,11 +365,11 @@ def test_a_change_set_that_is_not_wanted_leaves_nothing(stacks: Stacks) -> None:
 
 
 def test_a_strange_type_fails_at_the_execution_of_its_change_set(stacks: Stacks) -> None:
-    made = _change_set(stacks, "strange", "CREATE", {"Budget": _of("Budgets::Budget")})
+    made = _change_set(stacks, "strange", "CREATE", {"Group": _of("Athena::WorkGroup")})
     stacks._ids.append(made["StackId"])
     stacks.api.execute_change_set(StackName="strange", ChangeSetName="changes")
     assert stacks.wait("strange") == "ROLLBACK_COMPLETE"
-    assert "table.py" in stacks.reasons("strange")["Budget"]
+    assert "table.py" in stacks.reasons("strange")["Group"]
 
 
 def test_what_cloudformation_lacks_here_is_said(stacks: Stacks) -> None:

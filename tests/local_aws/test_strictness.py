@@ -27,7 +27,7 @@ def _of(kind: str, **properties: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("resource", "words"),
     [
-        (_of("AWS::Budgets::Budget", Budget={}), ["AWS::Budgets::Budget", "table.py"]),
+        (_of("AWS::Athena::WorkGroup", Name="a"), ["AWS::Athena::WorkGroup", "table.py"]),
         (_of("AWS::Logs::LogGroup", DataProtectionPolicy={}), ["DataProtectionPolicy", "recorded only", "table.py"]),
         (_of("AWS::SageMaker::Model", Colour="red"), ["Colour", "AWS::SageMaker::Model", "table.py"]),
         (_of("Custom::Emptier", ServiceToken="arn"), ["Custom::Emptier", "custom resources"]),

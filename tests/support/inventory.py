@@ -17,6 +17,7 @@ LISTS: dict[str, tuple[str, str, str, str]] = {
     "flow logs": ("ec2", "describe_flow_logs", "FlowLogs", "FlowLogId"),
     "functions": ("lambda", "list_functions", "Functions", "FunctionName"),
     "log groups": ("logs", "describe_log_groups", "logGroups", "logGroupName"),
+    "metric filters": ("logs", "describe_metric_filters", "metricFilters", "filterName"),
     "models": ("sagemaker", "list_models", "Models", "ModelName"),
     "parameters": ("ssm", "describe_parameters", "Parameters", "Name"),
     "projects": ("codebuild", "list_projects", "projects", ""),
@@ -45,8 +46,10 @@ def take_inventory(client: Callable[[str], Any]) -> dict[str, set[str]]:
     keys = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
     targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
     policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    budgets = client("budgets").describe_budgets(AccountId="123456789012")["Budgets"]
     endpoints = client("ec2").describe_vpc_endpoints()["VpcEndpoints"]
     return found | {
+        "budgets": {budget["BudgetName"] for budget in budgets},
         "keys": {key["KeyId"] for key in keys if key["KeyState"] != "PendingDeletion"},
         "own policies": {policy["Arn"] for policy in client("iam").list_policies(Scope="Local")["Policies"]},
         "scalable targets": {target["ResourceId"] for target in targets},

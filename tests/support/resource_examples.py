@@ -212,7 +212,7 @@ def _computes(threshold: int) -> Callable[[Client, dict[str, str]], bool]:
 
 def _dashboard(title: str) -> Resources:
     body = f'{{"widgets": [{{"type": "text", "properties": {{"markdown": "{title}"}}}}]}}'
-    return {"Board": _resource("CloudWatch::Dashboard", DashboardName="board", DashboardBody=body)}
+    return {"Board": _resource("CloudWatch::Dashboard", DashboardName="board", DashboardBody=body, Tags=_tags("board"))}
 
 
 def _log_group(days: int, tag: str, *, with_key: bool) -> Resources:
@@ -904,6 +904,7 @@ def _serving(revision: str, tag: str, copies: int) -> Resources:
             "SageMaker::EndpointConfig",
             EndpointConfigName=f"asynchronous-{revision}",
             AsyncInferenceConfig={"OutputConfig": {"S3OutputPath": "s3://some/out"}},
+            MetricsConfig={"EnableEnhancedMetrics": "true", "MetricPublishFrequencyInSeconds": "30"},
             ExplainerConfig={"ClarifyExplainerConfig": {"ShapConfig": {"ShapBaselineConfig": {"ShapBaseline": "1"}}}},
             ProductionVariants=[_variant()],
             ShadowProductionVariants=[_variant(VariantName="Shadow")],
@@ -978,6 +979,66 @@ def _parameter_reads(client: Client, _physical: dict[str, str]) -> bool:
     return bool(client("ssm").get_parameter(Name="/some/parameter")["Parameter"]["Value"] == "second")
 
 
+def _budget(usd: int, topic: str) -> Resources:
+    return {
+        "Budget": _resource(
+            "Budgets::Budget",
+            Budget={
+                "BudgetName": f"budget-{topic}",
+                "BudgetType": "COST",
+                "TimeUnit": "MONTHLY",
+                "BudgetLimit": {"Amount": usd, "Unit": "USD"},
+                "CostFilters": {"TagKeyValue": ["user:deployment$jina-v3"]},
+            },
+            NotificationsWithSubscribers=[
+                {
+                    "Notification": {
+                        "NotificationType": "ACTUAL",
+                        "ComparisonOperator": "GREATER_THAN",
+                        "Threshold": 80,
+                        "ThresholdType": "PERCENTAGE",
+                    },
+                    "Subscribers": [
+                        {"SubscriptionType": "SNS", "Address": f"arn:aws:sns:us-east-1:123456789012:{topic}"}
+                    ],
+                }
+            ],
+            ResourceTags=_tags("budget"),
+        )
+    }
+
+
+def _is_limited(usd: int) -> Callable[[Client, dict[str, str]], bool]:
+    def check(client: Client, physical: dict[str, str]) -> bool:
+        api, named = client("budgets"), {"AccountId": "123456789012", "BudgetName": physical["Budget"]}
+        limit = api.describe_budget(**named)["Budget"]["BudgetLimit"]["Amount"]
+        (notification,) = api.describe_notifications_for_budget(**named)["Notifications"]
+        return float(limit) == usd and notification["Threshold"] == 80
+
+    return check
+
+
+def _metric_filter(event: str) -> Resources:
+    return {
+        "Group": _resource("Logs::LogGroup", LogGroupName="filtered"),
+        "Filter": _resource(
+            "Logs::MetricFilter",
+            FilterName="some-filter",
+            FilterPattern=f'{{ $.event = "{event}" }}',
+            LogGroupName=REF("Group"),
+            MetricTransformations=[{"MetricName": "Waits", "MetricNamespace": "Mine", "MetricValue": "$.wait_ms"}],
+        ),
+    }
+
+
+def _is_filtered(event: str) -> Callable[[Client, dict[str, str]], bool]:
+    def check(client: Client, physical: dict[str, str]) -> bool:
+        (found,) = client("logs").describe_metric_filters(logGroupName="filtered")["metricFilters"]
+        return found["filterName"] == physical["Filter"] and event in found["filterPattern"]
+
+    return check
+
+
 def _metadata(text: str) -> Resources:
     return {"CDKMetadata": _resource("CDK::Metadata", Analytics=text)}
 
@@ -987,6 +1048,8 @@ EXAMPLES = {
     "step scaling": Example(_step_scaling(1), _step_scaling(2), _steps(2)),
     "alarm": Example(_alarm(5.0, "one"), _alarm(6.5, "two"), _alarms_at(6.5)),
     "alarm on an expression": Example(_expression_alarm(2), _expression_alarm(3), _computes(3)),
+    "budget": Example(_budget(100, "one"), _budget(200, "two"), _is_limited(200)),
+    "metric filter": Example(_metric_filter("one"), _metric_filter("two"), _is_filtered("two")),
     "dashboard": Example(_dashboard("first"), _dashboard("second"), _dashboard_reads),
     "logs": Example(_log_group(7, "one", with_key=True), _log_group(30, "two", with_key=False), _retains(30)),
     "function": Example(_function("one", settled=False), _function("two", settled=True), _answers("two")),

@@ -61,6 +61,29 @@ CASES: dict[str, dict[str, Any]] = {
             "variants": [{"scaling": {"min": 2, "max": 2}}],
         }
     },
+    "asynchronous-zero": {
+        "endpoint": {
+            "asynchronous": {
+                "success_topic": "arn:aws:sns:us-east-1:123456789012:theirs",
+                "topics_kms_key": "arn:aws:kms:us-east-1:210987654321:key/theirs",
+            },
+            "variants": [{"scaling": {"min": 0, "max": 5, "backlog": 7, "scale_out_cooldown_s": 90}}],
+        }
+    },
+    "operated": {
+        "operations": {
+            "emails": ["search@example.com", "night@example.com"],
+            "topics": ["arn:aws:sns:us-east-1:123456789012:pager"],
+            "monthly_budget_usd": 900,
+            "log_days": 14,
+            "dashboard": False,
+            "detailed_metrics": True,
+            "enhanced_metrics": True,
+            "metrics_every_s": 30,
+            "alarms": {"most_gpu_memory_percent": 80, "most_queue_wait_ms": 250, "longest_without_machine_min": 7},
+        },
+        "endpoint": {"variants": [{"instance_type": "ml.g5.12xlarge"}]},
+    },
     "variants": {
         "endpoint": {
             "variants": [

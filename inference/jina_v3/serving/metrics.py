@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,8 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 60, 300, 3600)
 _TOKENS: Final = (16, 64, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
 _BYTES: Final = tuple(float(4**power) for power in range(4, 15))
+
+_WAITS: Final = 100_000
 
 
 class Metrics:
@@ -30,6 +33,7 @@ class Metrics:
         self._response_bytes = self._histogram("response_bytes", "Bytes of a response's body", _BYTES)
         self.refused = self._counter("refused_total", "Requests refused because too much was waiting", [])
         self._queue_s = self._histogram("queue_seconds", "From a request's arrival to its first batch", _SECONDS)
+        self._waits_s: deque[float] = deque(maxlen=_WAITS)
         self._texts = self._counter("texts_total", "Texts encoded by task", ["task"])
         self._tokens = self._counter("tokens_total", "Tokens encoded by task, with <s>, </s> and prompts", ["task"])
         self._batches = self._counter("batches_total", "Batches run", [])
@@ -53,6 +57,17 @@ class Metrics:
     def left_queue(self, seconds: float) -> None:
         """Count the wait of one request."""
         self._queue_s.observe(seconds)
+        self._waits_s.append(seconds)
+
+    def take_waits(self) -> list[float]:
+        """Return the waits since the last time (s), the latest of very many."""
+        waits_s = list(self._waits_s)
+        self._waits_s.clear()
+        return waits_s
+
+    def read(self, name: str) -> float:
+        """Return what a gauge says now, 0 where there is none of that name."""
+        return self.registry.get_sample_value(f"jina_v3_{name}") or 0.0
 
     def encoded(self, task: str | None, texts: int, tokens: int) -> None:
         """Count what was encoded for one task."""

@@ -26,6 +26,7 @@ from jina_v3.serving.engine.process import NotLoadedError
 from jina_v3.serving.http.application import Application
 from jina_v3.serving.http.invocation import Service
 from jina_v3.serving.http.protocol import Protocol, State
+from jina_v3.serving.load_report import report_load
 from jina_v3.serving.logs import describe_failed_start, set_up_logs
 from jina_v3.serving.pool import EnginePool
 from jina_v3.serving.program import load_program
@@ -66,6 +67,7 @@ class Server(uvicorn.Server):
         self.failed = False
         self._pool = EnginePool(config, application.metrics)
         self._starting: asyncio.Task[None] | None = None
+        self._reporting: asyncio.Task[None] | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Open the port and begin to load."""
@@ -81,8 +83,9 @@ class Server(uvicorn.Server):
         welcoming = [loop.create_task(loop.connect_accepted_socket(self._protocol, one)) for one in waiting]
         await super().shutdown(sockets)
         await asyncio.gather(*welcoming, return_exceptions=True)  # long done; a client may have gone meanwhile
-        if self._starting is not None:
-            self._starting.cancel()
+        for task in (self._starting, self._reporting):
+            if task is not None:
+                task.cancel()
         await self._pool.end()
 
     def _protocol(self) -> Protocol:
@@ -95,6 +98,7 @@ class Server(uvicorn.Server):
             loading = asyncio.get_running_loop().run_in_executor(threads, load_program, config)
             program, described = await asyncio.gather(loading, self._pool.start(os.environ))
             self.application.service = Service(config, program, self._pool, threads)
+            self._reporting = asyncio.create_task(report_load(self.application.metrics))
             _log.info("ready", extra={"fields": described})
         except NotLoadedError as error:
             self._fail(error.fields)

@@ -3,7 +3,7 @@
 from jina_v3_infra.config.batch import BatchScheduleSettings, BatchSettings
 from jina_v3_infra.config.batch_rules import transform_ami
 from jina_v3_infra.config.instances import InstanceType
-from jina_v3_infra.config.operations import OperationsSettings
+from jina_v3_infra.config.operations import AlarmSettings, OperationsSettings
 from jina_v3_infra.config.reading import DeploymentError, check_deployment, read_deployment
 from jina_v3_infra.config.router import RouterSettings
 from jina_v3_infra.config.rules import variant_ami
@@ -22,6 +22,7 @@ from jina_v3_infra.config.schema import (
 )
 
 __all__ = [
+    "AlarmSettings",
     "AsynchronousSettings",
     "BatchScheduleSettings",
     "BatchSettings",

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from typing import Final
 
-from jina_v3_infra.config.fields import ARCHIVE, ARN, DATASET, EXPRESSION, NAME, PLACE, PREFIX, TIMEZONE, VARIABLE
+from jina_v3_infra.config.fields import (
+    ARCHIVE,
+    ARN,
+    DATASET,
+    EMAIL,
+    EXPRESSION,
+    NAME,
+    PLACE,
+    PREFIX,
+    TIMEZONE,
+    TOPIC_ARN,
+    VARIABLE,
+)
 
 PATTERN_WORDS: Final = {
     NAME: "letters, digits and single hyphens, beginning with a letter, 30 characters at most, such as jina-v3",
     ARN: "an ARN, such as arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    TOPIC_ARN: "the ARN of a standard topic, such as arn:aws:sns:us-east-1:123456789012:alerts",
+    EMAIL: "an e-mail address, such as search-team@example.com",
     PREFIX: "letters, digits, dots, hyphens and underscores in parts between slashes, with none before, such as data/",
     PLACE: "a bucket, or a folder in it, with a slash at the end and no wildcard, such as s3://bucket/documents/",
     DATASET: "a folder s3://bucket/documents/ with a slash at the end, or a name in the own bucket, such as documents/",

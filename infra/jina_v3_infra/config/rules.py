@@ -151,16 +151,10 @@ def _scaling(scaling: ScalingSettings, place: str) -> Iterator[str]:
 def _counts(deployment: Deployment, variant: VariantSettings, place: str) -> Iterator[str]:
     scaling = variant.scaling
     endpoint = deployment.endpoint
-    if endpoint.asynchronous is not None:
-        if scaling.scales:  # with min = 0 too, since max is 1 at least
-            yield (
-                f"{place}.scaling: min = {scaling.min} and max = {scaling.max}, and autoscaling of asynchronous "
-                "endpoints is not there yet: set min = max"
-            )
-    elif scaling.min == 0 and endpoint.inference_component is None:
+    if scaling.min == 0 and endpoint.asynchronous is None and endpoint.inference_component is None:
         yield (
-            f"{place}.scaling: min = 0 needs an [endpoint.inference_component] section; machines of an endpoint "
-            "without one cannot go to none, so set min = 1"
+            f"{place}.scaling: min = 0 needs an [endpoint.asynchronous] or an [endpoint.inference_component] section; "
+            "machines of an endpoint without one cannot go to none, so set min = 1"
         )
     if variant.instances is not None and not scaling.min <= variant.instances <= scaling.max:
         yield (
@@ -240,9 +234,33 @@ def _hosting(deployment: Deployment) -> Iterator[str]:
             "endpoint.capture with endpoint.asynchronous: SageMaker captures no data of asynchronous endpoints, "
             "whose inputs and outputs are in S3 anyway; remove one of the two sections"
         )
+    yield from _asynchronous(deployment)
     yield from _prefixes(deployment)
     if component is not None:
         yield from _component(deployment, component)
+
+
+def _asynchronous(deployment: Deployment) -> Iterator[str]:
+    settings = deployment.endpoint.asynchronous
+    if settings is None:
+        return
+    if len(deployment.endpoint.variants) > 1:
+        yield (
+            f"endpoint.variants: an asynchronous endpoint has one variant, here are "
+            f"{len(deployment.endpoint.variants)}; keep one"
+        )
+    given = {"success_topic": settings.success_topic, "failure_topic": settings.failure_topic}
+    for name, arn in given.items():
+        if arn is not None and arn.split(":")[3] != deployment.region:
+            yield (
+                f"endpoint.asynchronous: {name} = {arn!r} is in {arn.split(':')[3]}, and SageMaker tells topics of its "
+                f"own region only; take one in {deployment.region}, or leave it out to have one made"
+            )
+    if settings.topics_kms_key is not None and not any(given.values()):
+        yield (
+            "endpoint.asynchronous: topics_kms_key belongs to topics that are given, and here both are made with the "
+            "deployment's own key; leave it out"
+        )
 
 
 def _component(deployment: Deployment, component: InferenceComponentSettings) -> Iterator[str]:

@@ -12,7 +12,18 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from jina_v3_infra.config.batch import BatchSettings
-from jina_v3_infra.config.fields import ARN, KEY_ARN, PREFIX, TAG, VARIABLE, Name, Setting, StartupSeconds, WaitSeconds
+from jina_v3_infra.config.fields import (
+    ARN,
+    KEY_ARN,
+    PREFIX,
+    TAG,
+    TOPIC_ARN,
+    VARIABLE,
+    Name,
+    Setting,
+    StartupSeconds,
+    WaitSeconds,
+)
 from jina_v3_infra.config.instances import InstanceType, instance_type
 from jina_v3_infra.config.operations import OperationsSettings
 from jina_v3_infra.config.router import RouterSettings
@@ -64,14 +75,18 @@ class ImageSettings:
 class ScalingSettings:
     """How many instances a variant has, or how many copies an inference component has."""
 
-    min: Annotated[int, Field(ge=0, le=1000, description="the fewest; 0 needs an inference component")] = 1
-    max: Annotated[
-        int, Field(ge=1, le=1000, description="the most; the same as min means no scaling, as asynchronous needs it")
+    min: Annotated[
+        int, Field(ge=0, le=1000, description="the fewest; 0 needs an asynchronous endpoint or an inference component")
     ] = 1
+    max: Annotated[int, Field(ge=1, le=1000, description="the most; the same as min means no scaling")] = 1
     concurrency: Annotated[
         float,
         Field(gt=0, le=1000, description="requests in flight on each instance (or copy) that scaling aims at"),
     ] = 16.0
+    backlog: Annotated[
+        float,
+        Field(gt=0, le=100_000, description="the same for an asynchronous endpoint: calls that wait or run, a machine"),
+    ] = 20.0
     scale_out_cooldown_s: WaitSeconds = 30
     scale_in_cooldown_s: WaitSeconds = 300
 
@@ -136,6 +151,15 @@ class AsynchronousSettings:
         str, Field(pattern=PREFIX, description="in the artifact bucket: of inputs, outputs and failures")
     ] = "asynchronous/"
     concurrency: Annotated[int, Field(ge=1, le=1000, description="calls in flight on each instance")] = 8
+    success_topic: Annotated[
+        str | None, Field(pattern=TOPIC_ARN, description="who is told of each output; one is made unless it is given")
+    ] = None
+    failure_topic: Annotated[
+        str | None, Field(pattern=TOPIC_ARN, description="who is told of each failure; one is made unless it is given")
+    ] = None
+    topics_kms_key: Annotated[
+        str | None, Field(pattern=KEY_ARN, description="of topics that are given, where a key encrypts them")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,12 +45,17 @@ curl:
 
 
 def example_asynchronous_call(endpoint: str, region: str, bucket: str, settings: AsynchronousSettings) -> str:
-    """Return an example for an asynchronous endpoint, whose input is an object where it may read."""
-    inputs, _, _ = asynchronous_prefixes(settings)
+    """Return an example for an asynchronous endpoint, whose input is an object where it may read.
+
+    The answer names where output or failure will be. Both time limits are SageMaker's defaults, at most 3600 and 21600.
+    """
+    inputs, outputs, failures = asynchronous_prefixes(settings)
     place = f"s3://{bucket}/{inputs}example.json"
     return f"""\
 AWS CLI:
   echo '{json.dumps(_REQUEST)}' | aws s3 cp - {place}
   aws sagemaker-runtime invoke-endpoint-async --region {region} --endpoint-name {endpoint} \\
-    --content-type application/json --input-location {place}
+    --content-type application/json --input-location {place} \\
+    --invocation-timeout-seconds 900 --request-ttl-seconds 21600
+  aws s3 ls s3://{bucket}/{outputs} && aws s3 ls s3://{bucket}/{failures}   # one of both, once it is done
 """

@@ -163,6 +163,8 @@ def summarise_costs(estimate: CostEstimate) -> str:
     least, most = estimate.least_usd_per_hour, estimate.most_usd_per_hour
     if least is None or most is None:
         return "not known, since a price is missing"
+    if least == 0:
+        return f"nothing by the hour while nobody calls, {_both(most)} with the most machines"
     if least == most:
         return f"{_both(least)}, whether or not it is called"
     return f"{_both(least)} with the fewest machines, {_both(most)} with the most"

@@ -84,6 +84,8 @@ def _variants(endpoint: dict[str, Any], settings: dict[str, Any]) -> Iterator[st
             f"{'?' if wanted is None else wanted} × {', '.join(machines.get(one['VariantName'], ()))}, "
             f"weight {one.get('CurrentWeight', 1):g}"
         )
+        if count == 0 and "AsyncInferenceConfig" in settings:
+            yield f"variant {one['VariantName']} sleeps; the next call wakes it, in some minutes"
 
 
 def _changes(

@@ -1,18 +1,18 @@
-"""The alarms that roll an update back: too many failures, or too slow."""
+"""The alarms that roll an update back, and tell of it: too many failures, or too slow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from jina_v3_infra.config import UpdateSettings
+from jina_v3_infra.stacks.runbook import Page
+from jina_v3_infra.stacks.watched import MINUTE, alarm, metric
 
-NAMESPACE: Final = "AWS/SageMaker"
-_MINUTE: Final = Duration.minutes(1)
 _US_PER_MS: Final = 1000
 
 
@@ -20,38 +20,63 @@ class Alarms(Construct):
     """Two alarms for what the dimensions name: a variant, or an inference component. No calls ring neither."""
 
     def __init__(
-        self, scope: Construct, id: str, *, subject: str, dimensions: Mapping[str, str], update: UpdateSettings
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        subject: str,
+        dimensions: Mapping[str, str],
+        update: UpdateSettings,
+        asynchronous: bool,
+        told: Sequence[sns.ITopic],
     ) -> None:
         super().__init__(scope, id)
-        self._dimensions = dict(dimensions)
-        errors = cloudwatch.MathExpression(
-            label="5xx answers in percent of calls",
-            expression="IF(calls > 0, 100 * errors / calls, 0)",
-            using_metrics={
-                "errors": self._metric("Invocation5XXErrors", "Sum"),
-                "calls": self._metric("Invocations", "Sum"),
-            },
-            period=_MINUTE,
-        )
-        latency = self._metric("ModelLatency", "p99")
         self.alarms = (
-            self._alarm("Errors", errors, update.most_5xx_percent, f"{subject}: more 5xx answers than allowed"),
-            self._alarm("Latency", latency, update.most_latency_ms * _US_PER_MS, f"{subject}: p99 above the limit"),
+            alarm(
+                self,
+                "Errors",
+                _failures_percent(dimensions, asynchronous=asynchronous),
+                subject=subject,
+                happened="too many calls failed (5xx)",
+                limit=f"{update.most_5xx_percent:g}% of a minute's calls",
+                page=Page.FAILURES,
+                most=update.most_5xx_percent,
+                told=told,
+            ),
+            alarm(
+                self,
+                "Latency",
+                metric("ModelLatency", "p99", dimensions),
+                subject=subject,
+                happened="the model answers too slowly",
+                limit=f"{update.most_latency_ms:g} ms as a minute's p99",
+                page=Page.SLOW_ANSWERS,
+                most=update.most_latency_ms * _US_PER_MS,
+                told=told,
+            ),
         )
 
-    def _metric(self, name: str, statistic: str) -> cloudwatch.Metric:
-        return cloudwatch.Metric(
-            namespace=NAMESPACE, metric_name=name, dimensions_map=self._dimensions, statistic=statistic, period=_MINUTE
-        )
 
-    def _alarm(self, id: str, metric: cloudwatch.IMetric, most: float, description: str) -> cloudwatch.Alarm:
-        return cloudwatch.Alarm(
-            self,
-            id,
-            metric=metric,
-            threshold=most,
-            alarm_description=description,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+def _failures_percent(dimensions: Mapping[str, str], *, asynchronous: bool) -> cloudwatch.IMetric:
+    """Return the share of failed calls. An asynchronous endpoint counts no ``Invocations``.
+
+    **Source**: docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html; each call of the container counts
+    as 0 or 1 there, so that the average is the share.
+    """
+    label = "5xx answers in percent of calls"
+    if asynchronous:
+        return cloudwatch.MathExpression(
+            label=label,
+            expression="100 * errors",
+            using_metrics={"errors": metric("Invocation5XXErrors", "Average", dimensions)},
+            period=MINUTE,
         )
+    return cloudwatch.MathExpression(
+        label=label,
+        expression="IF(calls > 0, 100 * errors / calls, 0)",
+        using_metrics={
+            "errors": metric("Invocation5XXErrors", "Sum", dimensions),
+            "calls": metric("Invocations", "Sum", dimensions),
+        },
+        period=MINUTE,
+    )

@@ -13,7 +13,8 @@ from constructs import Construct
 from jina_v3_infra.config import BatchSettings, CaptureSettings, Deployment
 from jina_v3_infra.log_groups import former_log_group_names
 from jina_v3_infra.prefixes import BATCH_RUNS, folder
-from jina_v3_infra.stacks.permissions import accept
+from jina_v3_infra.stacks.notices import TELLING
+from jina_v3_infra.stacks.permissions import accept, service_principal
 
 _LEFTOVERS_DAYS: Final = 7
 _NONCURRENT_DAYS: Final = 30
@@ -48,6 +49,7 @@ class ArtifactBucket(Construct):
             removal_policy=RemovalPolicy.DESTROY,  # in 30 days, until when it can be had back
         )
         self.key.add_to_resource_policy(_logs_may_use_it(deployment))
+        self.key.add_to_resource_policy(_notices_may_use_it())
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -137,4 +139,14 @@ def _logs_may_use_it(deployment: Deployment) -> iam.PolicyStatement:
                 "kms:EncryptionContext:aws:logs:arn": [f"{groups}{name}" for name in former_log_group_names(deployment)]
             }
         },
+    )
+
+
+def _notices_may_use_it() -> iam.PolicyStatement:
+    """Alarms and the budget of this account publish to the deployment's topic, which is encrypted with the key."""
+    return iam.PolicyStatement(
+        sid="NoticesOfThisAccount",
+        principals=[service_principal(service) for service in TELLING],
+        actions=["kms:Decrypt", "kms:GenerateDataKey"],
+        resources=["*"],  # in a key's policy: this key
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aws_cdk import Aws
 from aws_cdk import aws_applicationautoscaling as scaling
 from constructs import Construct
 
 from jina_v3_infra.config import ScalingSettings
+from jina_v3_infra.stacks.watched import SERVICE
 
 _SERVICE: Final = "sagemaker"
 
@@ -60,21 +61,36 @@ class Scaling(Construct):
 
     def follow_concurrency(self) -> None:
         """Hold the requests in flight on each machine or copy near the configured number."""
+        specification = scaling.CfnScalingPolicy.PredefinedMetricSpecificationProperty(
+            predefined_metric_type=self._scalable.metric
+        )
+        self._track("Concurrency", self._settings.concurrency, predefined_metric_specification=specification)
+
+    def follow_backlog(self, endpoint: str) -> None:
+        """Hold the asynchronous calls that wait or run, for each machine, near the configured number."""
+        settings = self._settings
+        specification = scaling.CfnScalingPolicy.CustomizedMetricSpecificationProperty(
+            namespace=SERVICE,
+            metric_name="ApproximateBacklogSizePerInstance",
+            dimensions=[scaling.CfnScalingPolicy.MetricDimensionProperty(name="EndpointName", value=endpoint)],
+            statistic="Average",
+        )
+        self._track("Backlog", settings.backlog, customized_metric_specification=specification)
+
+    def _track(self, id: str, target: float, **metric: Any) -> None:
         settings = self._settings
         scaling.CfnScalingPolicy(
             self,
-            "Concurrency",
-            policy_name=f"{self.node.path}/concurrency",
+            id,
+            policy_name=f"{self.node.path}/{id.lower()}",
             policy_type="TargetTrackingScaling",
             scaling_target_id=self.target.ref,
             target_tracking_scaling_policy_configuration=(
                 scaling.CfnScalingPolicy.TargetTrackingScalingPolicyConfigurationProperty(
-                    target_value=settings.concurrency,
+                    target_value=target,
                     scale_out_cooldown=settings.scale_out_cooldown_s,
                     scale_in_cooldown=settings.scale_in_cooldown_s,
-                    predefined_metric_specification=scaling.CfnScalingPolicy.PredefinedMetricSpecificationProperty(
-                        predefined_metric_type=self._scalable.metric
-                    ),
+                    **metric,
                 )
             ),
         )

@@ -47,7 +47,7 @@ class BatchFunction(Construct):
         key: kms.IKey,
     ) -> None:
         super().__init__(scope, id)
-        log = log_group(self, "Log", batch_function_log_group(deployment), key)
+        log = log_group(self, "Log", batch_function_log_group(deployment), key, deployment)
         with tempfile.TemporaryDirectory() as folder:
             code = s3_assets.Asset(self, "Code", path=str(_pack(Path(folder))))  # copied at once
         role = _role(self, settings, places, key, log)

@@ -11,6 +11,7 @@ from constructs import Construct
 
 from jina_v3_infra.config import Deployment, VariantSettings, variant_ami
 from jina_v3_infra.prefixes import asynchronous_prefixes
+from jina_v3_infra.stacks.asynchronous import ResultTopics
 from jina_v3_infra.stacks.network import Placement
 from jina_v3_infra.stacks.storage import Storage
 
@@ -32,6 +33,7 @@ class EndpointConfig(Construct):
         storage: Storage,
         key: kms.IKey,
         placement: Placement | None,
+        topics: ResultTopics | None,
     ) -> None:
         super().__init__(scope, id)
         endpoint = deployment.endpoint
@@ -45,7 +47,8 @@ class EndpointConfig(Construct):
             ],
             kms_key_id=endpoint.volume_kms_key,
             data_capture_config=_capture(deployment, storage, key),
-            async_inference_config=_asynchronous(deployment, storage, key),
+            async_inference_config=_asynchronous(deployment, storage, key, topics),
+            metrics_config=_metrics(deployment),
             **(_for_components(role, placement) if component else {}),
         )
 
@@ -107,10 +110,10 @@ def _capture(deployment: Deployment, storage: Storage, key: kms.IKey) -> _Config
 
 
 def _asynchronous(
-    deployment: Deployment, storage: Storage, key: kms.IKey
+    deployment: Deployment, storage: Storage, key: kms.IKey, topics: ResultTopics | None
 ) -> _Config.AsyncInferenceConfigProperty | None:
     settings = deployment.endpoint.asynchronous
-    if settings is None:
+    if settings is None or topics is None:
         return None
     _, outputs, failures = asynchronous_prefixes(settings)
     return _Config.AsyncInferenceConfigProperty(
@@ -118,6 +121,26 @@ def _asynchronous(
             max_concurrent_invocations_per_instance=settings.concurrency
         ),
         output_config=_Config.AsyncInferenceOutputConfigProperty(
-            s3_output_path=storage.uri(outputs), s3_failure_path=storage.uri(failures), kms_key_id=key.key_arn
+            s3_output_path=storage.uri(outputs),
+            s3_failure_path=storage.uri(failures),
+            kms_key_id=key.key_arn,
+            notification_config=_Config.AsyncInferenceNotificationConfigProperty(
+                success_topic=topics.success, error_topic=topics.failure
+            ),
         ),
+    )
+
+
+def _metrics(deployment: Deployment) -> _Config.MetricsConfigProperty | None:
+    """Say what SageMaker publishes of the machines and scrapes of the container: ``/metrics`` on 8080, its default.
+
+    It is said even where nothing is wanted, since SageMaker's own default is to scrape.
+    """
+    settings = deployment.operations
+    if deployment.endpoint.asynchronous is not None:
+        return None  # these are of real-time endpoints
+    return _Config.MetricsConfigProperty(
+        enable_detailed_observability=settings.detailed_metrics,
+        enable_enhanced_metrics=settings.enhanced_metrics,
+        metric_publish_frequency_in_seconds=settings.metrics_every_s,
     )

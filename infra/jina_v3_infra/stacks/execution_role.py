@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from aws_cdk import Aws
@@ -34,6 +34,7 @@ class ExecutionRole(Construct):
         key: kms.IKey,
         log: logs.ILogGroup,
         placement: Placement | None,
+        topics: Sequence[str],
     ) -> None:
         super().__init__(scope, id)
         statements = [
@@ -43,6 +44,7 @@ class ExecutionRole(Construct):
             *_data(deployment, storage),
             allow("UseKey", _key_actions(deployment), [key.key_arn]),
             *_volume(deployment),
+            *_notices(deployment, topics),
             *([] if placement is None else handle_interfaces(placement)),
         ]
         self.role = iam.Role(
@@ -87,6 +89,15 @@ def _data(deployment: Deployment, storage: Storage) -> Iterator[iam.PolicyStatem
         inputs, outputs, failures = map(storage.objects, asynchronous_prefixes(asynchronous))
         yield allow("ReadInputs", ["s3:GetObject"], [inputs])
         yield allow("WriteOutputs", ["s3:PutObject"], [outputs, failures])
+
+
+def _notices(deployment: Deployment, topics: Sequence[str]) -> Iterator[iam.PolicyStatement]:
+    """Let it tell the topics of asynchronous calls, and use the key of those that are not encrypted with ours."""
+    if topics:
+        yield allow("TellOfResults", ["sns:Publish"], topics)
+    settings = deployment.endpoint.asynchronous
+    if settings is not None and settings.topics_kms_key is not None:
+        yield allow("UseKeyOfTopics", ["kms:Decrypt", "kms:GenerateDataKey"], [settings.topics_kms_key])
 
 
 def _key_actions(deployment: Deployment) -> list[str]:

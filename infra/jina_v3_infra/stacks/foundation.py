@@ -1,4 +1,7 @@
-"""The stack that must be there before anything is published: bucket, key, repository, and the image's build."""
+"""The stack that must be there before anything is published: bucket, key, repository, and the image's build.
+
+The topic that alarms tell and the budget are here too: they are of all that the deployment has.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,19 @@ from jina_v3_infra.outputs import Output
 from jina_v3_infra.stacks.artifact_bucket import ArtifactBucket
 from jina_v3_infra.stacks.image_build import ImageBuild
 from jina_v3_infra.stacks.image_repository import ImageRepository
+from jina_v3_infra.stacks.notices import Notices
 
 
 class FoundationStack(Stack):
-    """Bucket and key always; the repository unless an image is given; the build unless Docker builds."""
+    """Bucket, key and topic always; the repository unless an image is given; the build unless Docker builds."""
 
     def __init__(self, scope: Construct, id: str, *, deployment: Deployment, **stack: Any) -> None:
         super().__init__(scope, id, **stack)
         artifacts = ArtifactBucket(self, "Artifacts", deployment=deployment)
         self._export(Output.BUCKET, artifacts.bucket.bucket_name)
         self._export(Output.KEY, artifacts.key.key_arn)
+        notices = Notices(self, "Notices", deployment=deployment, key=artifacts.key)
+        self._export(Output.TOPIC, notices.topic.topic_arn)
         if deployment.image.uri is not None:
             return
         repository = ImageRepository(self, "Images", deployment=deployment, key=artifacts.key).repository
@@ -37,6 +43,6 @@ class FoundationStack(Stack):
 def imported(deployment: Deployment, output: Output) -> str:
     """Return what the foundation of a deployment exports, for another stack.
 
-    Bucket and key alone, which never go: what a stack imports, the other cannot take away.
+    Bucket, key and topic alone, which never go: what a stack imports, the other cannot take away.
     """
     return Fn.import_value(f"{deployment.foundation_stack}:{output}")

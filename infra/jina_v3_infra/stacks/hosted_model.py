@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.stacks.network import Placement
+
+_ASYNCHRONOUS: Final = {
+    "JINA_V3_MAX_BODY_BYTES": str(100 * 2**20),
+    "JINA_V3_MAX_QUEUE_S": "3600",
+    "JINA_V3_REQUEST_TIMEOUT_S": "3600",
+}
+"""Where calls come through S3: larger inputs, and none is refused for its time, which SageMaker limits."""
 
 
 class HostedModel(Construct):
@@ -36,7 +45,12 @@ class HostedModel(Construct):
             primary_container=sagemaker.CfnModel.ContainerDefinitionProperty(
                 image=image,
                 model_data_source=sagemaker.CfnModel.ModelDataSourceProperty(s3_data_source=source),
-                environment=deployment.endpoint.environment or None,
+                environment=_environment(deployment) or None,
             ),
             vpc_config=None if placement is None else placement.vpc_config(),
         )
+
+
+def _environment(deployment: Deployment) -> dict[str, str]:
+    usual = {} if deployment.endpoint.asynchronous is None else _ASYNCHRONOUS
+    return {**usual, **deployment.endpoint.environment}

@@ -71,7 +71,7 @@ class ImageBuild(Construct):
         repository: ecr.IRepository,
     ) -> None:
         super().__init__(scope, id)
-        log = log_group(self, "Log", build_log_group(deployment), artifacts.key)
+        log = log_group(self, "Log", build_log_group(deployment), artifacts.key, deployment)
         role = _role(self, artifacts, repository, log)
         self.project = codebuild.CfnProject(
             self,

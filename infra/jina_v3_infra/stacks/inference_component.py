@@ -10,9 +10,10 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment, InferenceComponentSettings
-from jina_v3_infra.stacks.alarms import NAMESPACE
 from jina_v3_infra.stacks.autoscaling import Scaling, component_of
 from jina_v3_infra.stacks.endpoint import update_timeout_s
+from jina_v3_infra.stacks.runbook import Page, describe_alarm
+from jina_v3_infra.stacks.watched import SERVICE
 
 _Component = sagemaker.CfnInferenceComponent
 _BATCH_PERCENT: Final = 50
@@ -104,8 +105,8 @@ def _wake(scope: Construct, name: str, settings: InferenceComponentSettings, sca
     cloudwatch.CfnAlarm(
         scope,
         "NoCapacity",
-        alarm_description=f"{name}: a call found no copy",
-        namespace=NAMESPACE,
+        alarm_description=describe_alarm(name, "a call found no copy, and one is started", "one call", Page.FIRST_COPY),
+        namespace=SERVICE,
         metric_name="NoCapacityInvocationFailures",
         dimensions=[cloudwatch.CfnAlarm.DimensionProperty(name="InferenceComponentName", value=name)],
         statistic="Maximum",

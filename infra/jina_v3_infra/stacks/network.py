@@ -82,7 +82,7 @@ class Network(Construct):
         self.vpc.add_flow_log(
             "Flow",
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(
-                log_group(self, "FlowLog", log_name, key),
+                log_group(self, "FlowLog", log_name, key, deployment),
                 iam.Role(self, "FlowRole", assumed_by=service_principal("vpc-flow-logs")),
             ),
         )

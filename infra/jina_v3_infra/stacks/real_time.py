@@ -7,6 +7,7 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -15,7 +16,10 @@ from jina_v3_infra.log_groups import endpoint_log_group, flow_log_group
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.release import Release
 from jina_v3_infra.stacks.alarms import Alarms
+from jina_v3_infra.stacks.asynchronous import ResultTopics, follow_backlog
 from jina_v3_infra.stacks.autoscaling import Scaling, variant_of
+from jina_v3_infra.stacks.container_metrics import ContainerMetrics
+from jina_v3_infra.stacks.dashboard import EndpointDashboard
 from jina_v3_infra.stacks.endpoint import Endpoint
 from jina_v3_infra.stacks.endpoint_config import EndpointConfig
 from jina_v3_infra.stacks.execution_role import ExecutionRole
@@ -25,6 +29,8 @@ from jina_v3_infra.stacks.image_repository import image_uri
 from jina_v3_infra.stacks.inference_component import InferenceComponent, component_name
 from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.network import Network, Placement, first_zones, given_placement
+from jina_v3_infra.stacks.notices import told_topics
+from jina_v3_infra.stacks.operations_alarms import EndpointAlarms
 from jina_v3_infra.stacks.storage import Storage
 
 
@@ -45,9 +51,17 @@ class RealTimeStack(Stack):
         self._key = kms.Key.from_key_arn(self, "Key", imported(deployment, Output.KEY))
         storage = Storage.of(deployment, release, imported(deployment, Output.BUCKET))
         placement = self._place(storage)
-        log = log_group(self, "Log", endpoint_log_group(deployment), self._key)
+        log = log_group(self, "Log", endpoint_log_group(deployment), self._key, deployment)
+        topics = self._result_topics()
         role = ExecutionRole(
-            self, "Role", deployment=deployment, storage=storage, key=self._key, log=log, placement=placement
+            self,
+            "Role",
+            deployment=deployment,
+            storage=storage,
+            key=self._key,
+            log=log,
+            placement=placement,
+            topics=[] if topics is None else topics.arns,
         ).role
         model = HostedModel(
             self,
@@ -67,13 +81,16 @@ class RealTimeStack(Stack):
             storage=storage,
             key=self._key,
             placement=placement,
+            topics=topics,
         ).config
+        self._told = told_topics(self, deployment, imported(deployment, Output.TOPIC))
         alarms = self._alarms()
         endpoint = Endpoint(self, "Endpoint", deployment=deployment, config=config, alarms=alarms).endpoint
         endpoint.node.add_dependency(log)  # the first container writes to it
         CfnOutput(self, Output.ENDPOINT, value=endpoint.attr_endpoint_name)
         self._scale(endpoint)
         self._place_component(endpoint, model, alarms)
+        self._watch(log)
 
     @property
     def availability_zones(self) -> list[str]:
@@ -97,6 +114,19 @@ class RealTimeStack(Stack):
             callers=True,
         ).placement
 
+    def _result_topics(self) -> ResultTopics | None:
+        settings = self._deployment.endpoint.asynchronous
+        if settings is None:
+            return None
+        return ResultTopics(self, "Results", deployment=self._deployment, settings=settings, key=self._key)
+
+    def _watch(self, log: logs.ILogGroup) -> None:
+        deployment = self._deployment
+        container = ContainerMetrics(self, "Container", deployment=deployment, log=log)
+        EndpointAlarms(self, "Watch", deployment=deployment, container=container, told=self._told)
+        if deployment.operations.dashboard:
+            EndpointDashboard(self, "Overview", deployment=deployment, container=container)
+
     def _alarms(self) -> list[cloudwatch.Alarm]:
         endpoint, name = self._deployment.endpoint, self._deployment.endpoint_name
         if endpoint.inference_component is not None:
@@ -114,7 +144,15 @@ class RealTimeStack(Stack):
         return [
             alarm
             for id, subject, dimensions in watched
-            for alarm in Alarms(self, id, subject=subject, dimensions=dimensions, update=endpoint.update).alarms
+            for alarm in Alarms(
+                self,
+                id,
+                subject=subject,
+                dimensions=dimensions,
+                update=endpoint.update,
+                asynchronous=endpoint.asynchronous is not None,
+                told=self._told,
+            ).alarms
         ]
 
     def _scale(self, endpoint: sagemaker.CfnEndpoint) -> None:
@@ -132,7 +170,16 @@ class RealTimeStack(Stack):
                 settings=variant.scaling,
             )
             scaling.target.add_resource_dependency(endpoint)
-            scaling.follow_concurrency()
+            if settings.asynchronous is None:
+                scaling.follow_concurrency()
+            else:
+                follow_backlog(
+                    self,
+                    self._deployment.endpoint_name,
+                    scaling,
+                    from_zero=variant.scaling.min == 0,
+                    cooldown_s=variant.scaling.scale_out_cooldown_s,
+                )
 
     def _place_component(
         self, endpoint: sagemaker.CfnEndpoint, model: sagemaker.CfnModel, alarms: list[cloudwatch.Alarm]

@@ -61,7 +61,7 @@ class BatchStateMachine(Construct):
     ) -> None:
         super().__init__(scope, id)
         name = deployment.batch_stack
-        log = log_group(self, "Log", state_machine_log_group(deployment), key)
+        log = log_group(self, "Log", state_machine_log_group(deployment), key, deployment)
         statements = [
             allow("CallSteps", ["lambda:InvokeFunction"], [function_arn]),
             *_jobs(deployment, transform_role),

@@ -50,6 +50,11 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         attributes="Arn",
         name="PolicyName",
     ),
+    "AWS::Budgets::Budget": _row(
+        "Budget NotificationsWithSubscribers",
+        recorded="ResourceTags",  # moto keeps none
+        replaced_by="NotificationsWithSubscribers",
+    ),
     "AWS::CDK::Metadata": _row("", recorded="Analytics"),
     "AWS::CloudWatch::Alarm": _row(
         "ActionsEnabled AlarmActions AlarmDescription AlarmName ComparisonOperator DatapointsToAlarm Dimensions "
@@ -60,7 +65,10 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         name="AlarmName",
     ),
     "AWS::CloudWatch::Dashboard": _row(
-        "DashboardBody DashboardName", replaced_by="DashboardName", name="DashboardName"
+        "DashboardBody DashboardName",
+        recorded="Tags",  # moto keeps none
+        replaced_by="DashboardName",
+        name="DashboardName",
     ),
     "AWS::CodeBuild::Project": _row(
         "Artifacts Cache ConcurrentBuildLimit Description EncryptionKey Environment LogsConfig Name "
@@ -168,6 +176,11 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
         attributes="Arn",
         name="LogGroupName",
     ),
+    "AWS::Logs::MetricFilter": _row(
+        "FilterName FilterPattern LogGroupName MetricTransformations",
+        replaced_by="FilterName LogGroupName",
+        name="FilterName",
+    ),
     "AWS::S3::Bucket": _row(
         "BucketEncryption BucketName LifecycleConfiguration NotificationConfiguration OwnershipControls "
         "PublicAccessBlockConfiguration Tags VersioningConfiguration",
@@ -204,9 +217,9 @@ RESOURCE_TYPES: Final[dict[str, ResourceType]] = {
     ),
     "AWS::SageMaker::EndpointConfig": _row(
         "AsyncInferenceConfig DataCaptureConfig EnableNetworkIsolation EndpointConfigName ExecutionRoleArn "
-        "ExplainerConfig KmsKeyId ProductionVariants ShadowProductionVariants Tags VpcConfig",
+        "ExplainerConfig KmsKeyId MetricsConfig ProductionVariants ShadowProductionVariants Tags VpcConfig",
         replaced_by="AsyncInferenceConfig DataCaptureConfig EnableNetworkIsolation EndpointConfigName ExecutionRoleArn "
-        "ExplainerConfig KmsKeyId ProductionVariants ShadowProductionVariants VpcConfig",
+        "ExplainerConfig KmsKeyId MetricsConfig ProductionVariants ShadowProductionVariants VpcConfig",
         attributes="EndpointConfigArn EndpointConfigName",
         name="EndpointConfigName",
     ),

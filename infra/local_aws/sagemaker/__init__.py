@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from local_aws.autoscaling import Autoscaler
 from local_aws.faults import faults_plane
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.control import control_plane
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.runtime import runtime_plane
+from local_aws.scaling_plane import scaling_plane
 
 if TYPE_CHECKING:
     from local_aws.server import LocalAws
@@ -30,6 +32,8 @@ def install(aws: LocalAws) -> None:
         capturing.join()
 
     aws.on_stop(close)
+    aws.scaling = Autoscaler(hosting)
+    aws.add_plane(scaling_plane(aws.scaling))
     aws.add_plane(control_plane(hosting))
     aws.add_plane(runtime_plane(hosting, capture))
     aws.add_plane(faults_plane(aws.faults))

@@ -1,48 +1,29 @@
-"""Asynchronous invocation: the request waits, its input comes from S3, its output or failure goes there."""
+"""Asynchronous invocation: a request is accepted, and waits for its turn."""
 
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from local_aws.errors import ServiceError
+from local_aws.sagemaker.asynchronous_jobs import Job, do_job, expire_job
 from local_aws.sagemaker.endpoint import Endpoint
-from local_aws.sagemaker.errors import refuse_call, unavailable
+from local_aws.sagemaker.errors import refuse_call
 from local_aws.sagemaker.hosting import Hosting
-from local_aws.sagemaker.invocation import Place, Question, ask, question_of
-from local_aws.sagemaker.model_data import split_uri
-from local_aws.sagemaker.queue import BoundedQueue
+from local_aws.sagemaker.invocation import Place, question_of
+from local_aws.sagemaker.queue import BoundedQueue, Waiting
 from local_aws.sagemaker.store import now
-from local_aws.sagemaker.traffic import NobodyError
 
 _MAX_INLINE_BYTES: Final = 128_000
 _DEFAULT_CONCURRENCY: Final = 4  # the service chooses one itself
 _LIMIT_S: Final = 900
+_LIMIT_RANGE_S: Final = (1, 3600)
 _TTL_S: Final = 21_600
-_RETRY_S: Final = 0.2
+_TTL_RANGE_S: Final = (60, 21_600)
 _PREFIX: Final = "X-Amzn-SageMaker-"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One asynchronous request and where its answer goes."""
-
-    identity: str
-    question: Question
-    input_uri: str | None
-    output_uri: str
-    failure_uri: str | None
-    received: datetime
-    limit_s: float
-    ttl_s: float
 
 
 def invoke_async(hosting: Hosting, place: Place, endpoint: Endpoint, headers: Headers, body: bytes) -> Response:
@@ -53,18 +34,26 @@ def invoke_async(hosting: Hosting, place: Place, endpoint: Endpoint, headers: He
     config = endpoint.config.get("AsyncInferenceConfig")
     if not config:
         refuse_call(f"Endpoint {endpoint.name} is not an asynchronous endpoint; call InvokeEndpoint.")
-    job = _accept(config["OutputConfig"], headers, body)
+    job = _accept(config["OutputConfig"], headers, body, hosting.now_s())
     with endpoint.lock:
         if endpoint.queue is None:
-            endpoint.queue = BoundedQueue(lambda: _room(endpoint))
-    endpoint.queue.put(hosting.guard(f"invocation {job.identity}", lambda: _work(hosting, place, endpoint, job)))
+            endpoint.queue = BoundedQueue(lambda: _room(endpoint), hosting.now_s)
+    name = f"invocation {job.identity}"
+    endpoint.queue.put(
+        Waiting(
+            work=hosting.guard(name, lambda: do_job(hosting, place, endpoint, job)),
+            arrived_s=job.arrived_s,
+            deadline_s=job.arrived_s + job.ttl_s,
+            expire=hosting.guard(name, lambda: expire_job(hosting, place, endpoint, job)),
+        )
+    )
     located = {f"{_PREFIX}OutputLocation": job.output_uri}
     if job.failure_uri is not None:
         located[f"{_PREFIX}FailureLocation"] = job.failure_uri
     return Response(json.dumps({"InferenceId": job.identity}), 202, located, content_type="application/json")
 
 
-def _accept(output: dict[str, Any], headers: Headers, body: bytes) -> Job:
+def _accept(output: dict[str, Any], headers: Headers, body: bytes, now_s: float) -> Job:
     input_uri = headers.get(f"{_PREFIX}InputLocation")
     if (input_uri is None) == (not body):
         refuse_call("Either InputLocation or Body must be given.")
@@ -81,9 +70,21 @@ def _accept(output: dict[str, Any], headers: Headers, body: bytes) -> Job:
         output_uri=f"{folder}/{headers.get(f'{_PREFIX}Filename') or name + '.out'}",
         failure_uri=f"{failures.rstrip('/')}/{name}-error.out" if failures else None,
         received=now(),
-        limit_s=float(headers.get(f"{_PREFIX}InvocationTimeoutSeconds", _LIMIT_S)),
-        ttl_s=float(headers.get(f"{_PREFIX}RequestTTLSeconds", _TTL_S)),
+        arrived_s=now_s,
+        limit_s=_seconds(headers, "InvocationTimeoutSeconds", _LIMIT_S, _LIMIT_RANGE_S),
+        ttl_s=_seconds(headers, "RequestTTLSeconds", _TTL_S, _TTL_RANGE_S),
     )
+
+
+def _seconds(headers: Headers, name: str, usual: int, allowed: tuple[int, int]) -> int:
+    given = headers.get(f"{_PREFIX}{name}", str(usual))
+    least, most = allowed
+    if not given.isdigit() or not least <= int(given) <= most:
+        refuse_call(
+            f"1 validation error detected: Value '{given}' at '{name[0].lower()}{name[1:]}' failed to satisfy "
+            f"constraint: Member must have value from {least} to {most}"
+        )
+    return int(given)
 
 
 def _too_long(limit: int) -> str:
@@ -96,76 +97,3 @@ def _room(endpoint: Endpoint) -> int:
     each: int = client.get("MaxConcurrentInvocationsPerInstance", _DEFAULT_CONCURRENCY)
     fleet = endpoint.fleet
     return each * sum(variant.instances for variant in fleet.variants.values()) if fleet is not None else each
-
-
-def _work(hosting: Hosting, place: Place, endpoint: Endpoint, job: Job) -> None:
-    s3 = hosting.client("s3", place.region)
-    try:
-        question = job.question
-        if job.input_uri is not None:
-            bucket, key = split_uri(job.input_uri)
-            question = replace(question, body=s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-        answer = _ask(hosting, place, endpoint, job, question)
-        bucket, key = split_uri(job.output_uri)
-        content_type = answer.headers.get("Content-Type", "application/octet-stream")
-        s3.put_object(Bucket=bucket, Key=key, Body=answer.data, ContentType=content_type)
-        _notify(hosting, place, endpoint, job, {"contentType": content_type, "outputLocation": job.output_uri}, None)
-    except (ServiceError, ClientError) as error:
-        reason = error.message if isinstance(error, ServiceError) else f"ClientError: {error}"
-        if job.failure_uri is not None:
-            bucket, key = split_uri(job.failure_uri)
-            original = error.members.get("OriginalMessage", reason) if isinstance(error, ServiceError) else reason
-            s3.put_object(Bucket=bucket, Key=key, Body=original.encode())
-        _notify(hosting, place, endpoint, job, None, reason)
-
-
-def _ask(hosting: Hosting, place: Place, endpoint: Endpoint, job: Job, question: Question) -> Any:
-    """Ask the container, and again until there is one: an asynchronous request outlives a lost instance."""
-    deadline = time.monotonic() + job.ttl_s - (now() - job.received).total_seconds()
-    while time.monotonic() < deadline:
-        try:
-            variant = endpoint.traffic.enter()
-        except NobodyError:
-            raise unavailable() from None
-        try:
-            return ask(hosting, place, variant, question, limit_s=job.limit_s)
-        except ServiceError as error:
-            if error.code != "ServiceUnavailable":
-                raise
-        finally:
-            endpoint.traffic.leave(variant)
-        if hosting.ending.wait(_RETRY_S):
-            raise unavailable()
-    raise ServiceError("RequestExpired", f"The request was not processed within {job.ttl_s:.0f} seconds.")
-
-
-def _notify(
-    hosting: Hosting, place: Place, endpoint: Endpoint, job: Job, result: dict[str, str] | None, failure: str | None
-) -> None:
-    output = endpoint.config.get("AsyncInferenceConfig", {}).get("OutputConfig", {})
-    topics = output.get("NotificationConfig", {})
-    topic = topics.get("SuccessTopic" if failure is None else "ErrorTopic")
-    if topic is None:
-        return
-    message: dict[str, Any] = {
-        "awsRegion": place.region,
-        "eventTime": _stamp(now()),
-        "receivedTime": _stamp(job.received),
-        "invocationStatus": "Completed" if failure is None else "Failed",
-        "requestParameters": {
-            "accept": job.question.accept,
-            "contentType": job.question.content_type,
-            "endpointName": endpoint.name,
-            "inputLocation": job.input_uri,
-        },
-        "inferenceId": job.identity,
-        "eventVersion": "1.0",
-        "eventSource": "aws:sagemaker",
-        "eventName": "InferenceResult",
-    }
-    message |= {"responseParameters": result} if failure is None else {"failureReason": failure}
-    hosting.client("sns", place.region).publish(TopicArn=topic, Message=json.dumps(message))
-
-
-def _stamp(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"

@@ -67,7 +67,9 @@ def update(
     new.config_name = config_name
     policy = endpoint.deployment.get("BlueGreenUpdatePolicy", {})
     try:
-        for share, wait_s in traffic_steps(endpoint.deployment, sum(v.instances for v in new.variants.values())):
+        for share, wait_s in traffic_steps(
+            endpoint.deployment, max(1, sum(v.instances for v in new.variants.values()))
+        ):
             endpoint.traffic.route((old, 1 - share), (new, share))
             bake(hosting, store.region, endpoint.deployment, wait_s)
     except AlarmError as error:
@@ -139,6 +141,8 @@ def _finish(endpoint: Endpoint, reason: str) -> None:
     with endpoint.lock:
         endpoint.pending = None
         endpoint.change("InService", reason)
+    if endpoint.queue is not None:
+        endpoint.queue.look()  # there may be machines again
 
 
 def take_down(hosting: Hosting, store: Store, endpoint: Endpoint) -> None:

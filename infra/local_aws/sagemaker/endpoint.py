@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from local_aws.sagemaker.errors import refuse
 from local_aws.sagemaker.store import now
 from local_aws.sagemaker.traffic import Fleet, Traffic
 
@@ -47,6 +48,18 @@ class Endpoint:
         """Go over to another status."""
         with self.lock:
             self.status, self.failure_reason, self.modified = status, reason, now()
+
+    def begin_update(self) -> None:
+        """Go over to Updating.
+
+        **Raises**: ``ServiceError`` for one that is not in service.
+        """
+        with self.lock:
+            if self.status == "Failed":
+                refuse(f'Cannot update failed endpoint "{self.arn}". Delete it and create it anew.')
+            if self.status != "InService":
+                refuse(f'Cannot update in-progress endpoint "{self.arn}".')
+            self.change("Updating")
 
     def summarise(self) -> dict[str, Any]:
         """Return its row in ListEndpoints."""

@@ -65,7 +65,7 @@ def update_endpoint(hosting: Hosting, store: Store, request: dict[str, Any]) -> 
         endpoint = store.endpoint(request["EndpointName"])
         config = store.config(request["EndpointConfigName"])
         _check_scaled(endpoint, config.definition, scaled)
-        _begin_update(endpoint)
+        endpoint.begin_update()
         excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
         definition = dict(config.definition)
         retained = {}
@@ -118,15 +118,6 @@ def _machines(config: Mapping[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def _begin_update(endpoint: Endpoint) -> None:
-    with endpoint.lock:
-        if endpoint.status == "Failed":
-            refuse(f'Cannot update failed endpoint "{endpoint.arn}". Delete it and create it anew.')
-        if endpoint.status != "InService":
-            refuse(f'Cannot update in-progress endpoint "{endpoint.arn}".')
-        endpoint.change("Updating")
-
-
 def _retained(endpoint: Endpoint, excluded: set[str]) -> dict[str, dict[str, Any]]:
     kept: dict[str, dict[str, Any]] = {}
     for variant in endpoint.fleet.variants.values() if endpoint.fleet is not None else ():
@@ -136,30 +127,6 @@ def _retained(endpoint: Endpoint, excluded: set[str]) -> dict[str, dict[str, Any
         if "DesiredWeight" not in excluded:
             kept[variant.name]["InitialVariantWeight"] = variant.weight
     return kept
-
-
-def update_weights(hosting: Hosting, store: Store, request: dict[str, Any]) -> dict[str, Any]:
-    """Answer UpdateEndpointWeightsAndCapacities, which is also what autoscaling calls."""
-    with store.lock:
-        endpoint = store.endpoint(request["EndpointName"])
-        known = {} if endpoint.fleet is None else endpoint.fleet.variants
-        for desired in request["DesiredWeightsAndCapacities"]:
-            if desired["VariantName"] not in known and endpoint.status == "InService":
-                refuse(f'Could not find variant "{desired["VariantName"]}" of endpoint "{endpoint.arn}".')
-            if "ServerlessUpdateConfig" in desired:
-                refuse("the local AWS does not model serverless variants")
-        _begin_update(endpoint)
-
-    def apply() -> None:
-        with endpoint.lock:
-            for desired in request["DesiredWeightsAndCapacities"]:
-                variant = known[desired["VariantName"]]
-                variant.weight = desired.get("DesiredWeight", variant.weight)
-                variant.instances = desired.get("DesiredInstanceCount", variant.instances)
-            endpoint.change("InService")
-
-    hosting.spawn(f"scale {endpoint.name}", apply)
-    return {"EndpointArn": endpoint.arn}
 
 
 def delete_endpoint(hosting: Hosting, store: Store, request: dict[str, Any]) -> dict[str, Any]:
@@ -181,6 +148,5 @@ OPERATIONS: Final = {
     "DescribeEndpoint": describe_endpoint,
     "ListEndpoints": list_endpoints,
     "UpdateEndpoint": update_endpoint,
-    "UpdateEndpointWeightsAndCapacities": update_weights,
     "DeleteEndpoint": delete_endpoint,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -32,10 +33,11 @@ class Hosting:
         self.faults: Faults = aws.faults
         self.ending = threading.Event()
         self.model_cache = ModelCache(aws.settings.state_folder / "models")
-        self.transforms = BoundedQueue(lambda: aws.settings.transform_processes)
+        self.transforms = BoundedQueue(lambda: aws.settings.transform_processes, self.now_s)
         self._containers: weakref.WeakSet[Container] = weakref.WeakSet()
         self.client = aws.client
         self._stores: dict[str, Store] = {}
+        self._skipped_s = 0.0
         self._lock = threading.Lock()
 
     def store(self, region: str) -> Store:
@@ -49,6 +51,20 @@ class Hosting:
             self._containers.add(container)
         if self.ending.is_set():
             container.stop()
+
+    @property
+    def stores(self) -> list[Store]:
+        """What each region remembers."""
+        with self._lock:
+            return list(self._stores.values())
+
+    def now_s(self) -> float:
+        """Return the time by which calls wait: it passes, and can be skipped."""
+        return time.monotonic() + self._skipped_s
+
+    def skip(self, seconds: float) -> None:
+        """Have so much time be over."""
+        self._skipped_s += seconds
 
     def close(self) -> None:
         """End every transform job and every container, those that are starting too."""

@@ -23,7 +23,8 @@ _TIMED_OUT: Final = (
     "Your invocation timed out while waiting for a response from container primary. Review the latency metrics for "
     "each container in Amazon CloudWatch, resolve the issue, and try again."
 )
-_BROKEN: Final = "The connection to container primary was closed before it had answered."
+BROKEN: Final = "The connection to container primary was closed before it had answered."
+"""The original message where the container ended under a call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ def ask(
     except urllib3.exceptions.ReadTimeoutError as error:
         raise model_error(place, 0, _TIMED_OUT) from error
     except urllib3.exceptions.HTTPError as error:
-        raise model_error(place, 0, _BROKEN) from error
+        raise model_error(place, 0, BROKEN) from error
     return response
 
 

@@ -78,6 +78,8 @@ def launch_variant(
         except ServiceError as error:
             raise LaunchError(error.message) from error
         variant.image = container["Image"]
+        if variant.instances == 0:  # an update of an asynchronous endpoint that is asleep
+            return variant
         limit_s = definition.get("ContainerStartupHealthCheckTimeoutInSeconds", _STARTUP_LIMIT_S)
         variant.container = launch_container(
             hosting, store.region, endpoint_log_group(endpoint), folder / name, name, container, limit_s

@@ -19,6 +19,7 @@ from local_aws.sagemaker.endpoint import Endpoint
 from local_aws.sagemaker.errors import refuse_call, unavailable
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.invocation import CUSTOM_ATTRIBUTES, Place, ask, question_of
+from local_aws.sagemaker.metrics import put_metrics
 from local_aws.sagemaker.streaming import EventStream
 from local_aws.sagemaker.traffic import NobodyError, Traffic, Variant, VariantNotFoundError
 from local_aws.sagemaker.wire import Arrival, meet_service_faults, receive, runtime_error
@@ -134,13 +135,7 @@ def _admit_component(hosting: Hosting, region: str, endpoint: Endpoint, name: st
     try:
         return component.traffic, component.traffic.enter()
     except NobodyError:
-        datum = {
-            "MetricName": "NoCapacityInvocationFailures",
-            "Dimensions": [{"Name": "InferenceComponentName", "Value": name}],
-            "Value": 1.0,
-            "Unit": "Count",
-        }
-        hosting.client("cloudwatch", region).put_metric_data(Namespace="AWS/SageMaker", MetricData=[datum])
+        put_metrics(hosting, region, {"InferenceComponentName": name}, {"NoCapacityInvocationFailures": 1})
         refuse_call(_NO_CAPACITY)
 
 

@@ -11,6 +11,7 @@ from local_aws.sagemaker.container import Container, NotHealthyError
 from local_aws.sagemaker.hosting import TRANSFORM_LOG_GROUP, Hosting
 from local_aws.sagemaker.journal import Journal
 from local_aws.sagemaker.model_data import ModelDataError, remove_model
+from local_aws.sagemaker.queue import Waiting
 from local_aws.sagemaker.start import ImageError, prepare_container
 from local_aws.sagemaker.transform_file import ALGORITHM, CLIENT
 from local_aws.sagemaker.transform_inputs import InputsError, list_inputs
@@ -40,7 +41,8 @@ def provision(hosting: Hosting, region: str, job: TransformJob) -> None:
     if hosting.faults.take("capacity_missing", call) is not None:
         job.end(_NO_CAPACITY)
         return
-    hosting.transforms.put(hosting.guard(f"transform {job.name}", lambda: _run(hosting, region, job)))
+    work = hosting.guard(f"transform {job.name}", lambda: _run(hosting, region, job))
+    hosting.transforms.put(Waiting(work=work, arrived_s=hosting.now_s()))
 
 
 def _run(hosting: Hosting, region: str, job: TransformJob) -> None:

@@ -69,6 +69,13 @@ def test_scaled_to_zero_costs_nothing_at_rest() -> None:
     assert estimate_costs(deployment, LISTED).least_usd_per_hour == 0.0
 
 
+def test_an_asynchronous_endpoint_costs_nothing_while_it_sleeps() -> None:
+    deployment = check_deployment({"endpoint": {"asynchronous": {}, "variants": [{"scaling": {"min": 0, "max": 2}}]}})
+    assert summarise_costs(estimate_costs(deployment, LISTED)) == (
+        "nothing by the hour while nobody calls, $2.00 an hour ($1,460 a month) with the most machines"
+    )
+
+
 def test_an_unknown_price_is_said_and_not_taken_for_nothing() -> None:
     deployment = check_deployment({"endpoint": {"variants": [{"instance_type": "ml.p5.48xlarge"}]}})
     cost = estimate_costs(deployment, Prices())

@@ -237,6 +237,7 @@ def test_an_asynchronous_endpoint_is_called_otherwise(run: Run, capsys: pytest.C
     out = capsys.readouterr().out
     assert "invoke-endpoint-async" in out
     assert "boto3:" not in out
+    assert "--invocation-timeout-seconds 900 --request-ttl-seconds 21600" in out
 
 
 def test_a_refused_publication_is_one_sentence(

@@ -178,7 +178,11 @@ def test_a_template_keeps_everything_else() -> None:
     assert len(gone) == 3
     assert set(after["Resources"]) == set(before["Resources"]) - gone
     assert not [name for name in gone if f'"{name}"' in json.dumps(after)]
-    acting = {name for name, each in before["Resources"].items() if each["Properties"].get("AlarmActions")}
+    acting = {
+        name
+        for name, each in before["Resources"].items()
+        if {"Ref"} & {key for action in each["Properties"].get("AlarmActions", []) for key in action}
+    }  # the others tell a topic
     for name in after["Resources"].keys() - acting:
         assert after["Resources"][name] == before["Resources"][name]
     assert [after["Resources"][name]["Properties"]["AlarmActions"] for name in acting] == [[]]

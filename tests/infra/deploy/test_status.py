@@ -11,6 +11,7 @@ from tests.infra.deploy.conftest import ENDPOINT, make_stack
 
 from jina_v3_infra.config import check_deployment
 from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.status import _variants
 from jina_v3_infra.release import plan_release
 
 Run = Callable[..., int]
@@ -26,6 +27,14 @@ def stack(image: str, model: str) -> dict[str, object]:
         },
     }
     return ENDPOINT | {"Resources": ENDPOINT["Resources"] | {"Model": hosted}}
+
+
+def test_a_variant_that_sleeps_is_said_to() -> None:
+    machines = {"ProductionVariants": [{"VariantName": "main", "InstanceType": "ml.g6.xlarge"}]}
+    asleep = {"ProductionVariants": [{"VariantName": "main", "CurrentInstanceCount": 0, "DesiredInstanceCount": 0}]}
+    lines = list(_variants(asleep, {**machines, "AsyncInferenceConfig": {"OutputConfig": {}}}))
+    assert lines[-1] == "variant main sleeps; the next call wakes it, in some minutes"
+    assert len(list(_variants(asleep, machines))) == 1
 
 
 def test_nothing_stands(run: Run, account: Account, capsys: pytest.CaptureFixture[str]) -> None:

@@ -28,7 +28,7 @@ def lifecycle(templates: Templates) -> dict[str, Any]:
 def test_what_others_need_is_told() -> None:
     templates = case("default")
     told = outputs(templates.foundation)
-    assert told.keys() == {Output.BUCKET, Output.KEY, Output.REPOSITORY, Output.BUILD_PROJECT}
+    assert told.keys() == {Output.BUCKET, Output.KEY, Output.TOPIC, Output.REPOSITORY, Output.BUILD_PROJECT}
     (bucket,), (project,) = templates.resources("S3::Bucket"), templates.resources("CodeBuild::Project")
     assert (told[Output.BUCKET], told[Output.BUILD_PROJECT]) == (f"${{{bucket.name}}}", f"${{{project.name}}}")
     assert told[Output.REPOSITORY].endswith(".${AWS::URLSuffix}/${ImagesRepository2D0F5B9C}")
@@ -36,16 +36,18 @@ def test_what_others_need_is_told() -> None:
 
 def test_an_image_that_exists_needs_no_repository_and_no_build() -> None:
     templates = case("given")
-    assert outputs(templates.foundation).keys() == {Output.BUCKET, Output.KEY}
+    assert outputs(templates.foundation).keys() == {Output.BUCKET, Output.KEY, Output.TOPIC}
     types = {resource.type for resource in templates.resources() if resource.stack == "foundation"}
-    assert types == {"AWS::KMS::Key", "AWS::KMS::Alias", "AWS::S3::Bucket", "AWS::S3::BucketPolicy"}
+    kinds = ("KMS::Key", "KMS::Alias", "S3::Bucket", "S3::BucketPolicy", "SNS::Topic", "SNS::TopicPolicy")
+    assert types == {f"AWS::{kind}" for kind in kinds}
     assert templates.one("SageMaker::Model")["PrimaryContainer"]["Image"] == (
         "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/jina:7"
     )
 
 
 def test_docker_needs_a_repository_and_no_build() -> None:
-    assert outputs(case("docker").foundation).keys() == {Output.BUCKET, Output.KEY, Output.REPOSITORY}
+    told = outputs(case("docker").foundation)
+    assert told.keys() == {Output.BUCKET, Output.KEY, Output.TOPIC, Output.REPOSITORY}
     assert not case("docker").resources("CodeBuild::Project")
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from fnmatch import fnmatchcase
 from typing import Any
 
 import botocore.session
 import pytest
-from tests.support.templates import CASES, RELEASE, THEIR_KEY, Templates, case, plain
+from tests.support.templates import CASES, RELEASE, THEIR_KEY, Resource, Templates, case, plain
 
+from jina_v3.config import Config
 from jina_v3_infra.config import check_deployment
 from jina_v3_infra.deploy.calls import example_asynchronous_call
+from jina_v3_infra.deploy.scaling import without_scaling
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.stacks.endpoint import update_timeout_s
 
@@ -49,7 +52,11 @@ def test_the_model() -> None:
 
 def test_what_exports_and_imports_are_called() -> None:
     exported = {each["Export"]["Name"] for each in case("default").foundation["Outputs"].values() if "Export" in each}
-    assert exported == {"jina-v3-foundation:ArtifactBucket", "jina-v3-foundation:ArtifactKey"}
+    assert exported == {
+        "jina-v3-foundation:ArtifactBucket",
+        "jina-v3-foundation:ArtifactKey",
+        "jina-v3-foundation:OperationsTopic",
+    }
 
 
 def test_a_model_and_an_image_from_elsewhere() -> None:
@@ -163,19 +170,20 @@ def test_alarms_of_every_variant_roll_back(every: Templates) -> None:
     ]
     (guard,) = guards
     named = {alarm["AlarmName"] for alarm in guard["Alarms"]}
-    alarms = [
-        each
-        for each in every.resources("CloudWatch::Alarm")
-        if each.stack == "endpoint" and "AlarmActions" not in each.properties
+    guarding = [f"${{{each.name}}}" for each in every.resources("CloudWatch::Alarm") if each.name.startswith("Alarms")]
+    guarding += [
+        f"${{{each.name}}}" for each in every.resources("CloudWatch::Alarm") if each.name.startswith("ComponentAlarms")
     ]
-    assert named == {f"${{{alarm.name}}}" for alarm in alarms}
+    assert named == set(guarding)
+    assert len(named) == 2 * len(every.one("SageMaker::EndpointConfig")["ProductionVariants"])
     for alarm in every.resources("CloudWatch::Alarm"):
-        assert alarm.properties["TreatMissingData"] == "notBreaching"
         assert "AlarmName" not in alarm.properties
+        if f"${{{alarm.name}}}" in named:
+            assert alarm.properties["TreatMissingData"] == "notBreaching"
 
 
 def test_what_the_alarms_watch() -> None:
-    errors, latency, *others = case("variants").resources("CloudWatch::Alarm")
+    errors, latency, *others = guards("variants")
     assert len(others) == 2
     of_old = [{"Name": "EndpointName", "Value": "jina-v3"}, {"Name": "VariantName", "Value": "old"}]
     rate, failed, calls = errors.properties["Metrics"]
@@ -191,6 +199,19 @@ def test_what_the_alarms_watch() -> None:
     assert latency.properties["Dimensions"] == of_old
     assert (latency.properties["MetricName"], latency.properties["ExtendedStatistic"]) == ("ModelLatency", "p99")
     assert latency.properties["Threshold"] == 10_000_000  # microseconds
+
+
+def guards(name: str) -> list[Resource]:
+    """The alarms that roll an update back."""
+    return [each for each in case(name).resources("CloudWatch::Alarm") if each.name.startswith("Alarms")]
+
+
+def test_failures_of_asynchronous_calls_are_counted_without_a_count_of_calls() -> None:
+    """An asynchronous endpoint publishes no Invocations; the average of its failures is their share."""
+    errors, _ = guards("asynchronous")
+    share, failed = errors.properties["Metrics"]
+    assert (share["Expression"], failed["MetricStat"]["Stat"]) == ("100 * errors", "Average")
+    assert failed["MetricStat"]["Metric"]["MetricName"] == "Invocation5XXErrors"
 
 
 def test_only_what_can_change_its_count_scales() -> None:
@@ -241,16 +262,97 @@ def test_asynchronous_calls() -> None:
     assert config["ProductionVariants"][0]["InitialInstanceCount"] == 2
     assert not templates.resources("ApplicationAutoScaling::ScalableTarget")
     allowed = execution_role(templates)
-    assert allowed.keys() == HOSTING | {"ReadInputs", "WriteOutputs"}
+    assert allowed.keys() == HOSTING | {"ReadInputs", "WriteOutputs", "TellOfResults"}
+    made = {topic.name for topic in templates.resources("SNS::Topic") if topic.stack == "endpoint"}
+    assert set(allowed["TellOfResults"]["Resource"]) == {f"${{{name}}}" for name in made}
+    notified = settings["OutputConfig"]["NotificationConfig"]
+    assert {notified["SuccessTopic"], notified["ErrorTopic"]} == set(allowed["TellOfResults"]["Resource"])
+    outputs = templates.endpoint["Outputs"]
+    assert plain(outputs[Output.SUCCESS_TOPIC]["Value"]) == notified["SuccessTopic"]
+    assert plain(outputs[Output.FAILURE_TOPIC]["Value"]) == notified["ErrorTopic"]
     assert allowed["ReadInputs"]["Resource"] == f"{BUCKET}/later/inputs/*"
     assert allowed["WriteOutputs"]["Resource"] == [f"{BUCKET}/later/outputs/*", f"{BUCKET}/later/failures/*"]
+
+
+def test_a_topic_of_another_is_told_and_its_key_used() -> None:
+    templates = case("asynchronous-zero")
+    theirs = "arn:aws:sns:us-east-1:123456789012:theirs"
+    notified = templates.one("SageMaker::EndpointConfig")["AsyncInferenceConfig"]["OutputConfig"]["NotificationConfig"]
+    assert notified["SuccessTopic"] == theirs
+    allowed = execution_role(templates)
+    assert theirs in allowed["TellOfResults"]["Resource"]
+    assert allowed["UseKeyOfTopics"]["Resource"] == THEIR_KEY
+    assert len([topic for topic in templates.resources("SNS::Topic") if topic.stack == "endpoint"]) == 1
+
+
+def test_a_backlog_starts_the_first_machine_and_scales_the_others() -> None:
+    templates = case("asynchronous-zero")
+    target = templates.one("ApplicationAutoScaling::ScalableTarget")
+    assert (target["ResourceId"], target["MinCapacity"], target["MaxCapacity"]) == (
+        "endpoint/jina-v3/variant/main",
+        0,
+        5,
+    )
+    backlog, first = templates.resources("ApplicationAutoScaling::ScalingPolicy")
+    endpoint = [{"Name": "EndpointName", "Value": "jina-v3"}]
+    assert backlog.properties["PolicyType"] == "TargetTrackingScaling"
+    assert backlog.properties["TargetTrackingScalingPolicyConfiguration"] == {
+        "TargetValue": 7,
+        "ScaleOutCooldown": 90,
+        "ScaleInCooldown": 300,
+        "CustomizedMetricSpecification": {
+            "Namespace": "AWS/SageMaker",
+            "MetricName": "ApproximateBacklogSizePerInstance",
+            "Dimensions": endpoint,
+            "Statistic": "Average",
+        },
+    }
+    step = first.properties["StepScalingPolicyConfiguration"]
+    assert (step["AdjustmentType"], step["Cooldown"]) == ("ChangeInCapacity", 90)
+    assert step["StepAdjustments"] == [{"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}]
+    (alarm,) = [
+        each.properties
+        for each in templates.resources("CloudWatch::Alarm")
+        if each.properties["AlarmActions"] == [f"${{{first.name}}}"]
+    ]
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("AWS/SageMaker", "HasBacklogWithoutCapacity")
+    assert (alarm["Dimensions"], alarm["Statistic"], alarm["Period"]) == (endpoint, "Average", 60)
+    assert (alarm["EvaluationPeriods"], alarm["DatapointsToAlarm"]) == (2, 2)
+    assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, "GreaterThanOrEqualToThreshold")
+    (variant,) = variants("asynchronous-zero")
+    assert variant["InitialInstanceCount"] == 1  # SageMaker creates no endpoint with none
+    assert "DesiredInstanceCount" not in excluded(templates.one("SageMaker::Endpoint"))
+
+
+def test_autoscaling_by_backlog_can_be_taken_out_of_the_template() -> None:
+    """As ``deploy`` does for a change of the machine; the alarm stays, and has nothing to do meanwhile."""
+    whole = case("asynchronous-zero").endpoint
+    less = without_scaling(whole)
+    gone = whole["Resources"].keys() - less["Resources"].keys()
+    assert {whole["Resources"][name]["Type"].split("::")[1] for name in gone} == {"ApplicationAutoScaling"}
+    assert len(gone) == 3
+    assert not any(f'"{name}"' in json.dumps(less) for name in gone)
+    assert less["Resources"]["FirstMachine"]["Properties"]["AlarmActions"] == []
+
+
+def test_without_a_way_to_none_no_first_machine_is_waited_for() -> None:
+    alarms = case("asynchronous").resources("CloudWatch::Alarm")
+    assert not [each for each in alarms if each.name == "FirstMachine"]
+
+
+def test_a_container_behind_a_queue_is_patient_unless_told_otherwise() -> None:
+    environment = case("asynchronous").one("SageMaker::Model")["PrimaryContainer"]["Environment"]
+    settings = Config.from_environment(environment)
+    assert settings.request_timeout_s == settings.max_queue_s == 3600
+    assert settings.limits.max_body_bytes == 100 * 2**20
+    assert "Environment" not in case("default").one("SageMaker::Model")["PrimaryContainer"]
 
 
 def test_the_printed_asynchronous_call_puts_its_input_where_the_role_may_read() -> None:
     asynchronous = check_deployment(CASES["asynchronous"]).endpoint.asynchronous
     assert asynchronous is not None
     lines = example_asynchronous_call("jina-v3", "us-east-1", "BUCKET", asynchronous).split()
-    written, read = (word for word in lines if word.startswith("s3://BUCKET/"))
+    written, read, *_ = (word for word in lines if word.startswith("s3://BUCKET/"))
     allowed = execution_role(case("asynchronous"))["ReadInputs"]["Resource"].replace(BUCKET, "s3://BUCKET")
     assert fnmatchcase(read, allowed)
     assert written == read
@@ -345,16 +447,19 @@ def test_a_call_that_finds_no_copy_wakes_one() -> None:
     assert wake.properties["StepScalingPolicyConfiguration"]["StepAdjustments"] == [
         {"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}
     ]
-    (alarm,) = [each for each in templates.resources("CloudWatch::Alarm") if "AlarmActions" in each.properties]
+    (alarm,) = [
+        each
+        for each in templates.resources("CloudWatch::Alarm")
+        if each.properties["AlarmActions"] == [f"${{{wake.name}}}"]
+    ]
     assert alarm.properties["MetricName"] == "NoCapacityInvocationFailures"
     assert alarm.properties["Dimensions"] == [{"Name": "InferenceComponentName", "Value": "jina-v3"}]
-    assert alarm.properties["AlarmActions"] == [f"${{{wake.name}}}"]
 
 
 def test_a_component_of_one_copy_does_not_scale() -> None:
     templates = case("component-fixed")
     assert not templates.resources("ApplicationAutoScaling::ScalableTarget")
-    assert len(templates.resources("CloudWatch::Alarm")) == 2
+    assert len([each for each in templates.resources("CloudWatch::Alarm") if "ComponentAlarms" in each.name]) == 2
 
 
 def test_own_tags_win() -> None:

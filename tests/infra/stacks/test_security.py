@@ -15,7 +15,9 @@ from jina_v3_infra.stacks.permissions import BEHIND_A_NAME, PARTLY_NAMED, WITHOU
 TYPES = {
     "ApplicationAutoScaling::ScalableTarget": "bounds of a count, no data",
     "ApplicationAutoScaling::ScalingPolicy": "how a count moves, no data",
+    "Budgets::Budget": "a sum of money, no data",
     "CloudWatch::Alarm": "a threshold, no data",
+    "CloudWatch::Dashboard": "names of metrics, no data",
     "CodeBuild::Project": "checked",
     "EC2::FlowLog": "checked",
     "EC2::RouteTable": "checked: there is no route",
@@ -32,8 +34,10 @@ TYPES = {
     "KMS::Key": "checked",
     "Lambda::Function": "checked",
     "Logs::LogGroup": "checked",
+    "Logs::MetricFilter": "numbers out of the log, no text",
     "S3::Bucket": "checked",
     "S3::BucketPolicy": "checked",
+    "SNS::Subscription": "who is told of alarms",
     "SNS::Topic": "checked",
     "SNS::TopicPolicy": "checked",
     "SageMaker::Endpoint": "has what its configuration has",
@@ -48,7 +52,9 @@ UNTAGGED = {
     "EC2::SubnetRouteTableAssociation",
     "IAM::Policy",
     "KMS::Alias",
+    "Logs::MetricFilter",
     "S3::BucketPolicy",
+    "SNS::Subscription",
     "SNS::TopicPolicy",
     "Scheduler::Schedule",
 }
@@ -206,7 +212,7 @@ def test_buckets_are_private_encrypted_versioned_and_refuse_plain_text(every: Te
 def test_keys_rotate_and_serve_the_log_groups_of_this_deployment_alone(every: Templates) -> None:
     key = every.one("KMS::Key")
     assert key["EnableKeyRotation"] is True
-    _, logs = key["KeyPolicy"]["Statement"]
+    _, logs, _ = key["KeyPolicy"]["Statement"]
     assert logs["Principal"] == {"Service": "logs.${AWS::Region}.amazonaws.com"}
     allowed = set(logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"])
     assert not any("*" in arn for arn in allowed)
@@ -224,10 +230,35 @@ def test_keys_rotate_and_serve_the_log_groups_of_this_deployment_alone(every: Te
         assert f"{groups}{name}" in allowed
 
 
+def test_keys_serve_alarms_and_budgets_of_this_account_alone(every: Templates) -> None:
+    _, _, notices = every.one("KMS::Key")["KeyPolicy"]["Statement"]
+    assert notices["Principal"] == {"Service": ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]}
+    assert notices["Condition"] == {"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}}
+    assert notices["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+
+
+def test_topics_are_encrypted_and_refuse_plain_text(every: Templates) -> None:
+    topics = every.resources("SNS::Topic")
+    policies = {policy.properties["Topics"][0]: policy.properties for policy in every.resources("SNS::TopicPolicy")}
+    assert policies.keys() == {f"${{{topic.name}}}" for topic in topics}
+    for topic in topics:
+        assert KEY.match(topic.properties["KmsMasterKeyId"])
+        assert "TopicName" not in topic.properties
+        denial, *allowed = policies[f"${{{topic.name}}}"]["PolicyDocument"]["Statement"]
+        assert (denial["Effect"], denial["Action"], denial["Principal"]) == ("Deny", "sns:Publish", "*")
+        assert denial["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in allowed:
+            assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}}
+            assert statement["Action"] == "sns:Publish"
+        services = {statement["Principal"]["Service"] for statement in allowed}
+        own = topic.stack == "foundation"  # those of results are told by the execution role
+        assert services == ({"cloudwatch.amazonaws.com", "budgets.amazonaws.com"} if own else set())
+
+
 def test_what_is_stored_is_encrypted_with_the_key(every: Templates) -> None:
     for group in every.resources("Logs::LogGroup"):
         assert KEY.match(group.properties["KmsKeyId"])
-        assert group.properties["RetentionInDays"] == 90
+        assert group.properties["RetentionInDays"] in (90, 14, 365)
     for repository in every.resources("ECR::Repository"):
         assert repository.properties["EncryptionConfiguration"]["EncryptionType"] == "KMS"
         assert KEY.match(repository.properties["EncryptionConfiguration"]["KmsKey"])
@@ -322,5 +353,7 @@ def test_who_starts_runs_by_itself_may_do_nothing_else(every: Templates) -> None
 def test_everything_is_tagged(every: Templates) -> None:
     for resource in every.resources():
         if resource.type.removeprefix("AWS::") not in UNTAGGED:
-            tags = {tag["Key"]: tag["Value"] for tag in plain(resource.raw["Properties"]["Tags"])}
+            properties = resource.raw["Properties"]
+            given = properties["ResourceTags" if resource.type == "AWS::Budgets::Budget" else "Tags"]
+            tags = {tag["Key"]: tag["Value"] for tag in plain(given)}
             assert {"project", "deployment"} <= tags.keys()

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.support.sagemaker_bench import Bench, until, variant
 
-from local_aws.sagemaker.queue import BoundedQueue
+from local_aws.sagemaker.queue import BoundedQueue, Waiting
 
 OUTPUT = {"S3OutputPath": "s3://models/out", "S3FailurePath": "s3://models/failed"}
 
@@ -159,9 +159,9 @@ def test_a_bounded_queue_keeps_order_and_limit() -> None:
         with lock:
             running[0] -= 1
 
-    queue = BoundedQueue(lambda: 3)
+    queue = BoundedQueue(lambda: 3, time.monotonic)
     for number in range(20):
-        queue.put(lambda number=number: work(number))
+        queue.put(Waiting(work=lambda number=number: work(number), arrived_s=time.monotonic()))
     until(lambda: len(done) == 20)
     assert most[0] == 3
     assert all(abs(place - number) < 3 for place, number in enumerate(done))

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from local_aws.cloudformation.kinds import flow, functions, identity, network, sagemaker, storage, watching, working
+from local_aws.cloudformation.kinds import (
+    flow,
+    functions,
+    identity,
+    network,
+    sagemaker,
+    spending,
+    storage,
+    watching,
+    working,
+)
 from local_aws.cloudformation.kinds.base import Calls, Kind, Physical, ResourceError
 
 KINDS: Final[dict[str, Kind]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": working.ScalableTarget(),
     "AWS::ApplicationAutoScaling::ScalingPolicy": working.ScalingPolicy(),
+    "AWS::Budgets::Budget": spending.Budget(),
     "AWS::CDK::Metadata": working.Metadata(),
     "AWS::CloudWatch::Alarm": watching.Alarm(),
     "AWS::CloudWatch::Dashboard": watching.Dashboard(),
@@ -33,6 +44,7 @@ KINDS: Final[dict[str, Kind]] = {
     "AWS::Lambda::Function": functions.Function(),
     "AWS::Lambda::Permission": functions.Permission(),
     "AWS::Logs::LogGroup": watching.LogGroup(),
+    "AWS::Logs::MetricFilter": watching.MetricFilter(),
     "AWS::S3::Bucket": storage.Bucket(),
     "AWS::S3::BucketPolicy": storage.BucketPolicy(),
     "AWS::SNS::Subscription": watching.Subscription(),

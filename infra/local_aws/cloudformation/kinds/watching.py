@@ -57,6 +57,25 @@ class LogGroup(Kind):
         calls.delete("logs", "DeleteLogGroup", logGroupName=physical.id)
 
 
+class MetricFilter(Kind):
+    """A filter that makes a metric of a log group's lines. Nothing here evaluates it."""
+
+    def create(self, calls: Calls, properties: Properties) -> Physical:
+        """Put the filter."""
+        name = properties.get("FilterName") or calls.name(512)
+        calls("logs", "PutMetricFilter", {**properties, "FilterName": name})
+        return Physical(name)
+
+    def update(self, calls: Calls, physical: Physical, before: Properties, after: Properties) -> None:
+        """Put the filter again; moto would keep the old one beside it."""
+        self.delete(calls, physical, before)
+        calls("logs", "PutMetricFilter", {**after, "FilterName": physical.id})
+
+    def delete(self, calls: Calls, physical: Physical, properties: Properties) -> None:
+        """Delete the filter."""
+        calls.delete("logs", "DeleteMetricFilter", filterName=physical.id, logGroupName=properties["LogGroupName"])
+
+
 class Alarm(Kind):
     """An alarm on a metric, or on an expression of several."""
 

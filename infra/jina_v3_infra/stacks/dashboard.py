@@ -1,0 +1,120 @@
+"""The dashboard of an endpoint: one page that says who calls, how it goes, and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
+from constructs import Construct
+
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.stacks.container_metrics import ContainerMetrics
+from jina_v3_infra.stacks.runbook import RUNBOOK
+from jina_v3_infra.stacks.watched import MACHINES, metric
+
+_WIDTH: Final = 12
+_HEIGHT: Final = 6
+_DAY: Final = Duration.hours(24)
+
+
+class EndpointDashboard(Construct):
+    """A dashboard with the deployment's name: all its variants beside each other."""
+
+    def __init__(self, scope: Construct, id: str, *, deployment: Deployment, container: ContainerMetrics) -> None:
+        super().__init__(scope, id)
+        self._deployment = deployment
+        self._variants = [
+            (variant.name, {"EndpointName": deployment.endpoint_name, "VariantName": variant.name})
+            for variant in deployment.endpoint.variants
+        ]
+        component = deployment.endpoint.inference_component is not None
+        self._callers = (
+            [("component", {"InferenceComponentName": deployment.endpoint_name})] if component else self._variants
+        )
+        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=deployment.name, default_interval=_DAY)
+        for row in self._rows(container):
+            dashboard.add_widgets(*row)
+
+    def _rows(self, container: ContainerMetrics) -> Iterator[Sequence[cloudwatch.IWidget]]:
+        asynchronous = self._deployment.endpoint.asynchronous is not None
+        yield [_text(self._deployment)]
+        calls = {"processed": "InvocationsProcesssed"} if asynchronous else {"calls": "Invocations"}
+        errors = {"4xx": "Invocation4XXErrors", "5xx": "Invocation5XXErrors"}
+        yield [self._callers_graph("calls", calls, "Sum"), self._callers_graph("errors", errors, "Sum")]
+        latency = {"model": "ModelLatency", **({} if asynchronous else {"overhead": "OverheadLatency"})}
+        yield [self._callers_graph(f"latency in µs, {quantile}", latency, quantile) for quantile in ("p50", "p99")]
+        gpu = {"GPU": "GPUUtilization", "GPU memory": "GPUMemoryUtilization"}
+        machine = {"CPU": "CPUUtilization", "memory": "MemoryUtilization", "disk": "DiskUtilization"}
+        yield [self._machines("GPUs in percent", gpu), self._machines("machines in percent", machine)]
+        yield [
+            _graph("wait in the container's queue, p99 in ms", [container.queue_wait_ms]),
+            _graph(
+                "requests in the container's queue, and failed /ping",
+                [container.queue_requests, container.ping_failures],
+            ),
+        ]
+        if asynchronous:
+            yield self._backlog()
+        yield [
+            _graph("machines (each costs by the hour, called or not)", list(self._counts())),
+        ]
+
+    def _callers_graph(self, title: str, names: dict[str, str], statistic: str) -> cloudwatch.GraphWidget:
+        return _graph(
+            title,
+            [
+                metric(name, statistic, dimensions, label=f"{who} {what}")
+                for who, dimensions in self._callers
+                for what, name in names.items()
+            ],
+        )
+
+    def _machines(self, title: str, names: dict[str, str]) -> cloudwatch.GraphWidget:
+        return _graph(
+            title,
+            [
+                metric(name, "Average", dimensions, namespace=MACHINES, label=f"{who} {what}")
+                for who, dimensions in self._variants
+                for what, name in names.items()
+            ],
+        )
+
+    def _counts(self) -> Iterator[cloudwatch.Metric]:
+        """Count machines by who tells of itself: each does so once a minute."""
+        for who, dimensions in self._variants:
+            yield metric("CPUUtilization", "SampleCount", dimensions, namespace=MACHINES, label=who)
+
+    def _backlog(self) -> list[cloudwatch.IWidget]:
+        endpoint = {"EndpointName": self._deployment.endpoint_name}
+        sizes = ("ApproximateBacklogSize", "ApproximateBacklogSizePerInstance", "HasBacklogWithoutCapacity")
+        _, variant = self._variants[0]
+        waits = [
+            metric("ApproximateAgeOfOldestRequest", "Maximum", endpoint),
+            *(
+                metric(name, "Sum", variant)
+                for name in ("InvocationFailures", "ExpiredRequests", "NotificationFailures")
+            ),
+        ]
+        return [
+            _graph("backlog", [metric(name, "Maximum", endpoint) for name in sizes]),
+            _graph("age of the oldest call in s, and what failed", waits),
+        ]
+
+
+def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
+    return cloudwatch.GraphWidget(title=title, left=[*metrics], width=_WIDTH, height=_HEIGHT)
+
+
+def _text(deployment: Deployment) -> cloudwatch.TextWidget:
+    machines = ", ".join(
+        f"{variant.name}: {variant.scaling.min} to {variant.scaling.max} × {variant.instance_type}"
+        for variant in deployment.endpoint.variants
+    )
+    return cloudwatch.TextWidget(
+        markdown=f"**{deployment.endpoint_name}** · {machines} · alarms: {RUNBOOK} · cost: Cost Explorer, tag "
+        f"`deployment` = `{deployment.name}`",
+        width=2 * _WIDTH,
+        height=2,
+    )

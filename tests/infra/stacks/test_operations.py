@@ -1,0 +1,211 @@
+"""What is watched, who is told, what may be spent: alarms with their runbook, dashboard, topics, budget, metrics."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.templates import ROOT, Templates, case, plain
+
+from jina_v3_infra.stacks.runbook import RUNBOOK, Page
+
+RUNBOOK_TEXT = (ROOT / RUNBOOK).read_text(encoding="utf-8")
+OWN = "${jina-v3-foundation:OperationsTopic}"
+PAGER = "arn:aws:sns:us-east-1:123456789012:pager"
+
+
+def sections() -> dict[str, str]:
+    """The runbook's sections by their anchors, as GitHub makes them of headings."""
+    parts = re.split(r"^## (.+)$", RUNBOOK_TEXT, flags=re.MULTILINE)
+    return {title.lower().replace(" ", "-"): text for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def alarms(name: str) -> dict[str, dict[str, Any]]:
+    return {each.name: each.properties for each in case(name).resources("CloudWatch::Alarm")}
+
+
+def alarm(name: str, start: str) -> dict[str, Any]:
+    (found,) = [properties for id, properties in alarms(name).items() if id.startswith(start)]
+    return found
+
+
+def test_every_alarm_names_what_happened_its_limit_and_a_page_that_is_there(every: Templates) -> None:
+    for each in every.resources("CloudWatch::Alarm"):
+        said = re.fullmatch(r"[^:]+: (.+)\. Limit: (.+)\. What to do: (\S+)#(\S+)", each.properties["AlarmDescription"])
+        assert said is not None, each.properties["AlarmDescription"]
+        assert said[3] == RUNBOOK
+        assert said[4] in sections()
+
+
+def test_every_page_is_an_alarm_s_and_says_what_to_do() -> None:
+    assert sections().keys() == {str(page) for page in Page}
+    for anchor, text in sections().items():
+        for word in ("**Means**", "**See**", "**Do**", "**Prevent**"):
+            assert word in text, f"{anchor} lacks {word}"
+
+
+def test_every_link_of_the_runbook_leads_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", RUNBOOK_TEXT):
+        page, _, anchor = target.partition("#")
+        if not page:
+            assert anchor in sections()
+            continue
+        text = Path(ROOT / "docs" / page).read_text(encoding="utf-8")
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        titles = {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+        assert not anchor or anchor in titles, target
+
+
+def test_the_runbook_names_settings_that_there_are() -> None:
+    reference = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    for place in re.findall(r"`(operations\.alarms|endpoint\.update|endpoint\.asynchronous)\.(\w+)`", RUNBOOK_TEXT):
+        section = reference.partition(f"## `[{place[0]}]`")[2].partition("\n## ")[0]
+        assert f"`{place[1]}`" in section, place
+
+
+def test_every_alarm_but_those_that_scale_tells_the_topic(every: Templates) -> None:
+    policies = {f"${{{each.name}}}" for each in every.resources("ApplicationAutoScaling::ScalingPolicy")}
+    for each in every.resources("CloudWatch::Alarm"):
+        actions = set(each.properties["AlarmActions"])
+        assert actions <= policies or any(action.endswith("-foundation:OperationsTopic}") for action in actions)
+
+
+def test_topics_of_the_configuration_are_told_too() -> None:
+    assert {tuple(each["AlarmActions"]) for each in alarms("operated").values()} == {(OWN, PAGER)}
+    assert {tuple(each["AlarmActions"]) for each in alarms("default").values()} == {(OWN,)}
+
+
+def test_people_are_told_by_mail() -> None:
+    subscribed = {
+        (each.properties["Protocol"], each.properties["Endpoint"])
+        for each in case("operated").resources("SNS::Subscription")
+    }
+    assert subscribed == {("email", "search@example.com"), ("email", "night@example.com")}
+    assert not case("default").resources("SNS::Subscription")
+
+
+def test_what_is_watched_of_an_endpoint() -> None:
+    pages = sorted(each["AlarmDescription"].partition("#")[2] for each in alarms("default").values())
+    assert pages == sorted(
+        ["failures", "slow-answers", "gpu-busy", "gpu-memory", "machine-memory", "disk", "queue-wait", "ping-fails",
+         "no-machine"]
+    )  # fmt: skip
+
+
+def test_an_asynchronous_endpoint_is_watched_for_its_backlog_too() -> None:
+    pages = {each["AlarmDescription"].partition("#")[2] for each in alarms("asynchronous-zero").values()}
+    assert {"backlog-age", "backlog-without-machine", "failed-asynchronous-calls", "undelivered-notices"} <= pages
+    assert "no-machine" not in pages  # it may have none
+    waiting = alarm("asynchronous-zero", "WatchWithoutMachine")
+    assert (waiting["MetricName"], waiting["Statistic"]) == ("HasBacklogWithoutCapacity", "Minimum")
+    assert (waiting["Period"], waiting["EvaluationPeriods"], waiting["Threshold"]) == (60, 20, 0)
+    age = alarm("asynchronous-zero", "WatchBacklogAge")
+    assert (age["MetricName"], age["Threshold"]) == ("ApproximateAgeOfOldestRequest", 1800)
+    failed = alarm("asynchronous-zero", "WatchFailedCalls")
+    watched = {each["MetricStat"]["Metric"]["MetricName"] for each in failed["Metrics"] if "MetricStat" in each}
+    assert watched == {"InvocationFailures", "ExpiredRequests"}
+
+
+def test_a_machine_without_gpu_is_not_watched_for_one() -> None:
+    assert not [id for id in alarms("cpu") if "Gpu" in id]
+
+
+def test_limits_are_the_configuration_s_and_count_every_gpu() -> None:
+    memory = alarm("operated", "WatchGpuMemory")
+    assert (memory["Namespace"], memory["MetricName"]) == ("/aws/sagemaker/Endpoints", "GPUMemoryUtilization")
+    assert memory["Threshold"] == 80 * 4  # ml.g5.12xlarge: SageMaker adds the GPUs up
+    assert alarm("default", "WatchGpuMemory")["Threshold"] == 95
+    assert alarm("operated", "WatchMemory")["Threshold"] == 90
+    waits = alarm("operated", "WatchQueueWait")
+    assert (waits["Threshold"], waits["EvaluationPeriods"]) == (250, 5)
+    gone = alarm("operated", "WatchNoMachine")
+    assert (gone["EvaluationPeriods"], gone["TreatMissingData"], gone["Statistic"]) == (7, "breaching", "SampleCount")
+    assert (gone["ComparisonOperator"], gone["Threshold"]) == ("LessThanThreshold", 1)
+
+
+def test_the_container_s_log_becomes_metrics_that_alarms_watch() -> None:
+    made = {}
+    for each in case("default").resources("Logs::MetricFilter"):
+        (transformation,) = each.properties["MetricTransformations"]
+        made[transformation["MetricNamespace"], transformation["MetricName"]] = (
+            each.properties["FilterPattern"],
+            transformation["MetricValue"],
+        )
+    watched = {(each["Namespace"], each["MetricName"]) for each in alarms("default").values() if "MetricName" in each}
+    assert made["JinaV3/jina-v3", "QueueWaitP99"] == ('{ $.event = "load" }', "$.queue_wait_p99_ms")
+    assert made["JinaV3/jina-v3", "PingFailures"] == ('{ $.level = "critical" }', "1")
+    assert {one for one in watched if one[0].startswith("JinaV3")} <= made.keys()
+
+
+def test_a_filter_s_fields_are_those_that_the_container_writes() -> None:
+    from jina_v3.serving.load_report import describe_load
+
+    written = describe_load([0.1], 1, 2)
+    for each in case("default").resources("Logs::MetricFilter"):
+        value = each.properties["MetricTransformations"][0]["MetricValue"]
+        assert value == "1" or value.removeprefix("$.") in written
+
+
+def test_a_budget_watches_what_carries_the_tag() -> None:
+    budget = case("operated").one("Budgets::Budget")
+    assert budget["Budget"]["BudgetLimit"] == {"Amount": 900, "Unit": "USD"}
+    assert budget["Budget"]["CostFilters"] == {"TagKeyValue": ["user:deployment$jina-v3"]}
+    warned = [
+        (each["Notification"]["NotificationType"], each["Notification"]["Threshold"], each["Subscribers"][0])
+        for each in budget["NotificationsWithSubscribers"]
+    ]
+    (topic,) = [each.name for each in case("operated").resources("SNS::Topic")]
+    told = {"SubscriptionType": "SNS", "Address": f"${{{topic}}}"}
+    assert warned == [("ACTUAL", 80, told), ("FORECASTED", 100, told)]
+    assert not case("default").resources("Budgets::Budget")
+
+
+def test_a_budget_waits_for_the_policy_of_its_topic() -> None:
+    (budget,) = case("operated").resources("Budgets::Budget")
+    (policy,) = [each.name for each in case("operated").resources("SNS::TopicPolicy")]
+    assert policy in budget.raw["DependsOn"]
+
+
+def test_logs_are_kept_as_long_as_is_configured() -> None:
+    for name, days in (("default", 90), ("operated", 14)):
+        kept = {each.properties["RetentionInDays"] for each in case(name).resources("Logs::LogGroup")}
+        assert kept == {days}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("default", (False, False, 60)),
+        ("operated", (True, True, 30)),
+        ("asynchronous", None),
+    ],
+)
+def test_what_sagemaker_publishes_is_said(name: str, expected: tuple[bool, bool, int] | None) -> None:
+    names = ("EnableDetailedObservability", "EnableEnhancedMetrics", "MetricPublishFrequencyInSeconds")
+    said = case(name).one("SageMaker::EndpointConfig").get("MetricsConfig")
+    assert said == (None if expected is None else dict(zip(names, expected, strict=True)))
+
+
+def board(name: str) -> dict[str, Any]:
+    body = case(name).one("CloudWatch::Dashboard")["DashboardBody"]
+    read: dict[str, Any] = json.loads(plain(body))
+    return read
+
+
+@pytest.mark.parametrize("name", ["default", "variants", "component", "asynchronous-zero"])
+def test_the_dashboard_shows_what_the_alarms_watch(name: str) -> None:
+    shown = {(row[0], row[1]) for widget in board(name)["widgets"] for row in widget["properties"].get("metrics", [])}
+    watched = set()
+    for each in alarms(name).values():
+        metrics = [one["MetricStat"]["Metric"] for one in each.get("Metrics", []) if "MetricStat" in one]
+        watched |= {(one["Namespace"], one["MetricName"]) for one in (metrics or [each])}
+    assert watched - shown <= {("AWS/SageMaker", "NoCapacityInvocationFailures")}
+
+
+def test_the_dashboard_has_no_two_widgets_in_one_place() -> None:
+    places = [(widget["x"], widget["y"]) for widget in board("variants")["widgets"]]
+    assert len(set(places)) == len(places)
+    assert not case("operated").resources("CloudWatch::Dashboard")
