@@ -22,6 +22,7 @@ LISTS: dict[str, tuple[str, str, str, str]] = {
     "repositories": ("ecr", "describe_repositories", "repositories", "repositoryName"),
     "roles": ("iam", "list_roles", "Roles", "RoleName"),
     "route tables": ("ec2", "describe_route_tables", "RouteTables", "RouteTableId"),
+    "routers": ("sagemaker", "list_inference_routers", "InferenceRouters", "InferenceRouterName"),
     "security groups": ("ec2", "describe_security_groups", "SecurityGroups", "GroupId"),
     "subnets": ("ec2", "describe_subnets", "Subnets", "SubnetId"),
     "subscriptions": ("sns", "list_subscriptions", "Subscriptions", "SubscriptionArn"),

@@ -11,6 +11,7 @@ from local_aws.faults import faults_plane
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.control import control_plane
 from local_aws.sagemaker.hosting import Hosting
+from local_aws.sagemaker.routers_runtime import routers_plane
 from local_aws.sagemaker.runtime import runtime_plane
 
 if TYPE_CHECKING:
@@ -32,4 +33,5 @@ def install(aws: LocalAws) -> None:
     aws.on_stop(close)
     aws.add_plane(control_plane(hosting))
     aws.add_plane(runtime_plane(hosting, capture))
+    aws.add_plane(routers_plane(hosting, capture))
     aws.add_plane(faults_plane(aws.faults))

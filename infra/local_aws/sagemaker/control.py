@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from local_aws.errors import ServiceError
 from local_aws.faults import Call
 from local_aws.json_protocol import answer_json, read_json, refuse_json
-from local_aws.sagemaker import components, endpoint_configs, endpoints, models, tags
+from local_aws.sagemaker import components, endpoint_configs, endpoints, models, routers, tags
 from local_aws.sagemaker.constraints import check
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.store import Store
@@ -35,6 +35,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     **endpoint_configs.OPERATIONS,
     **endpoints.OPERATIONS,
     **components.OPERATIONS,
+    **routers.OPERATIONS,
     **tags.OPERATIONS,
 }
 

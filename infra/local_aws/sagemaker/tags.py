@@ -45,7 +45,8 @@ def _arns(store: Store) -> set[str]:
     with store.lock:
         records = {record.arn for record in (*store.models.values(), *store.configs.values())}
         running = {endpoint.arn for endpoint in store.endpoints.values()}
-        return records | running | {component.arn for component in store.components.values()}
+        routers = {router.arn for router in store.routers.values()}
+        return records | running | routers | {component.arn for component in store.components.values()}
 
 
 def _known(store: Store, arn: str) -> str:
