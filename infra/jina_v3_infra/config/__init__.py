@@ -19,6 +19,7 @@ from jina_v3_infra.config.schema import (
     UpdateSettings,
     VariantSettings,
 )
+from jina_v3_infra.config.second_region import second_deployment
 
 __all__ = [
     "AsynchronousSettings",
@@ -39,5 +40,6 @@ __all__ = [
     "VariantSettings",
     "check_deployment",
     "read_deployment",
+    "second_deployment",
     "variant_ami",
 ]

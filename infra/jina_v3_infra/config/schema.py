@@ -244,6 +244,11 @@ class Deployment:
         return self.endpoint.name or self.name
 
     @property
+    def router_name(self) -> str:
+        """The name of the inference routers, one in each region."""
+        return (self.router and self.router.name) or self.endpoint_name
+
+    @property
     def foundation_stack(self) -> str:
         """The name of the stack with bucket, repository and build."""
         return f"{self.name}-foundation"

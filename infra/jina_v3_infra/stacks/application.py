@@ -1,4 +1,8 @@
-"""The CDK application of one deployment. Making it asks no network, no account and no credentials."""
+"""The CDK application of one deployment. Making it asks no network, no account and no credentials.
+
+A second region has the same stacks under the same names; to the CDK, whose ids must differ, they are
+``NAME-foundation-REGION`` and so on, and that is how its command line picks them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any, Final
 
 from aws_cdk import App, Aws, DefaultStackSynthesizer, Environment, Tags
 
-from jina_v3_infra.config import Deployment
+from jina_v3_infra.config import Deployment, second_deployment
 from jina_v3_infra.release import Release, plan_release
 from jina_v3_infra.stacks.foundation import FoundationStack
 from jina_v3_infra.stacks.real_time import RealTimeStack
@@ -16,7 +20,7 @@ _PROJECT: Final = "jina-embeddings-v3"
 
 
 def build_application(deployment: Deployment, *, release: Release | None = None, outdir: Path | None = None) -> App:
-    """Return the application with both stacks; ``synth`` writes their templates.
+    """Return the application with all stacks; ``synth`` writes their templates.
 
     ``release`` is worked out from the sources and the model unless it is given.
 
@@ -29,23 +33,33 @@ def build_application(deployment: Deployment, *, release: Release | None = None,
         tree_metadata=False,
         outdir=None if outdir is None else str(outdir),
     )
+    _add_stacks(app, deployment, release)
+    second = second_deployment(deployment)
+    if second is not None:
+        _add_stacks(app, second, release, id_suffix=f"-{second.region}")
+    for name, value in ({"project": _PROJECT, "deployment": deployment.name} | deployment.tags).items():
+        Tags.of(app).add(name, value)
+    return app
+
+
+def _add_stacks(app: App, deployment: Deployment, release: Release, *, id_suffix: str = "") -> None:
+    """Add the stacks of one region."""
     foundation = FoundationStack(
         app,
-        deployment.foundation_stack,
+        f"{deployment.foundation_stack}{id_suffix}",
+        stack_name=deployment.foundation_stack,
         deployment=deployment,
         **_stack(deployment, "bucket, key, repository and image build"),
     )
     endpoint = RealTimeStack(
         app,
-        deployment.endpoint_stack,
+        f"{deployment.endpoint_stack}{id_suffix}",
+        stack_name=deployment.endpoint_stack,
         deployment=deployment,
         release=release,
         **_stack(deployment, "endpoint"),
     )
     endpoint.add_stack_dependency(foundation)
-    for name, value in ({"project": _PROJECT, "deployment": deployment.name} | deployment.tags).items():
-        Tags.of(app).add(name, value)
-    return app
 
 
 def _stack(deployment: Deployment, content: str) -> dict[str, Any]:
