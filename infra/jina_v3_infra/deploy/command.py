@@ -16,21 +16,25 @@ from jina_v3_infra.deploy.account import Account, open_account
 from jina_v3_infra.deploy.arguments import DEFAULT_CONFIG, parse
 from jina_v3_infra.deploy.calls import example_asynchronous_call, example_calls
 from jina_v3_infra.deploy.cdk_cli import Cdk, find_infra
-from jina_v3_infra.deploy.costs import CostEstimate, describe_costs, estimate_costs, summarise_costs
-from jina_v3_infra.deploy.deployment import ENDPOINT, STEPS, CommandLine, Deploying, Publisher
-from jina_v3_infra.deploy.destruction import Destroying
+from jina_v3_infra.deploy.costs import CostEstimate, describe_costs, summarise_costs
+from jina_v3_infra.deploy.deployment import ENDPOINT, ROUTER, CommandLine, Deploying, Publisher
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
-from jina_v3_infra.deploy.leftovers import Leftovers, find_leftovers
-from jina_v3_infra.deploy.needs import instance_needs
-from jina_v3_infra.deploy.preflight import Preflight, identify, run_preflight
-from jina_v3_infra.deploy.prices import read_prices
+from jina_v3_infra.deploy.leftovers import Leftovers
+from jina_v3_infra.deploy.preflight import Preflight, identify, read_whole_cost, run_preflight
 from jina_v3_infra.deploy.reference import write_reference
 from jina_v3_infra.deploy.screen import Screen
-from jina_v3_infra.deploy.status import read_status
 from jina_v3_infra.deploy.steps import StepInterrupted, choose_steps, run_steps
 from jina_v3_infra.deploy.toml_text import write_toml
+from jina_v3_infra.deploy.two_regions import (
+    all_steps,
+    check_words,
+    destroy,
+    places,
+    read_whole_status,
+    router_calls,
+)
 from jina_v3_infra.hub import HubError
-from jina_v3_infra.outputs import Output, read_outputs
+from jina_v3_infra.outputs import Foundation, Origin, Output, read_outputs
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -96,15 +100,16 @@ def default_tools() -> Tools:
     return Tools(make_cdk=make_cdk, publish=_publish)
 
 
-def _publish(deployment: Deployment, foundation: Any, session: Any) -> str:
+def _publish(deployment: Deployment, foundation: Foundation, session: Any, origin: Origin | None = None) -> str:
     from jina_v3_infra.publish import PublishError, publish  # slower to import than the other commands need
 
     try:
-        done = publish(deployment, foundation, session, progress=True)
+        done = publish(deployment, foundation, session, origin=origin, progress=True)
     except PublishError as error:
         raise CommandError(str(error)) from error
     image = "the image was built" if done.image_built else "the image was there"
-    return f"{done.uploaded_bytes / 1e6:,.1f} MB uploaded, {image}"
+    copied = f", {done.copied_bytes / 1e6:,.1f} MB copied inside S3" if done.copied_bytes else ""
+    return f"{done.uploaded_bytes / 1e6:,.1f} MB uploaded{copied}, {image}"
 
 
 def _configure(words: argparse.Namespace) -> tuple[Deployment, dict[str, str]]:
@@ -139,13 +144,10 @@ def _show_preflight(screen: Screen, found: Preflight) -> None:
 
 def _deploy(call: Call) -> int:
     account, deployment, screen, words = call.open_account(), call.deployment, call.screen, call.words
-    if words.first and words.last and STEPS.index(words.first) > STEPS.index(words.last):
-        raise CommandError(f"--from {words.first} is after --until {words.last}; the order is {', '.join(STEPS)}")
+    check_words(deployment, words.first, words.last)
     caller = identify(account, deployment)
     if words.skip_preflight:
-        cost = estimate_costs(
-            deployment, read_prices(account, [one.instance_type for one in instance_needs(deployment)])
-        )
+        cost = read_whole_cost(account, deployment)
     else:
         found = run_preflight(account, deployment, call.tools.docker_runs)
         _show_preflight(screen, found)
@@ -167,9 +169,9 @@ def _deploy(call: Call) -> int:
             publish=call.tools.publish,
             assembly=Path(folder).resolve() / "cdk.out",
         )
-        steps = choose_steps(deploying.steps(), words.first, words.last)
+        steps = choose_steps(all_steps(deploying), words.first, words.last)
         run_steps(steps, screen)
-    if steps[-1].name == ENDPOINT:
+    if steps[-1].name in (ENDPOINT, ROUTER):
         _show_endpoint(call, account, cost)
     return DONE
 
@@ -182,7 +184,11 @@ def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
     if (export := account.export_command()) is not None:
         screen.say(f"the calls take their credentials from the environment; put yours there:\n  {export}\n")
     asynchronous = deployment.endpoint.asynchronous
-    if asynchronous is None:
+    if deployment.router is not None:
+        both = f"{account.region} or {deployment.router.second_region}"
+        screen.say(f"through the inference router {deployment.router_name}, which is in {both}:")
+        screen.say(router_calls(account, deployment))
+    elif asynchronous is None:
         address = account.client("sagemaker-runtime").meta.endpoint_url
         component = outputs.get(Output.INFERENCE_COMPONENT)
         screen.say(example_calls(deployment.endpoint_name, account.region, address, component))
@@ -197,7 +203,8 @@ def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
 def _destroy(call: Call) -> int:
     account, deployment, screen = call.open_account(), call.deployment, call.screen
     caller = identify(account, deployment)
-    what = f"{deployment.endpoint_stack} and {deployment.foundation_stack} in {account.region} of account {caller}"
+    regions = " and ".join(place.region for place, _ in places(account, deployment))
+    what = f"{deployment.endpoint_stack} and {deployment.foundation_stack} in {regions} of account {caller}"
     data = ", and all data in the bucket" if call.words.delete_data else ""
     if not call.words.yes:
         if not screen.is_terminal:
@@ -205,15 +212,15 @@ def _destroy(call: Call) -> int:
         if not screen.ask(f"delete {what}{data}?"):
             screen.say("nothing was deleted")
             return FAILED
-    record = Destroying(account=account, deployment=deployment, screen=screen, delete_data=call.words.delete_data).run()
-    return _show_leftovers(screen, find_leftovers(account, deployment, record), kept=bool(record.kept))
+    left, kept = destroy(account, deployment, screen, delete_data=call.words.delete_data)
+    return _show_leftovers(screen, left, kept=kept)
 
 
 def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
     """Say what was found. What could not be looked for may still bill, so that not to know is a failure too."""
-    for told, places in (("could not be looked for", left.unknown), ("still there", left.found)):
-        if places:
-            screen.complain("\n".join([f"{told}:", *(f"  {one}" for one in places)]))
+    for told, things in (("could not be looked for", left.unknown), ("still there", left.found)):
+        if things:
+            screen.complain("\n".join([f"{told}:", *(f"  {one}" for one in things)]))
     if left.unknown or left.found:
         return FAILED
     screen.say(f"looked: nothing {'else ' if kept else ''}that bills is left", style="green")
@@ -222,7 +229,7 @@ def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
 
 
 def _status(call: Call) -> int:
-    status = read_status(call.open_account(), call.deployment)
+    status = read_whole_status(call.open_account(), call.deployment)
     for line in status.lines:
         call.screen.say(line)
     return DONE if status.in_service else FAILED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from jina_v3_infra.config import Deployment, InstanceType, VariantSettings
@@ -47,6 +47,16 @@ class CostEstimate:
 
     variants: tuple[VariantCost, ...]
     network_usd_per_hour: float
+    regions: int = 1
+
+    def with_second(self, second: CostEstimate, region: str) -> CostEstimate:
+        """Add what the second region costs."""
+        there = tuple(replace(one, variant=f"{one.variant} in {region}") for one in second.variants)
+        return CostEstimate(
+            variants=self.variants + there,
+            network_usd_per_hour=self.network_usd_per_hour + second.network_usd_per_hour,
+            regions=self.regions + second.regions,
+        )
 
     @property
     def least_usd_per_hour(self) -> float | None:
@@ -119,7 +129,9 @@ def describe_costs(estimate: CostEstimate) -> Iterator[str]:
             f"estimate, {INTERFACE_ENDPOINTS} in each zone at ${INTERFACE_ENDPOINT_USD_PER_HOUR} an hour"
         )
     yield f"all: {summarise_costs(estimate)}"
-    yield f"beside it, about ${KEY_USD_PER_MONTH:.0f} a month for the key, and storage, logs, alarms and traffic by use"
+    keys = "the key" if estimate.regions == 1 else f"the keys of {estimate.regions} regions"
+    usd_per_month = KEY_USD_PER_MONTH * estimate.regions
+    yield f"beside it, about ${usd_per_month:.0f} a month for {keys}, and storage, logs, alarms and traffic by use"
 
 
 def summarise_costs(estimate: CostEstimate) -> str:
