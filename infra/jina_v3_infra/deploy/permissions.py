@@ -24,7 +24,7 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DescribeInferenceComponent",
         "ListInferenceComponents",
         "ListTags",
-        "AddTags",
+        "AddTags",  # which making a router with tags needs
         "DescribeInferenceRouter",
         "CreateInferenceRouter",
         "UpdateInferenceRouter",

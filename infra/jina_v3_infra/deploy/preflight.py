@@ -26,7 +26,7 @@ from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
 from jina_v3_infra.deploy.findings import Finding, examine, passes, right, unsure, wrong
 from jina_v3_infra.deploy.needs import instance_needs
 from jina_v3_infra.deploy.prices import Prices, read_prices
-from jina_v3_infra.deploy.routers import ROUTER, check_router
+from jina_v3_infra.deploy.routers import ROUTER, check_router, forgotten_regions
 
 CREDENTIALS = "credentials"
 COST = "cost"
@@ -89,6 +89,14 @@ def run_preflight(account: Account, deployment: Deployment, docker_runs: Callabl
         findings += [
             one for place in (account, there) for one in examine(ROUTER, partial(check_router, place, deployment))
         ]
+    findings += [
+        unsure(
+            ROUTER,
+            f"this deployment stands in {region} too, as its inference router says, and costs what it costs there",
+            f"name it as router.second_region, or destroy with -c router.second_region={region} first",
+        )
+        for region in forgotten_regions(account, deployment)
+    ]
     return Preflight(findings=[*findings, _cost(cost, prices)], cost=cost)
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.failures import CommandError, absent
+from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, absent
 from jina_v3_infra.deploy.findings import Finding, right, wrong
 from jina_v3_infra.deploy.ownership import is_own, list_tags
 
@@ -44,6 +44,22 @@ def find_router(account: Account, name: str) -> Router | None:
 def owns_router(account: Account, deployment: Deployment, router: Router) -> bool:
     """Say whether this deployment has made a router; one without tags is somebody else's."""
     return is_own(list_tags(account.client("sagemaker"), router["InferenceRouterArn"]), deployment) is True
+
+
+def forgotten_regions(account: Account, deployment: Deployment) -> list[str]:
+    """Return the regions that the deployment's router sends calls to and the configuration does not name (any more).
+
+    Nothing where the caller may not look: then there is nothing to go by.
+    """
+    try:
+        router = find_router(account, deployment.router_name)
+        if router is None or not owns_router(account, deployment, router):
+            return []
+    except AWS_ERRORS:
+        return []
+    arns = [one["ResourceArn"] for target in router["RoutingTargets"] for one in target["Destinations"]]
+    named = {deployment.region, deployment.router and deployment.router.second_region}
+    return [region for region in dict.fromkeys(arn.split(":")[3] for arn in arns) if region not in named]
 
 
 def check_router(account: Account, deployment: Deployment) -> Iterator[Finding]:

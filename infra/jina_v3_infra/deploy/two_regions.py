@@ -11,7 +11,15 @@ from jina_v3_infra.deploy.deployment import REGION_STEPS, ROUTER, SECOND, STEPS,
 from jina_v3_infra.deploy.destruction import Destroying
 from jina_v3_infra.deploy.failures import CommandError
 from jina_v3_infra.deploy.leftovers import Leftovers, find_leftovers
-from jina_v3_infra.deploy.routers import TARGET, delete_router, describe_router, destination, ensure_router, find_router
+from jina_v3_infra.deploy.routers import (
+    TARGET,
+    delete_router,
+    describe_router,
+    destination,
+    ensure_router,
+    find_router,
+    forgotten_regions,
+)
 from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.status import Status, read_status
 from jina_v3_infra.deploy.steps import Step
@@ -70,7 +78,15 @@ def router_calls(account: Account, deployment: Deployment) -> str:
 
 
 def destroy(account: Account, deployment: Deployment, screen: Screen, *, delete_data: bool) -> tuple[Leftovers, bool]:
-    """Delete everything, the routers first and the first region last; return what is left, and whether data is kept."""
+    """Delete everything, the routers first and the first region last; return what is left, and whether data is kept.
+
+    **Raises**: ``CommandError`` before anything is deleted where there is a region that the configuration leaves out.
+    """
+    for region in forgotten_regions(account, deployment):
+        raise CommandError(
+            f"this deployment stands in {region} too, as its inference router says, and the configuration does not say "
+            f"so: destroy with -c router.second_region={region}; nothing was deleted"
+        )
     regions, left, kept = places(account, deployment), Leftovers(), False
     if deployment.router is not None:
         for place, _ in regions:

@@ -467,3 +467,34 @@ def test_the_words_of_the_destruction_name_both_regions(
     assert (
         f"delete jina-v3-endpoint and jina-v3-foundation in {REGION} and {THERE} of account" in capsys.readouterr().out
     )
+
+
+@pytest.mark.parametrize("words", [(), ("-c", "router.second_region=eu-central-1")])
+def test_a_second_region_that_the_configuration_has_forgotten_is_told_and_nothing_is_deleted(
+    run: Run, regions: Regions, words: tuple[str, ...], capsys: Any
+) -> None:
+    run("deploy", "--yes", *TWO)
+    capsys.readouterr()
+    assert run("destroy", "--yes", *words) == 1
+    assert f"destroy with -c router.second_region={THERE}; nothing was deleted" in capsys.readouterr().err
+    assert everything(regions.here)
+    assert everything(regions.there)
+    if not words:
+        assert run("preflight") == 0
+        assert f"! router: this deployment stands in {THERE} too" in capsys.readouterr().out
+
+
+def test_who_may_not_look_for_a_router_may_destroy(run: Run, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = account.client("sagemaker")
+    real = client._make_api_call
+
+    def call(operation: str, arguments: Any) -> Any:
+        if operation == "DescribeInferenceRouter":
+            raise client_error(operation, "AccessDeniedException")
+        return real(operation, arguments)
+
+    monkeypatch.setattr(client, "_make_api_call", call)
+    monkeypatch.setattr(destruction, "_POLL_S", 0.0)
+    run("deploy", "--yes")
+    assert run("destroy", "--yes") == 0
+    assert everything(account) == []

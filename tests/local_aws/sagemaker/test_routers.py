@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
+import subprocess
+import textwrap
 import threading
 import uuid
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import botocore.session
 import pytest
+from botocore import xform_name
 from botocore.exceptions import ClientError
 from tests.support.sagemaker_bench import IMAGE, ROLE, TINY_IMAGE, Bench, until, variant
 
-from local_aws.settings import ACCOUNT
+from jina_v3_infra.deploy.calls import example_router_calls
+from local_aws.settings import ACCESS_KEY, ACCOUNT, SECRET_KEY
 
 HERE, THERE = "us-east-1", "eu-west-1"
 TARGET = "embeddings"
@@ -319,6 +327,30 @@ def test_a_component_is_a_destination_and_one_without_copies_is_not_ready(
     assert routers.ask(router)["said"]["tag"] == THERE
     with pytest.raises(routers.runtime.exceptions.ModelNotReadyException, match="no capacity"):
         routers.ask(alone)
+
+
+def test_the_lines_that_deploying_prints_work_as_they_are(
+    routers: Routers, pair: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The Python is run here, the curl by a shell; the AWS CLI is held to the operation's members."""
+    printed = example_router_calls(routers.make(*pair), TARGET, HERE, routers.bench.aws.url)
+    by_python, _, rest = printed.removeprefix("boto3:\n").partition("AWS CLI:\n")
+    by_cli, _, by_curl = rest.partition("curl:\n")
+    keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
+    for name, value in {**keys, "AWS_ENDPOINT_URL": routers.bench.aws.url}.items():
+        monkeypatch.setenv(name, value)
+    exec(textwrap.dedent(by_python), {})
+    shown = capsys.readouterr().out
+    assert f'"TAG": "{HERE}"' in shown
+    assert pair[0] in shown
+    members = botocore.session.get_session().get_service_model("sagemaker-inference-router-runtime")
+    known = {xform_name(name, "-") for name in members.operation_model("InvokeInferenceRouter").input_shape.members}
+    words = [word.removeprefix("--") for word in shlex.split(by_cli.replace("\\\n", "")) if word.startswith("--")]
+    assert set(words) - known == {"region", "cli-binary-format"}
+    if shutil.which("curl") is not None:
+        known_to_curl = {"PATH": os.environ["PATH"], "no_proxy": "*", **keys}
+        done = subprocess.run(["sh", "-c", by_curl], env=known_to_curl, capture_output=True, check=True)
+        assert json.loads(done.stdout)["tag"] == HERE
 
 
 def test_a_machine_that_is_lost_under_load_fails_no_call_that_comes_after(routers: Routers, bench: Bench) -> None:
