@@ -6,6 +6,8 @@ that are missing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from jina_v3_infra.progress import ByteProgress
 from jina_v3_infra.publish.bucket import Bucket, Wanted
 from jina_v3_infra.publish.errors import PublishError, explained
@@ -27,7 +29,9 @@ def copy_model(release: Release, origin: Bucket, bucket: Bucket, *, archive: boo
         raise PublishError(
             f"s3://{origin.name} has not got the whole release {release.model}: publish it in the first region first"
         )
-    contents = manifest.objects(release, archive=True)
+    if not archive:
+        manifest = replace(manifest, archive=None)
+    contents = manifest.objects(release, archive=archive)
     wanted = [Wanted(key=key, size_bytes=one.size, sha256=one.sha256) for key, one in contents.items()]
     with explained("s3", f"bucket {bucket.name} (or {origin.name})"):
         present = bucket.sizes(release.model_prefix) | bucket.sizes(release.archive_key)

@@ -49,6 +49,17 @@ def test_a_second_copy_changes_nothing(aws: LoopbackAws, bucket: Bucket, there: 
     assert (tally.copied_bytes, tally.skipped_bytes) == (0, published.uploaded_bytes)
 
 
+def test_an_archive_that_the_second_region_does_not_need_is_not_copied_and_goes_where_it_was(
+    bucket: Bucket, there: Bucket, model: Path
+) -> None:
+    release, _ = publish(bucket, model, archive=True)
+    copy_model(release, bucket, there, archive=True, progress=False)
+    copy_model(release, bucket, there, archive=False, progress=False)
+    assert release.archive_key not in objects(there)
+    assert json.loads(objects(there)[release.manifest_key])["archive"] is None
+    assert objects(there, release.model_prefix) == objects(bucket, release.model_prefix)
+
+
 def test_a_copy_that_broke_off_goes_on_with_what_is_missing(
     aws: LoopbackAws, bucket: Bucket, there: Bucket, model: Path
 ) -> None:
