@@ -18,6 +18,9 @@ class Output(StrEnum):
     BUILD_PROJECT = "BuildProject"
     ENDPOINT = "EndpointName"
     INFERENCE_COMPONENT = "InferenceComponentName"
+    STATE_MACHINE = "StateMachineArn"
+    BATCH_TOPIC = "BatchTopic"
+    BATCH_MODEL = "BatchModel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,10 @@ def test_an_example_is_deployed_answers_and_goes(
     deployment = read_deployment(example, overrides)
     before = inventory(deployment.region)
     run(aws, "deploy", deployment.region, example, overrides)
-    vector = call(aws, deployment)["data"][0]["embedding"]
-    assert len(vector) == 32
-    assert abs(sum(value * value for value in vector) - 1) < 1e-4
+    if deployment.endpoint.enabled:
+        vector = call(aws, deployment)["data"][0]["embedding"]
+        assert len(vector) == 32
+        assert abs(sum(value * value for value in vector) - 1) < 1e-4
     run(aws, "status", deployment.region, example, overrides)
     run(aws, "destroy", deployment.region, example, [*overrides, "--delete-data"])
     assert inventory(deployment.region) == before

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -15,9 +15,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from jina_v3_infra import release
+from jina_v3 import contract
+from jina_v3_infra import prefixes, release
 from jina_v3_infra.config import (
     AsynchronousSettings,
+    BatchSettings,
     CaptureSettings,
     Deployment,
     DeploymentError,
@@ -27,10 +29,13 @@ from jina_v3_infra.config import (
     check_deployment,
     read_deployment,
     rules,
+    transform_ami,
     variant_ami,
 )
-from jina_v3_infra.config.instances import endpoint_instance_types, instance_type
+from jina_v3_infra.config.batch import EmbeddingType, TaskName
+from jina_v3_infra.config.instances import endpoint_instance_types, instance_type, transform_instance_types
 from jina_v3_infra.config.patterns import PATTERN_WORDS
+from jina_v3_infra.throughput import tokens_per_s
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "infra/examples").iterdir())
 
@@ -54,7 +59,7 @@ def test_the_examples_can_be(example: Path) -> None:
 
 def test_the_examples_are_what_they_say() -> None:
     by_name = {path.stem: read_deployment(path) for path in EXAMPLES}
-    assert by_name.keys() == {"asynchronous", "development", "production", "scale-to-zero", "two-regions"}
+    assert by_name.keys() == {"asynchronous", "batch", "development", "production", "scale-to-zero", "two-regions"}
     assert by_name["development"].endpoint.variants[0].scaling == ScalingSettings(min=1, max=1)
     (main,) = by_name["production"].endpoint.variants
     assert (main.scaling.min, main.scaling.max, by_name["production"].network.vpc) == (2, 8, "create")
@@ -63,6 +68,11 @@ def test_the_examples_are_what_they_say() -> None:
     assert idle.inference_component is not None
     assert (idle.inference_component.scaling.min, idle.variants[0].scaling.min) == (0, 0)
     assert by_name["asynchronous"].endpoint.asynchronous == AsynchronousSettings()
+    alone = by_name["batch"]
+    assert not alone.endpoint.enabled
+    assert alone.batch is not None
+    assert alone.batch.on_success_file
+    assert [one.name for one in alone.batch.schedules] == ["nightly"]
 
 
 def test_toml_and_yaml_say_the_same(tmp_path: Path) -> None:
@@ -151,6 +161,17 @@ def test_overrides_that_cannot_be(tmp_path: Path, override: str, words: str) -> 
     (tmp_path / "a.yaml").write_text("name: mine\nendpoint: {variants: [{name: one}]}")
     with pytest.raises(DeploymentError, match=words):
         read_deployment(tmp_path / "a.yaml", [override])
+
+
+def batch(**settings: Any) -> dict[str, Any]:
+    return {"batch": settings}
+
+
+NIGHTLY = {"name": "nightly", "expression": "rate(1 day)", "dataset": "news/"}
+
+
+def schedule(**settings: Any) -> dict[str, Any]:
+    return batch(schedules=[NIGHTLY | settings])
 
 
 MODEL_KEY = "arn:aws:kms:us-east-1:123456789012:key/mine"
@@ -262,6 +283,71 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (endpoint(environment={"SAGEMAKER_X": "y"}), "SAGEMAKER_X is SageMaker's own to set"),
     (endpoint(environment={"X": "é" * 600}), "X has more than 1024 bytes"),
     (endpoint(environment={f"X{n}": "y" * 1000 for n in range(40)}), "bytes in all, and SageMaker takes 32768"),
+    (endpoint(asynchronous={"output_prefix": "batch/x"}), "is where batch transform keeps its files"),
+    (endpoint(capture={"prefix": "batch/"}), "is where batch transform keeps its files"),
+    (endpoint(enabled=False), "endpoint.enabled = false without a [batch] section leaves nothing to deploy"),
+    # batch transform: shapes
+    (batch(instance="x"), "batch.instance is not known; did you mean instances?"),
+    (batch(instances=0), "batch.instances = 0: input should be greater than or equal to 1"),
+    (batch(most_usd=0), "batch.most_usd = 0: input should be greater than 0"),
+    (batch(attempts=11), "batch.attempts = 11: input should be less than or equal to 10"),
+    (batch(datasets=["s3://bucket"]), "batch.datasets[0] = 's3://bucket': must be a bucket, or a folder in it"),
+    (batch(datasets=["s3://bucket/a"]), "with a slash at the end and no wildcard"),
+    (batch(results=["s3://bucket/*/"]), "batch.results[0] = 's3://bucket/*/': must be a bucket, or a folder in it"),
+    (batch(datasets=["s3://bucket/${aws:username}/"]), "with a slash at the end and no wildcard"),
+    (batch(archive="s3://bucket/models/mine/"), "must be an archive of the model in S3, such as"),
+    (batch(kms_keys=["alias/mine"]), "must be a key's ARN, no alias"),
+    (batch(environment={"1x": "y"}), "batch.environment.1x"),
+    (batch(schedules=[{"name": "a", "expression": "rate(1 day)"}]), "batch.schedules[0].dataset must be given"),
+    (schedule(expression="daily"), "batch.schedules[0].expression = 'daily': must be rate(), at(), or cron() with six"),
+    (schedule(expression="cron(0 3 * * *)"), "must be rate(), at(), or cron() with six fields"),
+    (schedule(dataset="news/*"), "must be a folder s3://bucket/documents/ with a slash at the end, or a name"),
+    (schedule(dataset="s3://bucket/a"), "must be a folder s3://bucket/documents/ with a slash at the end, or a name"),
+    (schedule(task="query"), "batch.schedules[0].task = 'query': input should be 'retrieval.query'"),
+    (schedule(dimensions=2000), "batch.schedules[0].dimensions = 2000: input should be less than or equal to 1024"),
+    # and rules
+    (
+        batch(instance_type="g6.xlarge"),
+        "'g6.xlarge' is no instance type of SageMaker's transform jobs; did you",
+    ),
+    (batch(instance_type="ml.p4d.24xlarge"), "'ml.p4d.24xlarge' is no instance type of SageMaker's transform jobs"),
+    (batch(instance_type="ml.c7i.4xlarge"), "batch: ml.c7i.4xlarge has no GPU, and image.torch = 'cu128'"),
+    (batch(instance_type="ml.p3.2xlarge"), "batch: ml.p3.2xlarge has a V100, which is too old"),
+    (
+        {"image": {"torch": "cpu"}, **endpoint(enabled=False), **batch()},
+        "batch: ml.g6.xlarge has a GPU, which image.torch = 'cpu' would not use",
+    ),
+    (
+        {"image": {"torch": "cu130"}, **batch()},
+        "the hosts of transform jobs have driver 535, which runs CUDA 12 and not 13; set image.torch to 'cu128'",
+    ),
+    (
+        batch(ami="al2-ami-sagemaker-batch-gpu-470"),
+        "ami = 'al2-ami-sagemaker-batch-gpu-470' has no driver",
+    ),
+    (
+        {
+            "image": {"torch": "cpu"},
+            **endpoint(enabled=False),
+            **batch(instance_type="ml.c7i.4xlarge", ami="al2-ami-sagemaker-batch-gpu-535"),
+        },
+        "is for machines with a GPU, and ml.c7i.4xlarge has none",
+    ),
+    ({"model": {"source": "s3://bucket/a/"}, **batch()}, "transform jobs take an archive and no S3 prefix; set batch"),
+    (batch(archive="s3://bucket/a.tar.gz"), "belongs to a model.source in S3"),
+    (batch(datasets=["s3://bucket/a/", "s3://bucket/a/"]), "batch.datasets: s3://bucket/a/ is there twice"),
+    (
+        batch(datasets=["s3://bucket/a/"], results=["s3://bucket/a/"]),
+        "vectors would be read as data by the next run; take another folder",
+    ),
+    (batch(kms_keys=[MODEL_KEY]), "batch.kms_keys belong to places in datasets or results, and there are none"),
+    ({"tags": {f"t{n}": "x" * 200 for n in range(20)}, **batch()}, "name fewer, or folders above them"),
+    (batch(schedules=[NIGHTLY, NIGHTLY]), "batch.schedules: 'nightly' is the name of two of them"),
+    (schedule(dataset="s3://bucket/a/"), "dataset = 's3://bucket/a/' may not be read; add it, or a folder above it"),
+    (schedule(output="s3://bucket/a/"), "output = 's3://bucket/a/' may not be written; add it, or a folder above it"),
+    (schedule(timezone="Europe/Belrin"), "timezone = 'Europe/Belrin' is no time zone; did you mean Europe/Berlin?"),
+    (batch(environment={"SAGEMAKER_BATCH": "false"}), "batch.environment: SAGEMAKER_BATCH is SageMaker's own to set"),
+    (batch(environment={"X": "é" * 600}), "batch.environment: X has more than 1024 bytes"),
 ]
 
 
@@ -313,6 +399,13 @@ def test_what_looks_wrong_and_is_not() -> None:
         endpoint(inference_component={"scaling": {"max": 4}}, variants=[{"instance_type": "ml.g6.12xlarge"}]),
         endpoint(inference_component={"scale_out_after_s": 300}),
         {"network": {"vpc": "vpc-1", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}},
+        batch(),
+        {"image": {"torch": "cpu"}, **endpoint(enabled=False), **batch(instance_type="ml.c7i.4xlarge")},
+        {"model": {"source": "s3://bucket/a/"}, **batch(archive="s3://bucket/a.tar.gz")},
+        batch(datasets=["s3://bucket/"], results=["s3://bucket/vectors/"], kms_keys=[MODEL_KEY]),
+        batch(datasets=["s3://bucket/a/"], schedules=[NIGHTLY | {"dataset": "s3://bucket/a/b/"}]),
+        schedule(expression="at(2027-01-31T03:00:00)", timezone="America/New_York"),
+        schedule(expression="cron(0/15 3 ? * MON-FRI *)", dataset="a/b"),
     ):
         assert isinstance(check_deployment(content), Deployment)
 
@@ -341,8 +434,40 @@ def test_every_machine_that_sagemaker_has_is_understood() -> None:
     assert arm.isdisjoint({"ml.g4dn", "ml.g5", "ml.g6", "ml.c5d", "ml.m5", "ml.r5d", "ml.p4d"})
 
 
+def test_batch_alone_is_enough() -> None:
+    deployment = check_deployment(batch())
+    assert deployment.batch == BatchSettings()
+    assert deployment.packs_archive
+    assert not Deployment().packs_archive
+    assert not check_deployment(
+        {"model": {"source": "s3://bucket/a/"}, **batch(archive="s3://bucket/a.tar.gz")}
+    ).packs_archive
+    assert deployment.stacks == ("jina-v3-foundation", "jina-v3-endpoint", "jina-v3-batch")
+    assert check_deployment(endpoint(enabled=False) | batch()).stacks == ("jina-v3-foundation", "jina-v3-batch")
+
+
+def test_every_machine_that_transform_jobs_can_have_is_understood() -> None:
+    names = transform_instance_types()
+    assert set(names) <= set(endpoint_instance_types())
+    with_gpu = {instance_type(name).family for name in names if instance_type(name).gpu}
+    assert with_gpu == {"ml.g4dn", "ml.g5", "ml.g6", "ml.g6e", "ml.p2", "ml.p3"}
+    for name in names:
+        speed = tokens_per_s(instance_type(name))
+        assert speed is not None
+        assert speed > 0
+        settings = BatchSettings(instance_type=name)
+        assert (transform_ami(settings) is None) == (instance_type(name).gpu is None)
+
+
+def test_what_the_configuration_says_of_tasks_and_forms_is_the_contract() -> None:
+    assert set(get_args(TaskName)) == set(contract.TASKS)
+    assert get_args(EmbeddingType) == contract.EMBEDDING_TYPES
+
+
 def test_what_publishing_fills_is_known_to_the_rules() -> None:
     assert tuple(f"{prefix}/" for prefix in rules._PUBLISHED) == release.OWN_PREFIXES
+    for prefix in (prefixes.BATCH_DATASETS, prefixes.BATCH_RUNS, prefixes.BATCH_VECTORS):
+        assert prefix.partition("/")[0] == rules._BATCH
 
 
 def test_numbers_are_texts_where_texts_are_wanted() -> None:
@@ -370,6 +495,12 @@ WHOLE = dataclasses.asdict(
                 "environment": {"JINA_V3_LOG_LEVEL": "info"},
             },
             "network": {"vpc": "create"},
+            "batch": {
+                "datasets": ["s3://bucket/a/"],
+                "kms_keys": [MODEL_KEY],
+                "environment": {"JINA_V3_LOG_LEVEL": "info"},
+                "schedules": [NIGHTLY],
+            },
         }
     )
 )

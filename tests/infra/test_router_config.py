@@ -48,6 +48,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         router() | {"network": {"vpc": "vpc-1", "subnets": ["subnet-1"], "security_groups": ["sg-1"]}},
         "a VPC is in one region",
     ),
+    (router() | {"endpoint": {"enabled": False}, "batch": {}}, "routers stand in front of endpoints"),
     (router() | {"endpoint": {"asynchronous": {}}}, "are lost with the region; remove one of the two sections"),
 ]
 

@@ -30,6 +30,7 @@ _VPC = {
     "security_groups": ["sg-0123456789abcdef0"],
 }
 THEIR_KEY = "arn:aws:kms:us-east-1:210987654321:key/theirs"
+_DATA_KEY = "arn:aws:kms:us-east-1:210987654321:key/data"
 _VOLUME_KEY = "arn:aws:kms:us-east-1:123456789012:key/mine"
 _TWO = {"min": 2, "max": 8, "concurrency": 12, "scale_out_cooldown_s": 20, "scale_in_cooldown_s": 400}
 CASES: dict[str, dict[str, Any]] = {
@@ -81,6 +82,46 @@ CASES: dict[str, dict[str, Any]] = {
         },
         "network": _VPC,
     },
+    "batch": {
+        "name": "Data",  # with a capital, which SageMaker's ARNs do not have
+        "endpoint": {"enabled": False},
+        "model": {"source": "s3://their-models/jina/v3/", "kms_key": THEIR_KEY},
+        "network": _VPC,
+        "tags": {"team": "search"},
+        "batch": {
+            "archive": "s3://their-models/jina/v3.tar.gz",
+            "instance_type": "ml.g5.2xlarge",
+            "instances": 3,
+            "jobs": 5,
+            "attempts": 4,
+            "most_usd": 12.5,
+            "datasets": ["s3://their-data/documents/", "s3://their-data/more/"],
+            "results": ["s3://their-vectors/out/"],
+            "kms_keys": [_DATA_KEY],
+            "on_success_file": True,
+            "schedules": [
+                {
+                    "name": "nightly",
+                    "expression": "cron(0 3 * * ? *)",
+                    "timezone": "Europe/Berlin",
+                    "dataset": "s3://their-data/documents/new/",
+                    "output": "s3://their-vectors/out/nightly/",
+                    "task": "retrieval.passage",
+                    "dimensions": 256,
+                    "embedding_type": "binary",
+                },
+                {"name": "hourly", "expression": "rate(1 hour)", "dataset": "news"},
+            ],
+            "environment": {"JINA_V3_LOG_LEVEL": "debug"},
+            "keep_days": 9,
+        },
+    },
+    "batch-beside": {"batch": {}, "network": {"vpc": "create"}},
+    "batch-cpu": {
+        "image": {"torch": "cpu"},
+        "endpoint": {"enabled": False},
+        "batch": {"instance_type": "ml.c7i.4xlarge"},
+    },
     "component-fixed": {"endpoint": {"inference_component": {"scaling": {"min": 1, "max": 1}}}},
 }
 ELSEWHERE = {"vpc-create": "eu-west-1", "china": "cn-north-1"}
@@ -102,20 +143,35 @@ class Resource:
 
 @dataclass(frozen=True)
 class Templates:
-    """Both templates of a configuration, and what cdk-nag found."""
+    """The templates of a configuration by the last word of their stack's name, and what cdk-nag found."""
 
     folder: Path
-    foundation: dict[str, Any]
-    endpoint: dict[str, Any]
+    stacks: dict[str, dict[str, Any]]
     findings: tuple[str, ...]
+
+    @property
+    def foundation(self) -> dict[str, Any]:
+        return self.stacks["foundation"]
+
+    @property
+    def endpoint(self) -> dict[str, Any]:
+        return self.stacks["endpoint"]
+
+    @property
+    def batch(self) -> dict[str, Any]:
+        return self.stacks["batch"]
 
     def resources(self, type: str | None = None) -> list[Resource]:
         return [
             Resource(stack, name, each["Type"], plain(each.get("Properties", {})), each)
-            for stack, template in (("foundation", self.foundation), ("endpoint", self.endpoint))
+            for stack, template in self.stacks.items()
             for name, each in template["Resources"].items()
             if type is None or each["Type"] == f"AWS::{type}"
         ]
+
+    def names(self, tag: str) -> str:
+        """Return the value of a tag that everything has."""
+        return {each["Key"]: each["Value"] for each in self.one("KMS::Key")["Tags"]}[tag]
 
     def one(self, type: str) -> dict[str, Any]:
         (found,) = self.resources(type)
@@ -169,11 +225,11 @@ def _synthesise(name: str) -> Templates:
         if "ValidationFailed" not in str(failure):
             raise
         findings = tuple(_findings(folder))
-    templates = [
-        json.loads((folder / f"{stack}.template.json").read_text())
-        for stack in (deployment.foundation_stack, deployment.endpoint_stack)
-    ]
-    return Templates(folder, *templates, findings)
+    templates = {
+        stack.rpartition("-")[2]: json.loads((folder / f"{stack}.template.json").read_text())
+        for stack in deployment.stacks
+    }
+    return Templates(folder, templates, findings)
 
 
 def _findings(folder: Path) -> Iterator[str]:

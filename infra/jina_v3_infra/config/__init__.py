@@ -1,6 +1,7 @@
 """The configuration of a deployment: dataclasses, their rules, and how a file becomes one."""
 
-from jina_v3_infra.config.batch import BatchSettings
+from jina_v3_infra.config.batch import BatchScheduleSettings, BatchSettings
+from jina_v3_infra.config.batch_rules import transform_ami
 from jina_v3_infra.config.instances import InstanceType
 from jina_v3_infra.config.operations import OperationsSettings
 from jina_v3_infra.config.reading import DeploymentError, check_deployment, read_deployment
@@ -23,6 +24,7 @@ from jina_v3_infra.config.second_region import second_deployment
 
 __all__ = [
     "AsynchronousSettings",
+    "BatchScheduleSettings",
     "BatchSettings",
     "CaptureSettings",
     "Deployment",
@@ -41,5 +43,6 @@ __all__ = [
     "check_deployment",
     "read_deployment",
     "second_deployment",
+    "transform_ami",
     "variant_ami",
 ]

@@ -149,3 +149,10 @@ def endpoint_instance_types() -> tuple[str, ...]:
     """Return the names that SageMaker's API takes for a production variant."""
     model = botocore.session.Session().get_service_model("sagemaker")
     return tuple(model.shape_for("ProductionVariantInstanceType").enum)
+
+
+@cache
+def transform_instance_types() -> tuple[str, ...]:
+    """Return the names that SageMaker's API takes for a transform job; endpoints can have each of them too."""
+    model = botocore.session.Session().get_service_model("sagemaker")
+    return tuple(model.shape_for("TransformInstanceType").enum)

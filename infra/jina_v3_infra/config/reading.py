@@ -142,6 +142,8 @@ def _complaint(error: Any) -> str:
         known = _fields_at(steps[:-1])
         near = difflib.get_close_matches(str(steps[-1]), known, n=1)
         return f"{place} is not known; " + (f"did you mean {near[0]}?" if near else f"allowed are {', '.join(known)}")
+    if error["type"] == "missing":
+        return f"{place} must be given"
     return f"{place} = {error['input']!r}: {_allowed(error, steps)}"
 
 

@@ -25,6 +25,11 @@ def router_rules(deployment: Deployment) -> Iterator[str]:
             f"router with network.vpc = {deployment.network.vpc!r}: a VPC is in one region, and the second region has "
             'another; set network.vpc = "create", or remove the [router] section'
         )
+    if not deployment.endpoint.enabled:
+        yield (
+            "router with endpoint.enabled = false: routers stand in front of endpoints, and batch stays in the first "
+            "region; enable the endpoint, or remove the [router] section"
+        )
     if deployment.endpoint.asynchronous is not None:
         yield (
             "router with endpoint.asynchronous: a router keeps the inputs and outputs of asynchronous calls in its own "

@@ -34,6 +34,8 @@ _LEAST_COMPUTE_CAPABILITY: Final = (7, 5)
 _NEW_VPC_PREFIXES: Final = range(16, 25)
 _PUBLISHED: Final = ("sources", "models", "archives", "manifests")
 """The parts of the artifact bucket that publishing fills (``release.OWN_PREFIXES``)."""
+_BATCH: Final = "batch"
+"""The part that runs of batch transform fill (``prefixes.BATCH``)."""
 _ALARM_PERIODS_S: Final = (10, 30, 60)
 _VALUE_BYTES: Final = 1024
 
@@ -45,11 +47,8 @@ def broken_rules(deployment: Deployment) -> list[str]:
         *_tags(deployment),
         *_model(deployment),
         *_image(deployment),
-        *_variants(deployment),
-        *_hosting(deployment),
-        *_volume_key(deployment),
+        *(_endpoint(deployment) if deployment.endpoint.enabled else ()),
         *_network(deployment),
-        *_environment(deployment),
         *batch_rules(deployment),
         *operations_rules(deployment),
         *router_rules(deployment),
@@ -113,6 +112,14 @@ def _model(deployment: Deployment) -> Iterator[str]:
         )
 
 
+def _endpoint(deployment: Deployment) -> Iterator[str]:
+    """Hold what matters only where there is one."""
+    yield from _variants(deployment)
+    yield from _hosting(deployment)
+    yield from _volume_key(deployment)
+    yield from _environment(deployment)
+
+
 def _variants(deployment: Deployment) -> Iterator[str]:
     endpoint = deployment.endpoint
     names = [variant.name for variant in endpoint.variants]
@@ -166,6 +173,8 @@ def _prefixes(deployment: Deployment) -> Iterator[str]:
                 f"{place} = {prefix!r} is where publishing keeps its own files ({', '.join(_PUBLISHED)}); "
                 "take another, such as data/"
             )
+        elif prefix and prefix.partition("/")[0] == _BATCH:
+            yield f"{place} = {prefix!r} is where batch transform keeps its files; take another, such as data/"
     settings, captured = endpoint.asynchronous, CaptureSettings().prefix
     if settings is not None and f"{settings.output_prefix}/".startswith(captured):
         yield (

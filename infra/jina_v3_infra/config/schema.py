@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from jina_v3_infra.config.batch import BatchSettings
-from jina_v3_infra.config.fields import ARN, KEY_ARN, PREFIX, TAG, Name, Setting, StartupSeconds, WaitSeconds
+from jina_v3_infra.config.fields import ARN, KEY_ARN, PREFIX, TAG, VARIABLE, Name, Setting, StartupSeconds, WaitSeconds
 from jina_v3_infra.config.instances import InstanceType, instance_type
 from jina_v3_infra.config.operations import OperationsSettings
 from jina_v3_infra.config.router import RouterSettings
@@ -38,7 +38,7 @@ class ModelSettings:
         ),
     ] = None
     archive: Annotated[
-        bool, Field(description="publish model.tar.gz too, which batch transform needs: it takes no S3 prefix")
+        bool, Field(description="publish model.tar.gz too; with [batch], which needs it, that is done anyway")
     ] = False
 
 
@@ -173,6 +173,7 @@ class UpdateSettings:
 class EndpointSettings:
     """The real-time (or asynchronous) endpoint."""
 
+    enabled: Annotated[bool, Field(description="make it; false leaves batch transform alone")] = True
     name: Annotated[str | None, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")] = None
     # each has two alarms, and SageMaker rolls back on ten at most
     variants: Annotated[tuple[VariantSettings, ...], Field(min_length=1, max_length=5)] = (VariantSettings(),)
@@ -190,7 +191,7 @@ class EndpointSettings:
         Field(pattern=ARN, description="for the storage volume of machines without storage of their own"),
     ] = None
     environment: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,1023}$")], Setting],
+        dict[Annotated[str, Field(pattern=VARIABLE)], Setting],
         Field(max_length=90, description="the container's settings; docs/contract.md lists those of JINA_V3_"),
     ] = field(default_factory=dict)
 
@@ -247,6 +248,20 @@ class Deployment:
     def router_name(self) -> str:
         """The name of the inference routers, one in each region."""
         return (self.router and self.router.name) or self.endpoint_name
+
+    @property
+    def packs_archive(self) -> bool:
+        """Whether publishing makes model.tar.gz: where it is asked for, and where batch transform needs one."""
+        return self.model.archive or (self.batch is not None and not self.model.source.startswith("s3://"))
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        """The names of the stacks that the configuration asks for, in the order of their deployment."""
+        return (
+            self.foundation_stack,
+            *([self.endpoint_stack] if self.endpoint.enabled else []),
+            *([self.batch_stack] if self.batch is not None else []),
+        )
 
     @property
     def foundation_stack(self) -> str:

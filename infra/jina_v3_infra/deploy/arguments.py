@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from jina_v3_infra.deploy.batch_arguments import add_batch
 from jina_v3_infra.deploy.deployment import STEPS
 
 DEFAULT_CONFIG: Final = Path("jina-v3.toml")
@@ -17,18 +18,22 @@ _COMMANDS: Final = {
         "jina-v3-infra preflight -c endpoint.variants.0.instance_type=ml.g5.xlarge --region eu-west-1",
     ),
     "deploy": (
-        "deploy: preflight, the CDK's toolkit, foundation, model and image, endpoint",
+        "deploy: preflight, the CDK's toolkit, foundation, model and image, endpoint, batch transform",
         "jina-v3-infra deploy --yes\n"
         "jina-v3-infra deploy --from publish            # go on where it broke off\n"
         "jina-v3-infra deploy --until publish           # all but the endpoint: nothing bills by the hour",
     ),
     "destroy": (
-        "delete the endpoint, what was published and the foundation; data that cannot be made again is kept",
+        "delete endpoint, batch transform, what was published, the foundation; data that cannot be made again is kept",
         "jina-v3-infra destroy\njina-v3-infra destroy --delete-data --yes     # captured data and results too",
     ),
     "status": (
-        "say how the endpoint stands, and what a deployment would change",
+        "say how endpoint and batch runs stand, and what a deployment would change",
         "jina-v3-infra status --profile work",
+    ),
+    "batch": (
+        "embed datasets in S3: start runs, see how far they are, read their reports",
+        "jina-v3-infra batch start s3://bucket/documents/ --follow\njina-v3-infra batch status",
     ),
     "config": (
         "print the whole configuration as TOML, defaults included",
@@ -60,9 +65,11 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        _add_common(parsers[name])
+        if name != "batch":  # its actions have them
+            _add_common(parsers[name])
     _add_deploy(parsers["deploy"])
     _add_destroy(parsers["destroy"])
+    add_batch(parsers["batch"], _add_common)
     parsers["config"].add_argument("--reference", action="store_true", help="print what each field means, as Markdown")
     parsers["cdk"].usage = "jina-v3-infra cdk [options] WORDS OF THE CDK ..."
     parsers["cdk"].set_defaults(words=[])

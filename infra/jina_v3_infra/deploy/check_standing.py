@@ -49,7 +49,7 @@ def is_bootstrapped(status: str, outputs: dict[str, str]) -> bool:
 
 def check_stacks(account: Account, deployment: Deployment) -> Iterator[Finding]:
     """Look whether the deployment's stacks can be changed."""
-    for name in (deployment.foundation_stack, deployment.endpoint_stack):
+    for name in deployment.stacks:
         stack = find_stack(account.client("cloudformation"), name)
         yield right(STACKS, f"{name} will be made") if stack is None else _changeable(name, stack.status)
 

@@ -14,15 +14,18 @@ from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment, DeploymentError, read_deployment
 from jina_v3_infra.deploy.account import Account, open_account
 from jina_v3_infra.deploy.arguments import DEFAULT_CONFIG, parse
+from jina_v3_infra.deploy.batch_command import call_batch
+from jina_v3_infra.deploy.batch_following import StoppedFollowing
 from jina_v3_infra.deploy.calls import example_asynchronous_call, example_calls
 from jina_v3_infra.deploy.cdk_cli import Cdk, find_infra
-from jina_v3_infra.deploy.costs import CostEstimate, describe_costs, summarise_costs
-from jina_v3_infra.deploy.deployment import ENDPOINT, ROUTER, CommandLine, Deploying, Publisher
+from jina_v3_infra.deploy.costs import describe_costs, summarise_costs
+from jina_v3_infra.deploy.deployment import BATCH, ENDPOINT, ROUTER, CommandLine, Deploying, Publisher
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
 from jina_v3_infra.deploy.leftovers import Leftovers
 from jina_v3_infra.deploy.preflight import Preflight, identify, read_whole_cost, run_preflight
 from jina_v3_infra.deploy.reference import write_reference
 from jina_v3_infra.deploy.screen import Screen
+from jina_v3_infra.deploy.stack_state import find_stack
 from jina_v3_infra.deploy.steps import StepInterrupted, choose_steps, run_steps
 from jina_v3_infra.deploy.toml_text import write_toml
 from jina_v3_infra.deploy.two_regions import (
@@ -79,6 +82,12 @@ def run(arguments: list[str], tools: Tools | None = None) -> int:
         screen.complain(str(error))
     except AWS_ERRORS as error:
         screen.complain(explain(error))
+    except StoppedFollowing as error:
+        screen.complain(
+            f"no longer following {error}, which goes on. To see how far it is: jina-v3-infra batch status {error} "
+            f"--follow; to stop it: jina-v3-infra batch stop {error}"
+        )
+        return INTERRUPTED
     except StepInterrupted as error:
         again = f"deploy --from {error} continues, and so does deploy alone"
         screen.complain(
@@ -146,6 +155,9 @@ def _deploy(call: Call) -> int:
     account, deployment, screen, words = call.open_account(), call.deployment, call.screen, call.words
     check_words(deployment, words.first, words.last)
     caller = identify(account, deployment)
+    for step, stands in ((ENDPOINT, deployment.endpoint.enabled), (BATCH, deployment.batch is not None)):
+        if step in (words.first, words.last) and not stands:
+            raise CommandError(f"this configuration has no step {step}: it deploys {', '.join(deployment.stacks)}")
     if words.skip_preflight:
         cost = read_whole_cost(account, deployment)
     else:
@@ -171,12 +183,27 @@ def _deploy(call: Call) -> int:
         )
         steps = choose_steps(all_steps(deploying), words.first, words.last)
         run_steps(steps, screen)
-    if steps[-1].name in (ENDPOINT, ROUTER):
-        _show_endpoint(call, account, cost)
+    done = {step.name for step in steps}
+    if done & {ENDPOINT, ROUTER}:
+        _show_endpoint(call, account)
+    if BATCH in done:
+        _show_batch(call)
+    if done & {ENDPOINT, BATCH, ROUTER}:
+        screen.say(f"it costs {summarise_costs(cost)}")
+        screen.say("to end it: jina-v3-infra destroy, with the same configuration")
     return DONE
 
 
-def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
+def _show_batch(call: Call) -> None:
+    screen = call.screen
+    screen.say()
+    screen.say(f"batch transform as {call.deployment.batch_stack}", style="bold")
+    screen.say(
+        "to embed a dataset: jina-v3-infra batch start s3://bucket/folder/ --follow (a folder of this machine too)"
+    )
+
+
+def _show_endpoint(call: Call, account: Account) -> None:
     deployment, screen = call.deployment, call.screen
     outputs = read_outputs(account.client("cloudformation"), deployment.endpoint_stack) or {}
     screen.say()
@@ -196,17 +223,15 @@ def _show_endpoint(call: Call, account: Account, cost: CostEstimate) -> None:
         foundation = read_outputs(account.client("cloudformation"), deployment.foundation_stack) or {}
         bucket = foundation.get(Output.BUCKET, "BUCKET")
         screen.say(example_asynchronous_call(deployment.endpoint_name, account.region, bucket, asynchronous))
-    screen.say(f"it costs {summarise_costs(cost)}")
-    screen.say("to end it: jina-v3-infra destroy, with the same configuration")
 
 
 def _destroy(call: Call) -> int:
     account, deployment, screen = call.open_account(), call.deployment, call.screen
     caller = identify(account, deployment)
-    regions = " and ".join(place.region for place, _ in places(account, deployment))
-    what = f"{deployment.endpoint_stack} and {deployment.foundation_stack} in {regions} of account {caller}"
-    data = ", and all data in the bucket" if call.words.delete_data else ""
     if not call.words.yes:
+        regions = " and ".join(place.region for place, _ in places(account, deployment))
+        what = f"{' and '.join(_doomed(account, deployment))} in {regions} of account {caller}"
+        data = ", and all data in the bucket" if call.words.delete_data else ""
         if not screen.is_terminal:
             raise CommandError(f"this would delete {what}{data}; give --yes, since there is no terminal to ask on")
         if not screen.ask(f"delete {what}{data}?"):
@@ -214,6 +239,13 @@ def _destroy(call: Call) -> int:
             return FAILED
     left, kept = destroy(account, deployment, screen, delete_data=call.words.delete_data)
     return _show_leftovers(screen, left, kept=kept)
+
+
+def _doomed(account: Account, deployment: Deployment) -> list[str]:
+    """Return the stacks that destroying deletes: those of the configuration, and others of its name that stand."""
+    names = (deployment.batch_stack, deployment.endpoint_stack, deployment.foundation_stack)
+    cloudformation = account.client("cloudformation")
+    return [name for name in names if name in deployment.stacks or find_stack(cloudformation, name) is not None]
 
 
 def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
@@ -235,6 +267,11 @@ def _status(call: Call) -> int:
     return DONE if status.in_service else FAILED
 
 
+def _batch(call: Call) -> int:
+    well = call_batch(call.words, call.open_account(), call.deployment, call.screen)
+    return DONE if well else FAILED
+
+
 def _config(call: Call) -> int:
     sys.stdout.write(write_reference() if call.words.reference else write_toml(call.deployment))
     return DONE
@@ -250,6 +287,7 @@ _COMMANDS: Final[dict[str, Callable[[Call], int]]] = {
     "deploy": _deploy,
     "destroy": _destroy,
     "status": _status,
+    "batch": _batch,
     "config": _config,
     "cdk": _cdk,
 }

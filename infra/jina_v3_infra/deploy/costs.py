@@ -6,18 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from jina_v3_infra.config import Deployment, InstanceType, VariantSettings
-from jina_v3_infra.config.instances import instance_type
-from jina_v3_infra.deploy.prices import Prices
+from jina_v3_infra.config import BatchSettings, Deployment, InstanceType, VariantSettings
+from jina_v3_infra.config.instances import PRICES_FROM, instance_type
+from jina_v3_infra.deploy.prices import FROM_LIST, Prices
+from jina_v3_infra.throughput import SEQUENCE_TOKENS, UTILISATION, tokens_per_s
 
 HOURS_PER_MONTH: Final = 730
-SEQUENCE_TOKENS: Final = 128
-FLOP_PER_TOKEN: Final = 604e6 + 98_304 * SEQUENCE_TOKENS
-"""Of the encoder, at that length. **Source**: docs/log.md; linear layers and attention, counted from the model."""
-
-UTILISATION: Final = 0.4
-"""The share of the GPU's data-sheet peak that is assumed; other servers of such models reach 33% to 63%."""
-
 INTERFACE_ENDPOINTS: Final = 1
 """In each zone of a new VPC: SageMaker's runtime. That for S3 is a gateway, which costs nothing."""
 
@@ -42,17 +36,30 @@ class VariantCost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunCost:
+    """What batch runs cost: nothing by themselves, and by the hour of each machine while one runs."""
+
+    machine: str
+    most: int
+    usd_per_hour: float | None
+    source: str
+    usd_per_million_tokens: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CostEstimate:
-    """What a deployment costs while it stands, calls or no calls."""
+    """What a deployment costs while it stands, calls or no calls; ``runs`` cost only while they run."""
 
     variants: tuple[VariantCost, ...]
     network_usd_per_hour: float
+    runs: RunCost | None = None
     regions: int = 1
 
     def with_second(self, second: CostEstimate, region: str) -> CostEstimate:
-        """Add what the second region costs."""
+        """Add what the second region costs; runs are the first region's."""
         there = tuple(replace(one, variant=f"{one.variant} in {region}") for one in second.variants)
-        return CostEstimate(
+        return replace(
+            self,
             variants=self.variants + there,
             network_usd_per_hour=self.network_usd_per_hour + second.network_usd_per_hour,
             regions=self.regions + second.regions,
@@ -80,20 +87,20 @@ class CostEstimate:
 def estimate_costs(deployment: Deployment, prices: Prices) -> CostEstimate:
     """Work out the cost of a deployment."""
     network_usd_per_hour = 0.0
-    if deployment.network.vpc == "create":
+    endpoint = deployment.endpoint
+    if deployment.network.vpc == "create" and endpoint.enabled:  # transform jobs use no interface
         network_usd_per_hour = INTERFACE_ENDPOINTS * deployment.network.zones * INTERFACE_ENDPOINT_USD_PER_HOUR
     return CostEstimate(
-        variants=tuple(_variant_cost(variant, prices) for variant in deployment.endpoint.variants),
+        variants=tuple(_variant_cost(variant, prices) for variant in endpoint.variants) if endpoint.enabled else (),
         network_usd_per_hour=network_usd_per_hour,
+        runs=None if deployment.batch is None else _run_cost(deployment.batch, prices),
     )
 
 
 def usd_per_million_tokens(machine: InstanceType, usd_per_hour: float) -> float | None:
     """Return the cost of a million tokens on a machine that is never idle; ``None`` without a known GPU."""
-    if machine.gpu is None or machine.gpu.tflops is None:
-        return None
-    tokens_per_s = machine.gpus * machine.gpu.tflops * 1e12 * UTILISATION / FLOP_PER_TOKEN
-    return usd_per_hour / 3600 / tokens_per_s * 1e6
+    speed = None if machine.gpu is None else tokens_per_s(machine)
+    return None if speed is None else usd_per_hour / 3600 / speed * 1e6
 
 
 def _variant_cost(variant: VariantSettings, prices: Prices) -> VariantCost:
@@ -107,6 +114,20 @@ def _variant_cost(variant: VariantSettings, prices: Prices) -> VariantCost:
         usd_per_hour=usd_per_hour,
         source=prices.source(variant.instance_type),
         usd_per_million_tokens=None if usd_per_hour is None else usd_per_million_tokens(machine, usd_per_hour),
+    )
+
+
+def _run_cost(batch: BatchSettings, prices: Prices) -> RunCost:
+    name = batch.instance_type
+    usd_per_hour = prices.usd_per_job_hour(name)
+    return RunCost(
+        machine=name,
+        most=batch.jobs * batch.instances,
+        usd_per_hour=usd_per_hour,
+        source=FROM_LIST if name in prices.listed_jobs else PRICES_FROM,
+        usd_per_million_tokens=(
+            None if usd_per_hour is None else usd_per_million_tokens(instance_type(name), usd_per_hour)
+        ),
     )
 
 
@@ -128,14 +149,30 @@ def describe_costs(estimate: CostEstimate) -> Iterator[str]:
             f"network: about ${estimate.network_usd_per_hour:.2f} an hour for the new VPC's interface endpoints: an "
             f"estimate, {INTERFACE_ENDPOINTS} in each zone at ${INTERFACE_ENDPOINT_USD_PER_HOUR} an hour"
         )
+    if estimate.runs is not None:
+        yield from _describe_runs(estimate.runs)
     yield f"all: {summarise_costs(estimate)}"
     keys = "the key" if estimate.regions == 1 else f"the keys of {estimate.regions} regions"
     usd_per_month = KEY_USD_PER_MONTH * estimate.regions
     yield f"beside it, about ${usd_per_month:.0f} a month for {keys}, and storage, logs, alarms and traffic by use"
 
 
+def _describe_runs(runs: RunCost) -> Iterator[str]:
+    if runs.usd_per_hour is None:
+        yield f"batch runs: the price of {runs.machine} is not known here; see AWS's pricing page of SageMaker"
+        return
+    yield (
+        f"batch runs: {runs.machine} at ${runs.usd_per_hour:.4f} for each machine and hour ({runs.source}), "
+        f"{runs.most} at a time at most, and nothing while none runs"
+    )
+    if runs.usd_per_million_tokens is not None:
+        yield f"batch runs: about ${runs.usd_per_million_tokens:.4f} per million tokens, by the same estimate"
+
+
 def summarise_costs(estimate: CostEstimate) -> str:
     """Say what it costs with the fewest and with the most machines."""
+    if not estimate.variants:
+        return "nothing by the hour while no batch run goes on"
     least, most = estimate.least_usd_per_hour, estimate.most_usd_per_hour
     if least is None or most is None:
         return "not known, since a price is missing"

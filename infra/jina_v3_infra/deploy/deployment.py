@@ -1,4 +1,4 @@
-"""The deployment to a region as steps: the CDK's toolkit, the foundation, publishing, the endpoint.
+"""The deployment to a region as steps: the CDK's toolkit, the foundation, publishing, the endpoint, batch transform.
 
 Each step does nothing where nothing is to be done, so that a deployment that broke off is gone on with by running it
 again.
@@ -26,12 +26,17 @@ BOOTSTRAP = "bootstrap"
 FOUNDATION = "foundation"
 PUBLISH = "publish"
 ENDPOINT = "endpoint"
+BATCH = "batch"
 ROUTER = "router"
 SECOND = "second-"
 """Begins the names of the second region's steps."""
 
-REGION_STEPS = (BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT)
-STEPS = (*REGION_STEPS, *(f"{SECOND}{name}" for name in REGION_STEPS), ROUTER)
+STEPS = (
+    *(BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT, BATCH),
+    *(f"{SECOND}{name}" for name in (BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT)),
+    ROUTER,
+)
+"""All that there are; a deployment without an endpoint, batch transform or a second region has fewer."""
 
 
 class CommandLine(Protocol):
@@ -71,12 +76,17 @@ class Deploying:
 
     def steps(self) -> list[Step]:
         """Return the region's steps in their order."""
-        return [
+        steps = [
             Step(name=BOOTSTRAP, title="what the CDK needs in the account and region", run=self._bootstrap),
             Step(name=FOUNDATION, title=f"bucket, repository and build: {self._foundation_name}", run=self._foundation),
             Step(name=PUBLISH, title="the model and the image", run=self._publish),
-            Step(name=ENDPOINT, title=f"the endpoint: {self.deployment.endpoint_stack}", run=self._endpoint),
         ]
+        if self.deployment.endpoint.enabled:
+            title = f"the endpoint: {self.deployment.endpoint_stack}"
+            steps.append(Step(name=ENDPOINT, title=title, run=self._endpoint))
+        if self.deployment.batch is not None:
+            steps.append(Step(name=BATCH, title=f"batch transform: {self.deployment.batch_stack}", run=self._batch))
+        return steps
 
     @property
     def _foundation_name(self) -> str:
@@ -124,6 +134,10 @@ class Deploying:
                 self.screen.complain(scaling_is_off(unscaled))
             raise
         return f"{self.deployment.endpoint_name} is in service"
+
+    def _batch(self) -> str:
+        self._deploy(self.deployment.batch_stack)
+        return "runs can be started"
 
     def _deploy(self, stack: str) -> None:
         if not (self.assembly / "manifest.json").is_file():

@@ -1,4 +1,6 @@
-"""The end of a deployment: its endpoint, what publishing made, its foundation; data that cannot be made again is kept.
+"""The end of a deployment: its runs and endpoint, what publishing made, its foundation.
+
+Data that cannot be made again is kept.
 
 It needs neither the CDK nor a configuration that could still be deployed: the stacks themselves say what they hold, so
 that it works on stacks that are half there, that failed to be deleted, or that are gone.
@@ -12,6 +14,7 @@ from typing import Any, Final
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.batch_runs import stop_all_runs
 from jina_v3_infra.deploy.costs import KEY_USD_PER_MONTH, STORAGE_USD_PER_GB_MONTH
 from jina_v3_infra.deploy.emptying import EVERYTHING, Contents, empty_bucket, empty_repository, list_other_contents
 from jina_v3_infra.deploy.failures import CommandError
@@ -45,6 +48,7 @@ class Destroying:
         **Raises**: ``CommandError`` where CloudFormation cannot delete a stack.
         """
         record = Record()
+        self._delete_batch(record)
         self._delete_endpoint(record)
         foundation = find_stack(self._cloudformation, self.deployment.foundation_stack)
         if foundation is None:
@@ -54,10 +58,25 @@ class Destroying:
         self._clear_up(record)
         return record
 
+    def _delete_batch(self, record: Record) -> None:
+        """Stop what runs, which would go on and bill when its state machine is gone, and delete the stack."""
+        stack = find_stack(self._cloudformation, self.deployment.batch_stack)
+        if stack is None:
+            if self.deployment.batch is not None:
+                self.screen.say(f"{self.deployment.batch_stack} is not there")
+            return
+        resources = list_resources(self._cloudformation, stack.name)
+        record.note(stack, resources)
+        for machine in _names(resources, "AWS::StepFunctions::StateMachine"):
+            for one in stop_all_runs(self.account, self.deployment, machine):
+                self.screen.say(f"the {one} was going on, and is stopped", style="yellow")
+        self._delete_stack(stack)
+
     def _delete_endpoint(self, record: Record) -> None:
         stack = find_stack(self._cloudformation, self.deployment.endpoint_stack)
         if stack is None:
-            self.screen.say(f"{self.deployment.endpoint_stack} is not there")
+            if self.deployment.endpoint.enabled:
+                self.screen.say(f"{self.deployment.endpoint_stack} is not there")
             return
         record.note(stack, list_resources(self._cloudformation, stack.name))
         self._delete_stack(stack)

@@ -42,6 +42,8 @@ _ABSENT: Final = frozenset(
         "RepositoryNotFoundException",
         "ResourceNotFound",
         "ResourceNotFoundException",
+        "StateMachineDoesNotExist",
+        "ExecutionDoesNotExist",
     }
 )
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.batch_runs import running_jobs
 from jina_v3_infra.deploy.failures import AWS_ERRORS, absent, explain
 from jina_v3_infra.deploy.ownership import STACK_TAG, find_log_group_tags, is_own
 from jina_v3_infra.deploy.stack_state import GONE, Resource, Stack, find_stack, left_out
@@ -78,7 +79,7 @@ def find_leftovers(account: Account, deployment: Deployment, record: Record) -> 
     left = Leftovers()
 
     def stacks() -> Iterator[str]:
-        for name in (deployment.foundation_stack, deployment.endpoint_stack):
+        for name in (deployment.foundation_stack, deployment.endpoint_stack, deployment.batch_stack):
             stack = find_stack(cloudformation, name)
             if stack is not None and name not in record.kept:
                 yield f"stack {name} ({stack.status})"
@@ -99,12 +100,13 @@ def find_leftovers(account: Account, deployment: Deployment, record: Record) -> 
     left.look("what the stacks left out", skipped)
     left.look("SageMaker, S3 and ECR", named)
     left.look("SageMaker's tags", lambda: _tagged(account, deployment))
+    left.look("transform jobs", lambda: (f"transform job {one}" for one in running_jobs(account, deployment)))
     return left
 
 
 def _tagged(account: Account, deployment: Deployment) -> Iterator[str]:
     """Yield what is in SageMaker with the stack's tag; tags outlive their resource a while, so each is looked up."""
-    filters = [{"Key": STACK_TAG, "Values": [deployment.endpoint_stack]}]
+    filters = [{"Key": STACK_TAG, "Values": [deployment.endpoint_stack, deployment.batch_stack]}]
     pages = account.client("resourcegroupstaggingapi").get_paginator("get_resources")
     for page in pages.paginate(TagFilters=filters, ResourceTypeFilters=["sagemaker"]):
         for entry in page["ResourceTagMappingList"]:
@@ -127,6 +129,11 @@ def _exists(account: Account, resource: Resource) -> bool:
             "sagemaker",
             "describe_inference_component",
             {"InferenceComponentName": name},
+        ),
+        "AWS::StepFunctions::StateMachine": (
+            "stepfunctions",
+            "describe_state_machine",
+            {"stateMachineArn": resource.name},
         ),
         "AWS::S3::Bucket": ("s3", "head_bucket", {"Bucket": name}),
         "AWS::ECR::Repository": ("ecr", "describe_repositories", {"repositoryNames": [name]}),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from jina_v3_infra.config import Deployment
+
+ENDPOINT_USAGE: Final = "endpoint usage"
+TRANSFORM_USAGE: Final = "transform job usage"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,16 +17,31 @@ class Need:
 
     ``most`` is the sum of the variants' maxima. ``surplus`` are those that an update has beside them for a while: the
     new fleet is as large as the old one. ``spare`` are those that are only taken where another type has no capacity.
+    ``usage`` is for what, as Service Quotas names it: the account has a quota for each.
     """
 
     instance_type: str
+    usage: str = ENDPOINT_USAGE
     most: int = 0
     surplus: int = 0
     spare: int = 0
 
 
+def all_needs(deployment: Deployment) -> list[Need]:
+    """Return the needs of the endpoint and of batch transform."""
+    return [*(instance_needs(deployment) if deployment.endpoint.enabled else ()), *transform_needs(deployment)]
+
+
+def transform_needs(deployment: Deployment) -> list[Need]:
+    """Return what runs take together: as many jobs at a time, each with as many machines, as they may have."""
+    batch = deployment.batch
+    if batch is None:
+        return []
+    return [Need(instance_type=batch.instance_type, usage=TRANSFORM_USAGE, most=batch.jobs * batch.instances)]
+
+
 def instance_needs(deployment: Deployment) -> list[Need]:
-    """Return one need for each instance type, in the configuration's order."""
+    """Return one need of the endpoint for each instance type, in the configuration's order."""
     most: dict[str, int] = {}
     spare: dict[str, int] = {}
     for variant in deployment.endpoint.variants:

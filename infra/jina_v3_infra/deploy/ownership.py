@@ -46,7 +46,7 @@ def find_log_group_tags(logs: Any, name: str) -> dict[str, str] | None:
 def is_own(tags: Mapping[str, str], deployment: Deployment) -> bool | None:
     """Say whether tags are those that the deployment's stacks give; ``None`` where no stack has given any."""
     if STACK_TAG in tags:
-        return tags[STACK_TAG] in (deployment.endpoint_stack, deployment.foundation_stack)
+        return tags[STACK_TAG] in (deployment.endpoint_stack, deployment.foundation_stack, deployment.batch_stack)
     if _DEPLOYMENT_TAG in tags:
         return tags[_DEPLOYMENT_TAG] == deployment.tags.get(_DEPLOYMENT_TAG, deployment.name)
     return None

@@ -8,6 +8,7 @@ from functools import partial
 
 from jina_v3_infra.config import Deployment, second_deployment
 from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.check_batch import check_batch
 from jina_v3_infra.deploy.check_instances import QUOTAS, check_instances
 from jina_v3_infra.deploy.check_network import check_network
 from jina_v3_infra.deploy.check_sources import IMAGE, MODEL, check_image, check_model
@@ -24,7 +25,7 @@ from jina_v3_infra.deploy.check_standing import (
 from jina_v3_infra.deploy.costs import CostEstimate, estimate_costs, summarise_costs
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
 from jina_v3_infra.deploy.findings import Finding, examine, passes, right, unsure, wrong
-from jina_v3_infra.deploy.needs import instance_needs
+from jina_v3_infra.deploy.needs import instance_needs, transform_needs
 from jina_v3_infra.deploy.prices import Prices, read_prices
 from jina_v3_infra.deploy.routers import ROUTER, check_router, forgotten_regions
 
@@ -74,7 +75,6 @@ def run_preflight(account: Account, deployment: Deployment, docker_runs: Callabl
     findings = [
         right(CREDENTIALS, f"they work for account {caller} in {account.region}"),
         *_check_region(account, deployment, prices, docker_runs),
-        *examine(ROLE, lambda: check_scaling_role(account, deployment)),
     ]
     second = second_deployment(deployment)
     if second is not None:
@@ -114,7 +114,7 @@ def _check_credentials(account: Account, deployment: Deployment) -> Iterator[Fin
 
 def read_costs(account: Account, deployment: Deployment) -> tuple[CostEstimate, Prices]:
     """Work out what one region costs, by AWS's prices where they can be had."""
-    prices = read_prices(account, [need.instance_type for need in instance_needs(deployment)])
+    prices = ask_prices(account, deployment)
     return estimate_costs(deployment, prices), prices
 
 
@@ -146,13 +146,30 @@ def _check_region(
         *check_network(account, deployment),
         *examine(BOOTSTRAP, lambda: check_bootstrap(account)),
         *examine(STACKS, lambda: check_stacks(account, deployment)),
+        *_check_endpoint(account, deployment),
+        *check_batch(account, deployment),
+    ]
+
+
+def ask_prices(account: Account, deployment: Deployment) -> Prices:
+    """Ask for the prices of all machines that a deployment names."""
+    hosts = instance_needs(deployment) if deployment.endpoint.enabled else ()
+    jobs = transform_needs(deployment)
+    return read_prices(account, [one.instance_type for one in hosts], [one.instance_type for one in jobs])
+
+
+def _check_endpoint(account: Account, deployment: Deployment) -> list[Finding]:
+    if not deployment.endpoint.enabled:
+        return []
+    return [
         *examine(NAME, lambda: check_name(account, deployment)),
+        *examine(ROLE, lambda: check_scaling_role(account, deployment)),
     ]
 
 
 def _cost(cost: CostEstimate, prices: Prices) -> Finding:
     if not prices.answered:
         return unsure(COST, f"{summarise_costs(cost)}; AWS's price list did not answer: {prices.failure}")
-    if cost.least_usd_per_hour is None:
+    if cost.least_usd_per_hour is None or (cost.runs is not None and cost.runs.usd_per_hour is None):
         return unsure(COST, f"{summarise_costs(cost)}", "look at AWS's pricing page of SageMaker")
     return right(COST, summarise_costs(cost))

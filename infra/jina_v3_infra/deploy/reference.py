@@ -51,13 +51,22 @@ def _sections(defaults: Any, place: str, *, repeated: bool) -> Iterator[str]:
             continue
         cls, many = table
         path = f"{place}.{name}".lstrip(".")
-        there = "not there unless given" if default is None else "one with its defaults"
+        there = "not there unless given" if not default else "one with its defaults"
         kind, meaning = "tables" if many else "table", _describe(hint)[2] or _first_line(cls)
         yield f"| [`{name}`](#{_anchor(path)}) | {kind} | {there} | | {meaning} |"
-        inner.append((cls() if default is None else default[0] if many else default, path, many))
+        inner.append((_defaults(cls) if not default else default[0] if many else default, path, many))
     yield ""
     for table_defaults, path, many in inner:
         yield from _sections(table_defaults, path, repeated=many)
+
+
+def _defaults(cls: Any) -> Any:
+    """Return an instance with its defaults, and a mark where there is none."""
+    return cls(**{one.name: dataclasses.MISSING for one in dataclasses.fields(cls) if _must_be_given(one)})
+
+
+def _must_be_given(one: dataclasses.Field[Any]) -> bool:
+    return one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
 
 
 def _anchor(path: str) -> str:
@@ -97,6 +106,8 @@ def _row(name: str, hint: Any, default: Any) -> str:
 def _default(value: Any) -> str:
     if value is None:
         return "none"
+    if value is dataclasses.MISSING:
+        return "must be given"
     return f"`{toml_value(list(value) if isinstance(value, tuple) else value)}`" if value != {} else "`{}`"
 
 

@@ -1,26 +1,30 @@
-"""How a deployment stands: its endpoint, and what deploying the configuration would change."""
+"""How a deployment stands: its endpoint, its batch runs, and what deploying the configuration would change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.failures import AWS_ERRORS, absent, explain
+from jina_v3_infra.deploy.batch_command import describe_runs
+from jina_v3_infra.deploy.batch_runs import open_runs
+from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, absent, explain
 from jina_v3_infra.deploy.machines import configured_machines, standing_machines, tell_machines
 from jina_v3_infra.deploy.stack_state import find_stack, list_resources
 from jina_v3_infra.hub import HubError
 from jina_v3_infra.release import plan_release
 
+_RUNS: Final = 5
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Lines for a person, and whether the endpoint answers calls."""
+    """Lines for a person, and whether the endpoint answers calls, or without one whether runs can be started."""
 
     lines: list[str]
     in_service: bool
@@ -31,17 +35,33 @@ def read_status(account: Account, deployment: Deployment) -> Status:
 
     **Raises**: botocore's errors where the endpoint itself cannot be looked at.
     """
-    cloudformation, sagemaker = account.client("cloudformation"), account.client("sagemaker")
     lines = []
-    for name in (deployment.foundation_stack, deployment.endpoint_stack):
-        stack = find_stack(cloudformation, name)
+    for name in deployment.stacks:
+        stack = find_stack(account.client("cloudformation"), name)
         lines.append(f"stack {name}: {stack.status if stack else 'not there'}")
+    runs = None if deployment.batch is None else _batch(account, deployment)
+    if not deployment.endpoint.enabled:
+        assert runs is not None  # by the rules
+        return Status(lines=[*lines, *runs.lines], in_service=runs.in_service)
+    endpoint = _read_endpoint(account, deployment)
+    return Status(lines=[*lines, *endpoint.lines, *(runs.lines if runs else ())], in_service=endpoint.in_service)
+
+
+def _batch(account: Account, deployment: Deployment) -> Status:
+    try:
+        return Status(lines=describe_runs(open_runs(account, deployment), _RUNS), in_service=True)
+    except CommandError as error:
+        return Status(lines=[f"batch: {error}"], in_service=False)
+
+
+def _read_endpoint(account: Account, deployment: Deployment) -> Status:
+    sagemaker, lines = account.client("sagemaker"), []
     try:
         endpoint = sagemaker.describe_endpoint(EndpointName=deployment.endpoint_name)
     except ClientError as error:
         if not absent(error):
             raise
-        return Status(lines=[*lines, f"endpoint {deployment.endpoint_name}: not there"], in_service=False)
+        return Status(lines=[f"endpoint {deployment.endpoint_name}: not there"], in_service=False)
     settings = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     lines += [*_endpoint(endpoint), *_variants(endpoint, settings)]
     lines += [*_changes(sagemaker, deployment, endpoint, settings), *_alarms(account, deployment)]

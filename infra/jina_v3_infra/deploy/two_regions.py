@@ -7,7 +7,7 @@ from dataclasses import replace
 from jina_v3_infra.config import Deployment, second_deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.calls import example_router_calls
-from jina_v3_infra.deploy.deployment import REGION_STEPS, ROUTER, SECOND, STEPS, Deploying
+from jina_v3_infra.deploy.deployment import ROUTER, SECOND, STEPS, Deploying
 from jina_v3_infra.deploy.destruction import Destroying
 from jina_v3_infra.deploy.failures import CommandError
 from jina_v3_infra.deploy.leftovers import Leftovers, find_leftovers
@@ -53,9 +53,7 @@ def all_steps(deploying: Deploying) -> list[Step]:
         return deploying.steps()
     there = replace(deploying, account=deploying.account.in_region(second.region), deployment=second, first=deploying)
     again = [
-        replace(step, name=f"{SECOND}{step.name}", title=f"{step.title}, in {second.region}")
-        for step in there.steps()
-        if step.name in REGION_STEPS
+        replace(step, name=f"{SECOND}{step.name}", title=f"{step.title}, in {second.region}") for step in there.steps()
     ]
 
     def route() -> str:

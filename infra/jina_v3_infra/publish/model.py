@@ -39,7 +39,7 @@ def publish_model(deployment: Deployment, release: Release, bucket: Bucket, *, p
 
     **Raises**: ``PublishError``, ``HubError``, ``ArtifactError``.
     """
-    archive = deployment.model.archive
+    archive = deployment.packs_archive
     tally = Tally()
     with explained("s3", f"bucket {bucket.name}"):
         stored = read_manifest(bucket, release)

@@ -78,7 +78,7 @@ def _publish(
             tally = publish_model(deployment, release, bucket, progress=progress)
         else:
             first = open_bucket(session, origin.region, origin.bucket)
-            tally = copy_model(release, first, bucket, archive=deployment.model.archive, progress=progress)
+            tally = copy_model(release, first, bucket, archive=deployment.packs_archive, progress=progress)
         model_uri = f"s3://{bucket.name}/{release.model_prefix}"
     model_s = time.monotonic() - began_s - image_s
     if image.finish is not None:
@@ -87,7 +87,7 @@ def _publish(
     return Published(
         image_uri=image.uri,
         model_uri=model_uri,
-        archive_uri=f"s3://{bucket.name}/{release.archive_key}" if deployment.model.archive else None,
+        archive_uri=f"s3://{bucket.name}/{release.archive_key}" if deployment.packs_archive else None,
         uploaded_bytes=tally.uploaded_bytes,
         copied_bytes=tally.copied_bytes,
         skipped_bytes=tally.skipped_bytes,

@@ -7,20 +7,20 @@ A second region has the same stacks under the same names; to the CDK, whose ids 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from aws_cdk import App, Aws, DefaultStackSynthesizer, Environment, Tags
 
 from jina_v3_infra.config import Deployment, second_deployment
 from jina_v3_infra.release import Release, plan_release
+from jina_v3_infra.stacks.batch import BatchStack
 from jina_v3_infra.stacks.foundation import FoundationStack
 from jina_v3_infra.stacks.real_time import RealTimeStack
-
-_PROJECT: Final = "jina-embeddings-v3"
+from jina_v3_infra.stacks.tags import PROJECT, all_tags
 
 
 def build_application(deployment: Deployment, *, release: Release | None = None, outdir: Path | None = None) -> App:
-    """Return the application with all stacks; ``synth`` writes their templates.
+    """Return the application with the stacks that the deployment asks for; ``synth`` writes their templates.
 
     ``release`` is worked out from the sources and the model unless it is given.
 
@@ -37,7 +37,7 @@ def build_application(deployment: Deployment, *, release: Release | None = None,
     second = second_deployment(deployment)
     if second is not None:
         _add_stacks(app, second, release, id_suffix=f"-{second.region}")
-    for name, value in ({"project": _PROJECT, "deployment": deployment.name} | deployment.tags).items():
+    for name, value in all_tags(deployment).items():
         Tags.of(app).add(name, value)
     return app
 
@@ -51,20 +51,32 @@ def _add_stacks(app: App, deployment: Deployment, release: Release, *, id_suffix
         deployment=deployment,
         **_stack(deployment, "bucket, key, repository and image build"),
     )
-    endpoint = RealTimeStack(
-        app,
-        f"{deployment.endpoint_stack}{id_suffix}",
-        stack_name=deployment.endpoint_stack,
-        deployment=deployment,
-        release=release,
-        **_stack(deployment, "endpoint"),
-    )
-    endpoint.add_stack_dependency(foundation)
+    if deployment.endpoint.enabled:
+        endpoint = RealTimeStack(
+            app,
+            f"{deployment.endpoint_stack}{id_suffix}",
+            stack_name=deployment.endpoint_stack,
+            deployment=deployment,
+            release=release,
+            **_stack(deployment, "endpoint"),
+        )
+        endpoint.add_stack_dependency(foundation)
+    if deployment.batch is not None:
+        batch = BatchStack(
+            app,
+            f"{deployment.batch_stack}{id_suffix}",
+            stack_name=deployment.batch_stack,
+            deployment=deployment,
+            settings=deployment.batch,
+            release=release,
+            **_stack(deployment, "batch transform"),
+        )
+        batch.add_stack_dependency(foundation)
 
 
 def _stack(deployment: Deployment, content: str) -> dict[str, Any]:
     return {
-        "description": f"{_PROJECT} as {deployment.name}: {content}",
+        "description": f"{PROJECT} as {deployment.name}: {content}",
         "env": Environment(account=deployment.account or Aws.ACCOUNT_ID, region=deployment.region),
         # without the rule that looks into the account's bootstrap: nothing is looked up
         "synthesizer": DefaultStackSynthesizer(generate_bootstrap_version_rule=False),

@@ -10,14 +10,14 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from jina_v3_infra.config import CaptureSettings, Deployment
+from jina_v3_infra.config import BatchSettings, CaptureSettings, Deployment
 from jina_v3_infra.log_groups import former_log_group_names
-from jina_v3_infra.prefixes import folder
+from jina_v3_infra.prefixes import BATCH_RUNS, folder
 from jina_v3_infra.stacks.permissions import accept
 
 _LEFTOVERS_DAYS: Final = 7
 _NONCURRENT_DAYS: Final = 30
-_CAPTURED_NONCURRENT_DAYS: Final = 1
+_EXPIRED_NONCURRENT_DAYS: Final = 1
 _USUAL: Final = folder(CaptureSettings().prefix)
 _LOGS_USE: Final = (
     "Decrypt",
@@ -62,14 +62,28 @@ class ArtifactBucket(Construct):
             lifecycle_rules=_lifecycle(deployment),
             removal_policy=RemovalPolicy.DESTROY,
         )
+        if deployment.batch is not None and deployment.batch.on_success_file:
+            _tell_event_bridge(self.bucket)
         accept(
             self.bucket,
             {"AwsSolutions-S1": "CloudTrail's data events log access where it is wanted, without a second bucket"},
         )
 
 
+def _tell_event_bridge(bucket: s3.Bucket) -> None:
+    """Have S3 tell EventBridge what is put there: the CDK's own way to say so is a custom resource."""
+    low = bucket.node.default_child
+    assert isinstance(low, s3.CfnBucket)
+    low.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+        event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(event_bridge_enabled=True)
+    )
+
+
 def _lifecycle(deployment: Deployment) -> list[s3.LifecycleRule]:
-    """Let leftovers and captures go. Where two rules hold for an object, S3 takes the one that deletes it sooner."""
+    """Let leftovers, captures and what runs worked with go.
+
+    Where two rules hold for an object, S3 takes the one that deletes it sooner.
+    """
     return [
         s3.LifecycleRule(
             id="leftovers",
@@ -83,9 +97,16 @@ def _lifecycle(deployment: Deployment) -> list[s3.LifecycleRule]:
                 id="capture" if prefix == _USUAL else "capture-elsewhere",
                 prefix=prefix,
                 expiration=Duration.days(days),  # in a versioned bucket this only hides the object
-                noncurrent_version_expiration=Duration.days(_CAPTURED_NONCURRENT_DAYS),
+                noncurrent_version_expiration=Duration.days(_EXPIRED_NONCURRENT_DAYS),
             )
             for prefix, days in _captured(deployment.endpoint.capture).items()
+        ),
+        # of an earlier configuration too
+        s3.LifecycleRule(
+            id="batch-runs",
+            prefix=BATCH_RUNS,
+            expiration=Duration.days((deployment.batch or BatchSettings()).keep_days),
+            noncurrent_version_expiration=Duration.days(_EXPIRED_NONCURRENT_DAYS),
         ),
     ]
 

@@ -38,12 +38,12 @@ class ExecutionRole(Construct):
         super().__init__(scope, id)
         statements = [
             *_model(deployment, storage),
-            *_image(deployment),
+            *pull_image(deployment),
             *_records(log),
             *_data(deployment, storage),
             allow("UseKey", _key_actions(deployment), [key.key_arn]),
             *_volume(deployment),
-            *([] if placement is None else _interfaces(placement)),
+            *([] if placement is None else handle_interfaces(placement)),
         ]
         self.role = iam.Role(
             self,
@@ -64,7 +64,8 @@ def _model(deployment: Deployment, storage: Storage) -> Iterator[iam.PolicyState
         yield allow("DecryptModel", ["kms:Decrypt"], [deployment.model.kms_key])
 
 
-def _image(deployment: Deployment) -> Iterator[iam.PolicyStatement]:
+def pull_image(deployment: Deployment) -> Iterator[iam.PolicyStatement]:
+    """Let a role have the container's image pulled."""
     pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
     yield allow("PullImage", pull, [repository_arn(deployment)])
     yield allow_without_resource("LogInToRegistry", ["ecr:GetAuthorizationToken"])
@@ -102,8 +103,8 @@ def _volume(deployment: Deployment) -> Iterator[iam.PolicyStatement]:
         yield allow("DescribeVolumeKey", ["kms:DescribeKey"], [key])
 
 
-def _interfaces(placement: Placement) -> Iterator[iam.PolicyStatement]:
-    """Let it put the machines' network interfaces into the subnets, and take them away again."""
+def handle_interfaces(placement: Placement) -> Iterator[iam.PolicyStatement]:
+    """Let a role put the machines' network interfaces into the subnets, and take them away again."""
     ec2 = f"arn:{Aws.PARTITION}:ec2:{Aws.REGION}:{Aws.ACCOUNT_ID}"
     subnets = [f"{ec2}:subnet/{each}" for each in placement.subnets]
     groups = [f"{ec2}:security-group/{each}" for each in placement.security_groups]

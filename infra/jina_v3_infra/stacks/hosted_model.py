@@ -38,9 +38,5 @@ class HostedModel(Construct):
                 model_data_source=sagemaker.CfnModel.ModelDataSourceProperty(s3_data_source=source),
                 environment=deployment.endpoint.environment or None,
             ),
-            vpc_config=None
-            if placement is None
-            else sagemaker.CfnModel.VpcConfigProperty(
-                subnets=[*placement.subnets], security_group_ids=[*placement.security_groups]
-            ),
+            vpc_config=None if placement is None else placement.vpc_config(),
         )

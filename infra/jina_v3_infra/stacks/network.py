@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from aws_cdk import Aws
+from aws_cdk import Aws, Fn
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment, NetworkSettings
-from jina_v3_infra.log_groups import flow_log_group
 from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.permissions import service_principal
-from jina_v3_infra.stacks.storage import Storage, bucket_arn
+from jina_v3_infra.stacks.storage import bucket_arn
 
 _HTTPS: Final = 443
 _INVOKE: Final = ("InvokeEndpoint", "InvokeEndpointAsync", "InvokeEndpointWithResponseStream")
@@ -28,22 +29,42 @@ class Placement:
     subnets: tuple[str, ...]
     security_groups: tuple[str, ...]
 
+    def vpc_config(self) -> sagemaker.CfnModel.VpcConfigProperty:
+        """Return it as a model takes it."""
+        return sagemaker.CfnModel.VpcConfigProperty(subnets=[*self.subnets], security_group_ids=[*self.security_groups])
+
 
 def given_placement(settings: NetworkSettings) -> Placement:
     """Return the placement in a VPC that exists."""
     return Placement(subnets=settings.subnets, security_groups=settings.security_groups)
 
 
-class Network(Construct):
-    """A VPC of isolated subnets, with the two endpoints that hosting with network isolation leaves a use for.
+def first_zones(settings: NetworkSettings) -> list[str]:
+    """Return the region's first zones, by number: the CDK would ask the account for their names."""
+    return [Fn.select(zone, Fn.get_azs()) for zone in range(settings.zones)]
 
-    The machines fetch the model and put captured data through the gateway of S3, callers in the VPC reach the endpoint
-    through the interface of SageMaker's runtime. Containers are isolated and call nothing; images, logs, metrics and
-    keys are handled by SageMaker's own side, outside of the VPC, so interfaces for ECR, CloudWatch, KMS and STS would
-    cost by the hour and carry nothing.
+
+class Network(Construct):
+    """A VPC of isolated subnets, with the endpoints that hosting with network isolation leaves a use for.
+
+    The machines fetch the model and put data through the gateway of S3, and with ``callers`` those in the VPC reach the
+    endpoint through the interface of SageMaker's runtime. Containers are isolated and call nothing; images, logs,
+    metrics and keys are handled by SageMaker's own side, outside of the VPC, so interfaces for ECR, CloudWatch, KMS and
+    STS would cost by the hour and carry nothing.
     """
 
-    def __init__(self, scope: Construct, id: str, *, deployment: Deployment, storage: Storage, key: kms.IKey) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment: Deployment,
+        buckets: Iterable[str],
+        key: kms.IKey,
+        log_name: str,
+        machines_of: str,
+        callers: bool,
+    ) -> None:
         super().__init__(scope, id)
         settings = deployment.network
         self.vpc = ec2.Vpc(
@@ -61,31 +82,36 @@ class Network(Construct):
         self.vpc.add_flow_log(
             "Flow",
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(
-                log_group(self, "FlowLog", flow_log_group(deployment), key),
+                log_group(self, "FlowLog", log_name, key),
                 iam.Role(self, "FlowRole", assumed_by=service_principal("vpc-flow-logs")),
             ),
         )
         machines = ec2.SecurityGroup(
-            self, "Machines", vpc=self.vpc, description="machines of the endpoint: out to S3", allow_all_outbound=False
+            self,
+            "Machines",
+            vpc=self.vpc,
+            description=f"machines of {machines_of}: out to S3",
+            allow_all_outbound=False,
         )
         # S3's own addresses change, and the only route out of these subnets is the gateway
         machines.add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(_HTTPS), "S3")
-        self._add_s3(storage)
-        self._add_runtime(deployment)
+        self._add_s3(buckets)
+        if callers:
+            self._add_runtime(deployment)
         self.placement = Placement(
             subnets=tuple(subnet.subnet_id for subnet in self.vpc.isolated_subnets),
             security_groups=(machines.security_group_id,),
         )
 
-    def _add_s3(self, storage: Storage) -> None:
+    def _add_s3(self, buckets: Iterable[str]) -> None:
         s3 = self.vpc.add_gateway_endpoint("S3", service=ec2.GatewayVpcEndpointAwsService.S3)
-        buckets = dict.fromkeys([bucket_arn(storage.bucket), bucket_arn(storage.model_bucket)])
+        arns = [bucket_arn(bucket) for bucket in dict.fromkeys(buckets)]
         s3.add_to_policy(
             iam.PolicyStatement(
                 sid="OnlyTheseBuckets",
                 principals=[iam.AnyPrincipal()],  # the roles' own policies say who
                 actions=["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
-                resources=[name for arn in buckets for name in (arn, f"{arn}/*")],
+                resources=[name for arn in arns for name in (arn, f"{arn}/*")],
             )
         )
 

@@ -1,6 +1,6 @@
 """What every policy of the stacks is made with: statements, trust, and the wildcards that IAM leaves no way around.
 
-Two tables hold all wildcards, each with its reason; the tests let none through that is not in them.
+Three tables hold all wildcards, each with its reason; the tests let none through that is not in them.
 """
 
 from __future__ import annotations
@@ -20,13 +20,32 @@ WITHOUT_RESOURCE: Final = {
     "ec2:DescribeSecurityGroups": "IAM knows no resource for EC2's descriptions",
     "ec2:DescribeSubnets": "IAM knows no resource for EC2's descriptions",
     "ec2:DescribeVpcs": "IAM knows no resource for EC2's descriptions",
+    "logs:CreateLogDelivery": "IAM knows no resource for the delivery of a service's logs",
+    "logs:DeleteLogDelivery": "IAM knows no resource for the delivery of a service's logs",
+    "logs:DescribeLogGroups": "IAM knows no resource for the delivery of a service's logs",
+    "logs:DescribeResourcePolicies": "IAM knows no resource for the delivery of a service's logs",
+    "logs:GetLogDelivery": "IAM knows no resource for the delivery of a service's logs",
+    "logs:ListLogDeliveries": "IAM knows no resource for the delivery of a service's logs",
+    "logs:PutResourcePolicy": "IAM knows no resource for the delivery of a service's logs",
+    "logs:UpdateLogDelivery": "IAM knows no resource for the delivery of a service's logs",
+    "xray:GetSamplingRules": "IAM knows no resource for the account's traces",
+    "xray:GetSamplingTargets": "IAM knows no resource for the account's traces",
+    "xray:PutTelemetryRecords": "IAM knows no resource for the account's traces",
+    "xray:PutTraceSegments": "IAM knows no resource for the account's traces",
 }
 """Actions whose resource can only be ``*``."""
 
 PARTLY_NAMED: Final = {
     "network-interface/*": "interfaces get their ids when they are made; a condition keeps them to these subnets",
+    "transform-job/*": "jobs get their names from runs; a condition keeps it to those with the deployment's tag",
 }
 """Ends of ARNs with a wildcard that does not stand for a prefix in a bucket or for the streams of a log group."""
+
+BEHIND_A_NAME: Final = {
+    "execution:": "executions are named when they start; the deployment's state machine is named before the wildcard",
+    "log-group:/aws/sagemaker/TransformJobs:": "SageMaker names the streams of the account's log of transform jobs",
+}
+"""Kinds in ARNs whose wildcard comes after a name that tells what is the deployment's."""
 
 
 def allow(
@@ -76,6 +95,9 @@ def _reason(statement: iam.PolicyStatement, resource: str) -> str:
         return "; ".join(sorted({WITHOUT_RESOURCE[action] for action in statement.actions}))
     for end, reason in PARTLY_NAMED.items():
         if resource.endswith(end):
+            return reason
+    for kind, reason in BEHIND_A_NAME.items():
+        if f":{kind}" in resource:
             return reason
     return "the objects under one prefix of a bucket"
 

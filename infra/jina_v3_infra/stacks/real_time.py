@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnOutput, Fn, Stack
+from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
-from jina_v3_infra.log_groups import endpoint_log_group
+from jina_v3_infra.log_groups import endpoint_log_group, flow_log_group
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.release import Release
 from jina_v3_infra.stacks.alarms import Alarms
@@ -24,7 +24,7 @@ from jina_v3_infra.stacks.hosted_model import HostedModel
 from jina_v3_infra.stacks.image_repository import image_uri
 from jina_v3_infra.stacks.inference_component import InferenceComponent, component_name
 from jina_v3_infra.stacks.log_group import log_group
-from jina_v3_infra.stacks.network import Network, Placement, given_placement
+from jina_v3_infra.stacks.network import Network, Placement, first_zones, given_placement
 from jina_v3_infra.stacks.storage import Storage
 
 
@@ -77,9 +77,8 @@ class RealTimeStack(Stack):
 
     @property
     def availability_zones(self) -> list[str]:
-        """The region's first zones, by number: the CDK would ask the account for their names."""
-        zones = range(self._deployment.network.zones)
-        return [Fn.select(zone, Fn.get_azs()) for zone in zones]
+        """The zones of a new VPC."""
+        return first_zones(self._deployment.network)
 
     def _place(self, storage: Storage) -> Placement | None:
         settings = self._deployment.network
@@ -87,7 +86,16 @@ class RealTimeStack(Stack):
             return None
         if settings.vpc != "create":
             return given_placement(settings)
-        return Network(self, "Network", deployment=self._deployment, storage=storage, key=self._key).placement
+        return Network(
+            self,
+            "Network",
+            deployment=self._deployment,
+            buckets=[storage.bucket, storage.model_bucket],
+            key=self._key,
+            log_name=flow_log_group(self._deployment),
+            machines_of="the endpoint",
+            callers=True,
+        ).placement
 
     def _alarms(self) -> list[cloudwatch.Alarm]:
         endpoint, name = self._deployment.endpoint, self._deployment.endpoint_name

@@ -63,7 +63,9 @@ class Services:
 
     quotas: dict[str, float] = field(default_factory=lambda: {"ml.g6.xlarge": 4.0})
     default_quotas: dict[str, float] = field(default_factory=dict)
+    job_quotas: dict[str, float] = field(default_factory=lambda: {"ml.g6.xlarge": 4.0})
     prices: dict[str, float] = field(default_factory=lambda: {"ml.g6.xlarge": 1.25})
+    job_prices: dict[str, float] = field(default_factory=lambda: {"ml.g6.xlarge": 1.5})
     failure: dict[str, ClientError] = field(default_factory=dict)
 
     def answer(self, operation: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -72,20 +74,24 @@ class Services:
         if operation == "GetProducts":
             name = next(one["Value"] for one in arguments["Filters"] if one["Field"] == "instanceName")
             return {"PriceList": list(self._products(name))}
-        known = self.quotas if operation == "ListServiceQuotas" else self.default_quotas
-        return {"Quotas": [self._quota(name, count) for name, count in known.items()]}
-
-    @staticmethod
-    def _quota(name: str, count: float) -> dict[str, Any]:
-        return {"QuotaName": f"{name} for endpoint usage", "QuotaCode": "L-TEST0001", "Value": count}
+        own = operation == "ListServiceQuotas"
+        known = {
+            f"{name} for endpoint usage": count for name, count in (self.quotas if own else self.default_quotas).items()
+        }
+        if own:
+            known |= {f"{name} for transform job usage": count for name, count in self.job_quotas.items()}
+        return {
+            "Quotas": [{"QuotaName": name, "QuotaCode": "L-TEST0001", "Value": count} for name, count in known.items()]
+        }
 
     def _products(self, name: str) -> Iterator[str]:
         # the same machine for training comes first, dearer, and must not be taken
-        if name in self.prices:
-            for usage, usd in ((f"USE1-Train:{name}", 99.0), (f"USE1-Host:{name}", self.prices[name])):
-                dimensions = {"x": {"unit": "Hrs", "pricePerUnit": {"USD": f"{usd:.10f}"}}}
+        usages = {"Train": {name: 99.0}, "Host": self.prices, "Tsform": self.job_prices}
+        for usage, prices in usages.items():
+            if name in prices and name in self.prices | self.job_prices:
+                dimensions = {"x": {"unit": "Hrs", "pricePerUnit": {"USD": f"{prices[name]:.10f}"}}}
                 terms = {"OnDemand": {"y": {"priceDimensions": dimensions}}}
-                yield json.dumps({"product": {"attributes": {"usagetype": usage}}, "terms": terms})
+                yield json.dumps({"product": {"attributes": {"usagetype": f"USE1-{usage}:{name}"}}, "terms": terms})
 
 
 @dataclass
@@ -111,7 +117,12 @@ class FakeCdk:
         stack = "CDKToolkit" if arguments[0] == "bootstrap" else arguments[1]
         if self.statuses.get(stack):
             return self.statuses[stack]
-        template = {"CDKToolkit": TOOLKIT, f"{self.name}-foundation": FOUNDATION, f"{self.name}-endpoint": ENDPOINT}
+        template = {
+            "CDKToolkit": TOOLKIT,
+            f"{self.name}-foundation": FOUNDATION,
+            f"{self.name}-endpoint": ENDPOINT,
+            f"{self.name}-batch": BATCH,
+        }
         make_stack(self.account, stack, template[stack])
         return 0
 
@@ -180,6 +191,21 @@ ENDPOINT = {
         },
     },
     "Outputs": {"EndpointName": {"Value": "jina-v3"}},
+}
+
+
+BATCH = {
+    "Resources": {
+        "Machine": {
+            "Type": "AWS::StepFunctions::StateMachine",
+            "Properties": {
+                "StateMachineName": "jina-v3-batch",
+                "DefinitionString": '{"StartAt": "Plan", "States": {"Plan": {"Type": "Succeed"}}}',
+                "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/x",
+            },
+        },
+    },
+    "Outputs": {"StateMachineArn": {"Value": {"Ref": "Machine"}}},
 }
 
 

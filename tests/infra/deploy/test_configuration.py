@@ -30,6 +30,10 @@ FULL = {
         "capture": {"percent": 5},
         "environment": {"JINA_V3_DEFAULT_TASK": "retrieval.query", "NOTE": 'a "quoted" \\ value 😀'},
     },
+    "batch": {
+        "datasets": ["s3://their-data/a/"],
+        "schedules": [{"name": "nightly", "expression": "rate(1 day)", "dataset": "s3://their-data/a/"}],
+    },
     "network": {"vpc": "vpc-0", "subnets": ["subnet-1", "subnet-2"], "security_groups": ["sg-1"]},
 }
 

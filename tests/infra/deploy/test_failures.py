@@ -113,7 +113,7 @@ def test_any_call_may_fail_in_any_way(
 def test_every_permission_is_a_call_of_aws() -> None:
     """The names in the table, against botocore's models."""
     session = botocore.session.get_session()
-    models = {"servicequotas": "service-quotas", "tag": "resourcegroupstaggingapi"}
+    models = {"servicequotas": "service-quotas", "tag": "resourcegroupstaggingapi", "states": "stepfunctions"}
     for prefix, operations in CALLS.items():
         assert set(operations) <= set(session.get_service_model(models.get(prefix, prefix)).operation_names), prefix
 
@@ -135,9 +135,24 @@ def test_help_has_examples_that_parse(name: str, capsys: pytest.CaptureFixture[s
         assert option in shown
 
 
+@pytest.mark.parametrize("action", ["start", "status", "report", "stop"])
+def test_help_of_batch_has_examples_that_parse(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(["batch", action, "--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    examples = [line.partition("#")[0].split() for line in shown.splitlines() if line.startswith("  jina")]
+    assert examples
+    for words in examples:
+        assert words[:3] == ["jina-v3-infra", "batch", action]
+        assert parse(words[1:]).action == action
+    for option in ("--config", "-c", "--profile", "--region"):
+        assert option in shown
+
+
 def test_the_whole_help_names_every_command() -> None:
     shown = build_parser().format_help()
-    for name in ("preflight", "deploy", "destroy", "status", "config", "cdk"):
+    for name in ("preflight", "deploy", "destroy", "status", "batch", "config", "cdk"):
         assert name in shown
 
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.support.loopback_aws import LoopbackAws
 
 from jina_v3_infra import transfer
 from jina_v3_infra.checksums import sha256
-from jina_v3_infra.config import Deployment, ModelSettings
+from jina_v3_infra.config import BatchSettings, Deployment, ModelSettings
 from jina_v3_infra.publish import PublishError
 from jina_v3_infra.publish.bucket import MIB, Bucket, Item
 from jina_v3_infra.publish.model import Tally, check_prefix, publish_model
@@ -291,6 +292,9 @@ def test_the_archive_is_published_once_and_can_come_later(aws: LoopbackAws, buck
     assert members == expected(model)
     aws.asked.clear()
     publish(bucket, model, archive=True)
+    for_batch = replace(deployment_of(model), batch=BatchSettings())  # which needs it, and need not be told so
+    assert plan_release(for_batch) == release
+    publish_model(for_batch, release, bucket, progress=False)
     publish(bucket, model)
     assert aws.changes() == []
     bucket.delete([f"{release.model_prefix}config.json"])

@@ -57,7 +57,7 @@ def test_nothing_is_kept_behind_and_nothing_is_emptied_by_force(every: Templates
 
 def test_what_is_left_over_expires() -> None:
     rules = lifecycle(case("default"))
-    assert rules.keys() == {"leftovers", "delete-markers", "capture"}
+    assert rules.keys() == {"leftovers", "delete-markers", "capture", "batch-runs"}
     assert rules["leftovers"]["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 7}
     assert rules["leftovers"]["NoncurrentVersionExpiration"] == {"NoncurrentDays": 30}
     assert "ExpirationInDays" not in rules["leftovers"]
@@ -74,6 +74,22 @@ def test_captured_data_is_gone_soon_after_its_days() -> None:
     rule = lifecycle(case("china"))["capture-elsewhere"]
     assert (rule["Prefix"], rule["ExpirationInDays"], rule["Status"]) == ("kept/", 9, "Enabled")
     assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+
+
+@pytest.mark.parametrize(("name", "days"), [("default", 90), ("batch", 9)])
+def test_what_runs_worked_with_goes_in_time_and_data_and_vectors_stay(name: str, days: int) -> None:
+    rules = lifecycle(case(name))
+    rule = rules["batch-runs"]
+    assert (rule["Prefix"], rule["ExpirationInDays"], rule["Status"]) == ("batch/runs/", days, "Enabled")
+    assert rule["NoncurrentVersionExpiration"] == {"NoncurrentDays": 1}
+    expiring = {rule["Prefix"] for rule in rules.values() if "ExpirationInDays" in rule}
+    assert not any(kept.startswith(prefix) for prefix in expiring for kept in ("batch/datasets/", "batch/vectors/"))
+
+
+@pytest.mark.parametrize("name", ["default", "batch-beside", "batch"])
+def test_the_bucket_tells_event_bridge_where_a_success_file_shall_start_a_run(name: str) -> None:
+    told = case(name).one("S3::Bucket").get("NotificationConfiguration")
+    assert told == ({"EventBridgeConfiguration": {"EventBridgeEnabled": True}} if name == "batch" else None)
 
 
 @pytest.mark.parametrize("name", ["default", "china", "asynchronous"])

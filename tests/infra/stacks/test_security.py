@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.support.templates import CASES, Resource, Templates, case, plain
 
-from jina_v3_infra.stacks.permissions import PARTLY_NAMED, WITHOUT_RESOURCE
+from jina_v3_infra.stacks.permissions import BEHIND_A_NAME, PARTLY_NAMED, WITHOUT_RESOURCE
 
 TYPES = {
     "ApplicationAutoScaling::ScalableTarget": "bounds of a count, no data",
@@ -25,17 +25,23 @@ TYPES = {
     "EC2::VPC": "checked",
     "EC2::VPCEndpoint": "checked",
     "ECR::Repository": "checked",
+    "Events::Rule": "checked",
     "IAM::Policy": "checked",
     "IAM::Role": "checked",
     "KMS::Alias": "a name",
     "KMS::Key": "checked",
+    "Lambda::Function": "checked",
     "Logs::LogGroup": "checked",
     "S3::Bucket": "checked",
     "S3::BucketPolicy": "checked",
+    "SNS::Topic": "checked",
+    "SNS::TopicPolicy": "checked",
     "SageMaker::Endpoint": "has what its configuration has",
     "SageMaker::EndpointConfig": "checked",
     "SageMaker::InferenceComponent": "has what its model has",
     "SageMaker::Model": "checked",
+    "Scheduler::Schedule": "checked: it starts runs, and carries places",
+    "StepFunctions::StateMachine": "checked",
 }
 UNTAGGED = {
     "ApplicationAutoScaling::ScalingPolicy",
@@ -43,6 +49,8 @@ UNTAGGED = {
     "IAM::Policy",
     "KMS::Alias",
     "S3::BucketPolicy",
+    "SNS::TopicPolicy",
+    "Scheduler::Schedule",
 }
 """Types that take no tags."""
 
@@ -75,7 +83,7 @@ def statements(templates: Templates) -> Iterator[tuple[Resource, dict[str, Any]]
 
 def test_every_type_of_resource_is_decided(every: Templates) -> None:
     found = {resource.type.removeprefix("AWS::") for resource in every.resources()}
-    assert found <= TYPES.keys()  # no custom resource, no function
+    assert found <= TYPES.keys()  # no custom resource
 
 
 def test_all_types_occur_so_that_the_list_is_no_longer_than_needed() -> None:
@@ -84,7 +92,7 @@ def test_all_types_occur_so_that_the_list_is_no_longer_than_needed() -> None:
 
 
 def test_no_template_asks_for_anything(every: Templates) -> None:
-    for template in (every.foundation, every.endpoint):
+    for template in every.stacks.values():
         assert template.keys() <= {"Description", "Resources", "Outputs"}  # no parameter, rule, macro or condition
 
 
@@ -115,8 +123,21 @@ def test_wildcards_of_resources_are_those_of_the_tables(every: Templates) -> Non
             elif "*" in name and not re.fullmatch(
                 r"arn:\$\{AWS::Partition\}:s3:::[^*]+/[^*]*\*|\$\{[^*]+\}/[^*]+/\*", name
             ):
-                assert any(name.endswith(end) for end in PARTLY_NAMED), name
-                assert "Condition" in statement
+                if any(name.endswith(end) for end in PARTLY_NAMED):
+                    assert "Condition" in statement
+                else:
+                    assert re.fullmatch(behind_a_name(every), name), name
+
+
+def behind_a_name(templates: Templates) -> str:
+    """Return the pattern of ARNs that end in a wildcard behind the deployment's name, or the account's log's."""
+    name = templates.names("deployment")
+    ends = [
+        rf"execution:{name}-batch[:/]",
+        r"log-group:/aws/sagemaker/TransformJobs:",
+    ]
+    assert all(any(end.startswith(kind) for end in ends) for kind in BEHIND_A_NAME)
+    return rf"arn:[^*]+:({'|'.join(ends)})\*"
 
 
 def test_wildcards_in_buckets_stay_under_a_prefix(every: Templates) -> None:
@@ -129,16 +150,18 @@ def test_wildcards_in_buckets_stay_under_a_prefix(every: Templates) -> None:
 
 
 def test_the_tables_have_reasons_and_nothing_unused() -> None:
-    assert all(len(reason) > 20 for reason in (*WITHOUT_RESOURCE.values(), *PARTLY_NAMED.values()))
-    used, named = set(), set()
+    assert all(len(why) > 20 for table in (WITHOUT_RESOURCE, PARTLY_NAMED, BEHIND_A_NAME) for why in table.values())
+    used, named, behind = set(), set(), set()
     for name in CASES:
         for _, statement in statements(case(name)):
             for resource in as_list(statement.get("Resource", [])):
                 if resource == "*":
                     used |= set(as_list(statement["Action"]))
                 named |= {end for end in PARTLY_NAMED if resource.endswith(end)}
+                behind |= {kind for kind in BEHIND_A_NAME if f":{kind}" in resource}
     assert WITHOUT_RESOURCE.keys() <= used
     assert named == PARTLY_NAMED.keys()
+    assert behind == BEHIND_A_NAME.keys()
 
 
 def test_everybody_is_a_principal_only_where_it_denies_or_within_the_network(every: Templates) -> None:
@@ -152,8 +175,11 @@ def test_roles_have_no_managed_policy_no_name_and_trust_one_service_of_this_acco
         assert resource.properties.keys().isdisjoint({"ManagedPolicyArns", "RoleName"})
         (trust,) = resource.properties["AssumeRolePolicyDocument"]["Statement"]
         assert isinstance(trust["Principal"]["Service"], str)
-        assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}}
-    assert "FullAccess" not in json.dumps([every.foundation, every.endpoint])
+        if trust["Principal"]["Service"] == "lambda.amazonaws.com":
+            assert "Condition" not in trust  # Lambda names no account, and takes roles of the function's own only
+        else:
+            assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "${AWS::AccountId}"}}
+    assert "FullAccess" not in json.dumps(every.stacks)
 
 
 def test_buckets_are_private_encrypted_versioned_and_refuse_plain_text(every: Templates) -> None:
@@ -185,10 +211,14 @@ def test_keys_rotate_and_serve_the_log_groups_of_this_deployment_alone(every: Te
     allowed = set(logs["Condition"]["ArnEquals"]["kms:EncryptionContext:aws:logs:arn"])
     assert not any("*" in arn for arn in allowed)
     groups = "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:"
-    name = every.one("SageMaker::Endpoint")["EndpointName"]
+    deployment = every.names("deployment")
+    endpoints = every.resources("SageMaker::Endpoint")
+    name = endpoints[0].properties["EndpointName"] if endpoints else deployment
     containers = {f"{groups}/aws/sagemaker/{form}/{name}" for form in ("Endpoints", "InferenceComponents")}
     assert containers <= allowed  # while one form replaces the other, both log
-    assert len(allowed) == 4  # and the build's, and the network's
+    batch = ("/aws/lambda/{}-batch", "/aws/vendedlogs/states/{}-batch", "/{}/batch-flow")
+    assert {groups + one.format(deployment) for one in batch} <= allowed
+    assert len(allowed) == 7  # and the build's, and the network's
     for group in every.resources("Logs::LogGroup"):
         name = group.properties["LogGroupName"]
         assert f"{groups}{name}" in allowed
@@ -205,18 +235,23 @@ def test_what_is_stored_is_encrypted_with_the_key(every: Templates) -> None:
         assert repository.properties["ImageTagMutability"] == "IMMUTABLE"
     for project in every.resources("CodeBuild::Project"):
         assert KEY.match(project.properties["EncryptionKey"])
-    config = every.one("SageMaker::EndpointConfig")
-    for part in (config.get("DataCaptureConfig"), config.get("AsyncInferenceConfig", {}).get("OutputConfig")):
-        assert part is None or KEY.match(part["KmsKeyId"])
+    for topic in every.resources("SNS::Topic"):
+        assert KEY.match(topic.properties["KmsMasterKeyId"])
+    for config in every.resources("SageMaker::EndpointConfig"):
+        capture, asynchronous = (config.properties.get(f"{part}Config") for part in ("DataCapture", "AsyncInference"))
+        for part in (capture, asynchronous and asynchronous["OutputConfig"]):
+            assert part is None or KEY.match(part["KmsKeyId"])
 
 
 def test_containers_are_isolated(every: Templates) -> None:
-    assert every.one("SageMaker::Model")["EnableNetworkIsolation"] is True
-    if every.resources("SageMaker::InferenceComponent"):
-        assert every.one("SageMaker::EndpointConfig")["EnableNetworkIsolation"] is True
-    for variant in every.one("SageMaker::EndpointConfig")["ProductionVariants"]:
-        assert "EnableSSMAccess" not in variant
-        assert "CoreDumpConfig" not in variant
+    for model in every.resources("SageMaker::Model"):
+        assert model.properties["EnableNetworkIsolation"] is True
+    for config in every.resources("SageMaker::EndpointConfig"):
+        if every.resources("SageMaker::InferenceComponent"):
+            assert config.properties["EnableNetworkIsolation"] is True
+        for variant in config.properties["ProductionVariants"]:
+            assert "EnableSSMAccess" not in variant
+            assert "CoreDumpConfig" not in variant
 
 
 @pytest.mark.parametrize("name", ["vpc-create", "variants", "component", "production.toml"])
@@ -244,9 +279,10 @@ def test_without_a_network_there_is_none() -> None:
 
 
 def test_a_new_network_has_no_way_out_and_keeps_record(every: Templates) -> None:
-    for vpc in every.resources("EC2::VPC"):
-        (flow,) = every.resources("EC2::FlowLog")
-        assert (flow.properties["ResourceId"], flow.properties["TrafficType"]) == (f"${{{vpc.name}}}", "ALL")
+    watched = {(each.stack, each.properties["ResourceId"]) for each in every.resources("EC2::FlowLog")}
+    assert watched == {(vpc.stack, f"${{{vpc.name}}}") for vpc in every.resources("EC2::VPC")}
+    for flow in every.resources("EC2::FlowLog"):
+        assert flow.properties["TrafficType"] == "ALL"
     for subnet in every.resources("EC2::Subnet"):
         assert subnet.properties["MapPublicIpOnLaunch"] is False
     for group in every.resources("EC2::SecurityGroup"):
@@ -255,6 +291,32 @@ def test_a_new_network_has_no_way_out_and_keeps_record(every: Templates) -> None
             assert (rule["FromPort"], rule["ToPort"]) == (443, 443)
     for endpoint in every.resources("EC2::VPCEndpoint"):
         assert "*" not in [endpoint.properties["PolicyDocument"]["Statement"][0]["Resource"]]
+
+
+def test_topics_take_nothing_in_plain_text(every: Templates) -> None:
+    policies = {each.properties["Topics"][0]: each for each in every.resources("SNS::TopicPolicy")}
+    for topic in every.resources("SNS::Topic"):
+        (denied,) = policies[f"${{{topic.name}}}"].properties["PolicyDocument"]["Statement"]
+        assert (denied["Effect"], denied["Principal"], denied["Action"]) == ("Deny", "*", "sns:Publish")
+        assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_logs_of_runs_have_no_data_in_them(every: Templates) -> None:
+    for machine in every.resources("StepFunctions::StateMachine"):
+        logging = machine.properties["LoggingConfiguration"]
+        assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
+
+
+def test_who_starts_runs_by_itself_may_do_nothing_else(every: Templates) -> None:
+    machines = [f"${{{each.name}.Arn}}" for each in every.resources("StepFunctions::StateMachine")]
+    targets = [target for rule in every.resources("Events::Rule") for target in rule.properties["Targets"]]
+    targets += [schedule.properties["Target"] for schedule in every.resources("Scheduler::Schedule")]
+    roles = {f"${{{each.name}.Arn}}": each for each in every.resources("IAM::Role")}
+    for target in targets:
+        assert [target["Arn"]] == machines
+        (policy,) = roles[target["RoleArn"]].properties["Policies"]
+        (statement,) = policy["PolicyDocument"]["Statement"]
+        assert (statement["Action"], [statement["Resource"]]) == ("states:StartExecution", machines)
 
 
 def test_everything_is_tagged(every: Templates) -> None:

@@ -76,6 +76,16 @@ def test_synthesis_needs_no_network_no_credentials_and_no_node_of_the_machine(
     assert manifest["artifacts"]["jina-v3-endpoint"]["environment"] == "aws://unknown-account/eu-west-1"
 
 
+def test_the_code_of_the_function_is_packed_without_network_too(closed: dict[str, str], tmp_path: Path) -> None:
+    done = run_app(closed, tmp_path / "out", config="examples/batch.toml")
+    assert (done.returncode, done.stderr) == (0, "")
+    template = json.loads((tmp_path / "out/jina-v3-datasets-batch.template.json").read_text())
+    (function,) = [each for each in template["Resources"].values() if each["Type"] == "AWS::Lambda::Function"]
+    digest = function["Properties"]["Code"]["S3Key"].removesuffix(".zip")
+    assert (tmp_path / f"out/asset.{digest}/jina_v3_batch/__init__.py").is_file()
+    assert not (tmp_path / "out/jina-v3-datasets-endpoint.template.json").exists()
+
+
 def test_the_guard_would_see_a_connection(closed: dict[str, str]) -> None:
     python = "import socket; socket.create_connection(('localhost', 9))"
     seen = subprocess.run([sys.executable, "-c", python], env=closed, capture_output=True, text=True, check=False)
