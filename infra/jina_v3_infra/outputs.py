@@ -39,6 +39,14 @@ class Foundation:
     build_project: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The bucket of the first region, from which the second gets the model."""
+
+    region: str
+    bucket: str
+
+
 def read_outputs(cloudformation: Any, stack: str) -> dict[str, str] | None:
     """Return the outputs of a stack by name, ``None`` where there is no such stack."""
     try:

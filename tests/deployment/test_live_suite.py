@@ -53,6 +53,8 @@ SKIPPED = {
     "test_load_adds_and_quiet_takes_away": "does not scale",
     "test_component_goes_to_zero_and_comes_back": "does not scale to zero",
     "test_asynchronous_endpoint_sleeps_and_a_call_wakes_it": "no asynchronous endpoint",
+    "test_routers_answer_from_their_own_region": "no second region",
+    "test_router_goes_elsewhere_where_its_region_has_nobody": "no second region",
 }
 """What this configuration has no use for, and a part of the reason that is given."""
 

@@ -59,7 +59,7 @@ def test_the_examples_can_be(example: Path) -> None:
 
 def test_the_examples_are_what_they_say() -> None:
     by_name = {path.stem: read_deployment(path) for path in EXAMPLES}
-    assert by_name.keys() == {"asynchronous", "batch", "development", "production", "scale-to-zero"}
+    assert by_name.keys() == {"asynchronous", "batch", "development", "production", "scale-to-zero", "two-regions"}
     assert by_name["development"].endpoint.variants[0].scaling == ScalingSettings(min=1, max=1)
     (main,) = by_name["production"].endpoint.variants
     assert (main.scaling.min, main.scaling.max, by_name["production"].network.vpc) == (2, 8, "create")

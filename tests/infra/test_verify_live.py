@@ -34,7 +34,7 @@ def began(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, st
     monkeypatch.setattr("subprocess.run", run)
     monkeypatch.setattr("jina_v3_infra.deploy.preflight.identify", lambda *_: ACCOUNT)
     monkeypatch.setattr("jina_v3_infra.deploy.stack_state.find_stack", lambda *_: None)
-    monkeypatch.setattr("jina_v3_infra.deploy.prices.read_prices", lambda *_: Prices(listed={"ml.g6.xlarge": 1.25}))
+    monkeypatch.setattr("jina_v3_infra.deploy.preflight.read_prices", lambda *_: Prices(listed={"ml.g6.xlarge": 1.25}))
     return calls
 
 

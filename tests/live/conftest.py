@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from tests.support.live import Live, live_config
 
-_ORDER = ("test_account", "test_serving", "test_load", "test_end")
+_ORDER = ("test_account", "test_serving", "test_load", "test_router", "test_end")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -11,11 +11,9 @@ from pathlib import Path
 
 from jina_v3_infra.config import DeploymentError, read_deployment
 from jina_v3_infra.deploy.account import open_account
-from jina_v3_infra.deploy.costs import estimate_costs, summarise_costs
+from jina_v3_infra.deploy.costs import summarise_costs
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
-from jina_v3_infra.deploy.needs import instance_needs
-from jina_v3_infra.deploy.preflight import identify
-from jina_v3_infra.deploy.prices import read_prices
+from jina_v3_infra.deploy.preflight import identify, read_whole_cost
 from jina_v3_infra.deploy.stack_state import find_stack
 
 _ROOT = Path(__file__).parents[2]
@@ -34,14 +32,13 @@ def main(arguments: list[str] | None = None) -> int:
         caller = identify(account, deployment)
         stacks = (deployment.endpoint_stack, deployment.foundation_stack)
         standing = [name for name in stacks if find_stack(account.client("cloudformation"), name) is not None]
-        prices = read_prices(account, [one.instance_type for one in instance_needs(deployment)])
+        cost = summarise_costs(read_whole_cost(account, deployment))
     except (CommandError, DeploymentError, OSError) as error:
         return _refuse(str(error))
     except AWS_ERRORS as error:
         return _refuse(explain(error))
     if standing:
         return _refuse(f"{', '.join(standing)} stand already in account {caller}; take another name")
-    cost = summarise_costs(estimate_costs(deployment, prices))
     print(f"account {caller}, {account.region}: {deployment.name} is deployed, updated and destroyed.")
     print(f"It costs {cost}; an update has twice the machines, and all of it takes one to three hours.", flush=True)
     if not options.yes:

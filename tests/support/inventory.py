@@ -24,6 +24,7 @@ LISTS: dict[str, tuple[str, str, str, str]] = {
     "repositories": ("ecr", "describe_repositories", "repositories", "repositoryName"),
     "roles": ("iam", "list_roles", "Roles", "RoleName"),
     "route tables": ("ec2", "describe_route_tables", "RouteTables", "RouteTableId"),
+    "routers": ("sagemaker", "list_inference_routers", "InferenceRouters", "InferenceRouterName"),
     "rules": ("events", "list_rules", "Rules", "Name"),
     "schedule groups": ("scheduler", "list_schedule_groups", "ScheduleGroups", "Name"),
     "schedules": ("scheduler", "list_schedules", "Schedules", "Name"),

@@ -20,6 +20,7 @@ from jina_v3_infra.config.schema import (
     UpdateSettings,
     VariantSettings,
 )
+from jina_v3_infra.config.second_region import second_deployment
 
 __all__ = [
     "AlarmSettings",
@@ -42,6 +43,7 @@ __all__ = [
     "VariantSettings",
     "check_deployment",
     "read_deployment",
+    "second_deployment",
     "transform_ami",
     "variant_ami",
 ]

@@ -9,14 +9,12 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Final
-
-import boto3
 
 from jina_v3_infra.config.batch_rules import batch_rules
 from jina_v3_infra.config.instances import InstanceType, UnknownInstanceTypeError, instance_type
 from jina_v3_infra.config.operations_rules import operations_rules
+from jina_v3_infra.config.places import sagemaker_regions
 from jina_v3_infra.config.router_rules import router_rules
 from jina_v3_infra.config.schema import (
     CaptureSettings,
@@ -68,16 +66,9 @@ def variant_ami(variant: VariantSettings) -> str | None:
 
 
 def _region(deployment: Deployment) -> Iterator[str]:
-    known = _regions()
+    known = sagemaker_regions()
     if deployment.region not in known:
         yield f"region = {deployment.region!r}: SageMaker is not there; regions that have it are {', '.join(known)}"
-
-
-@cache
-def _regions() -> tuple[str, ...]:
-    session = boto3.session.Session()
-    partitions = ("aws", "aws-us-gov", "aws-cn")
-    return tuple(region for each in partitions for region in session.get_available_regions("sagemaker", each))
 
 
 def _tags(deployment: Deployment) -> Iterator[str]:

@@ -269,6 +269,11 @@ class Deployment:
         return self.endpoint.name or self.name
 
     @property
+    def router_name(self) -> str:
+        """The name of the inference routers, one in each region."""
+        return (self.router and self.router.name) or self.endpoint_name
+
+    @property
     def packs_archive(self) -> bool:
         """Whether publishing makes model.tar.gz: where it is asked for, and where batch transform needs one."""
         return self.model.archive or (self.batch is not None and not self.model.source.startswith("s3://"))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import boto3
@@ -31,6 +31,10 @@ class Account:
         if place not in self._clients:
             self._clients[place] = self.session.client(service, region_name=place[1], config=_CLIENT)
         return self._clients[place]
+
+    def in_region(self, region: str) -> Account:
+        """Return the same credentials for another region."""
+        return replace(self, region=region)
 
     def export_command(self) -> str | None:
         """Return what puts these credentials into a shell's environment; ``None`` where they come from there."""

@@ -44,6 +44,34 @@ curl:
 """
 
 
+def example_router_calls(router: str, target: str, region: str, address: str) -> str:
+    """Return the three examples for an inference router; ``address`` is that of its runtime, a service of its own."""
+    body = json.dumps(_REQUEST)
+    return f"""\
+boto3:
+  import boto3
+  answer = boto3.client("sagemaker-inference-router-runtime", region_name="{region}").invoke_inference_router(
+    InferenceRouterName="{router}",
+    RoutingTargetName="{target}",
+    ContentType="application/json",
+    Body='{body}',
+  )
+  print(answer["Body"].read(), answer["InvokedRoutedResourceArn"])
+
+AWS CLI:
+  aws sagemaker-inference-router-runtime invoke-inference-router --region {region} \\
+    --inference-router-name {router} --routing-target-name {target} \\
+    --content-type application/json --cli-binary-format raw-in-base64-out \\
+    --body {shlex.quote(body)} /dev/stdout
+
+curl:
+  curl --http1.1 --aws-sigv4 aws:amz:{region}:sagemaker --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" \\
+    ${{AWS_SESSION_TOKEN:+-H"x-amz-security-token: $AWS_SESSION_TOKEN"}} -H 'content-type: application/json' \\
+    -H 'x-amzn-sagemaker-routing-target-name: {target}' \\
+    --data {shlex.quote(body)} {address}/inference-routers/{router}/invocations
+"""
+
+
 def example_asynchronous_call(endpoint: str, region: str, bucket: str, settings: AsynchronousSettings) -> str:
     """Return an example for an asynchronous endpoint, whose input is an object where it may read.
 

@@ -18,20 +18,26 @@ from jina_v3_infra.deploy.batch_command import call_batch
 from jina_v3_infra.deploy.batch_following import StoppedFollowing
 from jina_v3_infra.deploy.calls import example_asynchronous_call, example_calls
 from jina_v3_infra.deploy.cdk_cli import Cdk, find_infra
-from jina_v3_infra.deploy.costs import describe_costs, estimate_costs, summarise_costs
-from jina_v3_infra.deploy.deployment import BATCH, ENDPOINT, STEPS, CommandLine, Deploying, Publisher
-from jina_v3_infra.deploy.destruction import Destroying
+from jina_v3_infra.deploy.costs import describe_costs, summarise_costs
+from jina_v3_infra.deploy.deployment import BATCH, ENDPOINT, ROUTER, CommandLine, Deploying, Publisher
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
-from jina_v3_infra.deploy.leftovers import Leftovers, find_leftovers
-from jina_v3_infra.deploy.preflight import Preflight, ask_prices, identify, run_preflight
+from jina_v3_infra.deploy.leftovers import Leftovers
+from jina_v3_infra.deploy.preflight import Preflight, identify, read_whole_cost, run_preflight
 from jina_v3_infra.deploy.reference import write_reference
 from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.stack_state import find_stack
-from jina_v3_infra.deploy.status import read_status
 from jina_v3_infra.deploy.steps import StepInterrupted, choose_steps, run_steps
 from jina_v3_infra.deploy.toml_text import write_toml
+from jina_v3_infra.deploy.two_regions import (
+    all_steps,
+    check_words,
+    destroy,
+    places,
+    read_whole_status,
+    router_calls,
+)
 from jina_v3_infra.hub import HubError
-from jina_v3_infra.outputs import Output, read_outputs
+from jina_v3_infra.outputs import Foundation, Origin, Output, read_outputs
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -103,15 +109,16 @@ def default_tools() -> Tools:
     return Tools(make_cdk=make_cdk, publish=_publish)
 
 
-def _publish(deployment: Deployment, foundation: Any, session: Any) -> str:
+def _publish(deployment: Deployment, foundation: Foundation, session: Any, origin: Origin | None = None) -> str:
     from jina_v3_infra.publish import PublishError, publish  # slower to import than the other commands need
 
     try:
-        done = publish(deployment, foundation, session, progress=True)
+        done = publish(deployment, foundation, session, origin=origin, progress=True)
     except PublishError as error:
         raise CommandError(str(error)) from error
     image = "the image was built" if done.image_built else "the image was there"
-    return f"{done.uploaded_bytes / 1e6:,.1f} MB uploaded, {image}"
+    copied = f", {done.copied_bytes / 1e6:,.1f} MB copied inside S3" if done.copied_bytes else ""
+    return f"{done.uploaded_bytes / 1e6:,.1f} MB uploaded{copied}, {image}"
 
 
 def _configure(words: argparse.Namespace) -> tuple[Deployment, dict[str, str]]:
@@ -146,14 +153,13 @@ def _show_preflight(screen: Screen, found: Preflight) -> None:
 
 def _deploy(call: Call) -> int:
     account, deployment, screen, words = call.open_account(), call.deployment, call.screen, call.words
-    if words.first and words.last and STEPS.index(words.first) > STEPS.index(words.last):
-        raise CommandError(f"--from {words.first} is after --until {words.last}; the order is {', '.join(STEPS)}")
+    check_words(deployment, words.first, words.last)
     caller = identify(account, deployment)
     for step, stands in ((ENDPOINT, deployment.endpoint.enabled), (BATCH, deployment.batch is not None)):
         if step in (words.first, words.last) and not stands:
             raise CommandError(f"this configuration has no step {step}: it deploys {', '.join(deployment.stacks)}")
     if words.skip_preflight:
-        cost = estimate_costs(deployment, ask_prices(account, deployment))
+        cost = read_whole_cost(account, deployment)
     else:
         found = run_preflight(account, deployment, call.tools.docker_runs)
         _show_preflight(screen, found)
@@ -175,14 +181,14 @@ def _deploy(call: Call) -> int:
             publish=call.tools.publish,
             assembly=Path(folder).resolve() / "cdk.out",
         )
-        steps = choose_steps(deploying.steps(), words.first, words.last)
+        steps = choose_steps(all_steps(deploying), words.first, words.last)
         run_steps(steps, screen)
     done = {step.name for step in steps}
-    if ENDPOINT in done:
+    if done & {ENDPOINT, ROUTER}:
         _show_endpoint(call, account)
     if BATCH in done:
         _show_batch(call)
-    if done & {ENDPOINT, BATCH}:
+    if done & {ENDPOINT, BATCH, ROUTER}:
         screen.say(f"it costs {summarise_costs(cost)}")
         screen.say("to end it: jina-v3-infra destroy, with the same configuration")
     return DONE
@@ -205,7 +211,11 @@ def _show_endpoint(call: Call, account: Account) -> None:
     if (export := account.export_command()) is not None:
         screen.say(f"the calls take their credentials from the environment; put yours there:\n  {export}\n")
     asynchronous = deployment.endpoint.asynchronous
-    if asynchronous is None:
+    if deployment.router is not None:
+        both = f"{account.region} or {deployment.router.second_region}"
+        screen.say(f"through the inference router {deployment.router_name}, which is in {both}:")
+        screen.say(router_calls(account, deployment))
+    elif asynchronous is None:
         address = account.client("sagemaker-runtime").meta.endpoint_url
         component = outputs.get(Output.INFERENCE_COMPONENT)
         screen.say(example_calls(deployment.endpoint_name, account.region, address, component))
@@ -219,15 +229,16 @@ def _destroy(call: Call) -> int:
     account, deployment, screen = call.open_account(), call.deployment, call.screen
     caller = identify(account, deployment)
     if not call.words.yes:
-        what = f"{' and '.join(_doomed(account, deployment))} in {account.region} of account {caller}"
+        regions = " and ".join(place.region for place, _ in places(account, deployment))
+        what = f"{' and '.join(_doomed(account, deployment))} in {regions} of account {caller}"
         data = ", and all data in the bucket" if call.words.delete_data else ""
         if not screen.is_terminal:
             raise CommandError(f"this would delete {what}{data}; give --yes, since there is no terminal to ask on")
         if not screen.ask(f"delete {what}{data}?"):
             screen.say("nothing was deleted")
             return FAILED
-    record = Destroying(account=account, deployment=deployment, screen=screen, delete_data=call.words.delete_data).run()
-    return _show_leftovers(screen, find_leftovers(account, deployment, record), kept=bool(record.kept))
+    left, kept = destroy(account, deployment, screen, delete_data=call.words.delete_data)
+    return _show_leftovers(screen, left, kept=kept)
 
 
 def _doomed(account: Account, deployment: Deployment) -> list[str]:
@@ -239,9 +250,9 @@ def _doomed(account: Account, deployment: Deployment) -> list[str]:
 
 def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
     """Say what was found. What could not be looked for may still bill, so that not to know is a failure too."""
-    for told, places in (("could not be looked for", left.unknown), ("still there", left.found)):
-        if places:
-            screen.complain("\n".join([f"{told}:", *(f"  {one}" for one in places)]))
+    for told, things in (("could not be looked for", left.unknown), ("still there", left.found)):
+        if things:
+            screen.complain("\n".join([f"{told}:", *(f"  {one}" for one in things)]))
     if left.unknown or left.found:
         return FAILED
     screen.say(f"looked: nothing {'else ' if kept else ''}that bills is left", style="green")
@@ -250,7 +261,7 @@ def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
 
 
 def _status(call: Call) -> int:
-    status = read_status(call.open_account(), call.deployment)
+    status = read_whole_status(call.open_account(), call.deployment)
     for line in status.lines:
         call.screen.say(line)
     return DONE if status.in_service else FAILED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from jina_v3_infra.config import BatchSettings, Deployment, InstanceType, VariantSettings
@@ -53,6 +53,17 @@ class CostEstimate:
     variants: tuple[VariantCost, ...]
     network_usd_per_hour: float
     runs: RunCost | None = None
+    regions: int = 1
+
+    def with_second(self, second: CostEstimate, region: str) -> CostEstimate:
+        """Add what the second region costs; runs are the first region's."""
+        there = tuple(replace(one, variant=f"{one.variant} in {region}") for one in second.variants)
+        return replace(
+            self,
+            variants=self.variants + there,
+            network_usd_per_hour=self.network_usd_per_hour + second.network_usd_per_hour,
+            regions=self.regions + second.regions,
+        )
 
     @property
     def least_usd_per_hour(self) -> float | None:
@@ -141,7 +152,9 @@ def describe_costs(estimate: CostEstimate) -> Iterator[str]:
     if estimate.runs is not None:
         yield from _describe_runs(estimate.runs)
     yield f"all: {summarise_costs(estimate)}"
-    yield f"beside it, about ${KEY_USD_PER_MONTH:.0f} a month for the key, and storage, logs, alarms and traffic by use"
+    keys = "the key" if estimate.regions == 1 else f"the keys of {estimate.regions} regions"
+    usd_per_month = KEY_USD_PER_MONTH * estimate.regions
+    yield f"beside it, about ${usd_per_month:.0f} a month for {keys}, and storage, logs, alarms and traffic by use"
 
 
 def _describe_runs(runs: RunCost) -> Iterator[str]:

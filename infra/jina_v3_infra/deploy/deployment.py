@@ -1,4 +1,4 @@
-"""The deployment as steps: the CDK's toolkit, the foundation, publishing, the endpoint, batch transform.
+"""The deployment to a region as steps: the CDK's toolkit, the foundation, publishing, the endpoint, batch transform.
 
 Each step does nothing where nothing is to be done, so that a deployment that broke off is gone on with by running it
 again.
@@ -7,7 +7,6 @@ again.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,15 +20,23 @@ from jina_v3_infra.deploy.scaling import scaling_is_off, take_scaling_away
 from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.stack_state import failure_causes, find_stack, newest_event
 from jina_v3_infra.deploy.steps import Step
-from jina_v3_infra.outputs import Foundation, read_foundation
+from jina_v3_infra.outputs import Foundation, Origin, read_foundation
 
 BOOTSTRAP = "bootstrap"
 FOUNDATION = "foundation"
 PUBLISH = "publish"
 ENDPOINT = "endpoint"
 BATCH = "batch"
-STEPS = (BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT, BATCH)
-"""All that there are; a deployment without an endpoint, or without batch transform, has one less."""
+ROUTER = "router"
+SECOND = "second-"
+"""Begins the names of the second region's steps."""
+
+STEPS = (
+    *(BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT, BATCH),
+    *(f"{SECOND}{name}" for name in (BOOTSTRAP, FOUNDATION, PUBLISH, ENDPOINT)),
+    ROUTER,
+)
+"""All that there are; a deployment without an endpoint, batch transform or a second region has fewer."""
 
 
 class CommandLine(Protocol):
@@ -42,13 +49,21 @@ class CommandLine(Protocol):
         """Call it and return its exit status."""
 
 
-Publisher = Callable[[Deployment, Foundation, Any], str]
-"""Publishes what is served, by a foundation and a session, and says what it did."""
+class Publisher(Protocol):
+    """Publishes what is served, and says what it did."""
+
+    def __call__(
+        self, deployment: Deployment, foundation: Foundation, session: Any, origin: Origin | None = None
+    ) -> str:
+        """Publish to a foundation; from an origin, where the first region has the model already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploying:
-    """What the steps of one deployment work with; ``assembly`` is where its templates are made."""
+    """What the steps of one region work with; ``assembly`` is where the templates are made.
+
+    ``first`` is the first region's where this is of the second.
+    """
 
     account: Account
     deployment: Deployment
@@ -57,9 +72,10 @@ class Deploying:
     publish: Publisher
     assembly: Path
     screen: Screen = field(default_factory=Screen)
+    first: Deploying | None = None
 
     def steps(self) -> list[Step]:
-        """Return the deployment's steps in their order."""
+        """Return the region's steps in their order."""
         steps = [
             Step(name=BOOTSTRAP, title="what the CDK needs in the account and region", run=self._bootstrap),
             Step(name=FOUNDATION, title=f"bucket, repository and build: {self._foundation_name}", run=self._foundation),
@@ -92,12 +108,20 @@ class Deploying:
         return "it stands"
 
     def _publish(self) -> str:
+        foundation = self._read_foundation()
+        if self.first is None:
+            return self.publish(self.deployment, foundation, self.account.session)
+        origin = Origin(region=self.first.account.region, bucket=self.first._read_foundation().bucket)
+        return self.publish(self.deployment, foundation, self.account.session, origin)
+
+    def _read_foundation(self) -> Foundation:
         foundation = read_foundation(self.account.client("cloudformation"), self._foundation_name)
         if foundation is None:
+            step = FOUNDATION if self.first is None else f"{SECOND}{FOUNDATION}"
             raise CommandError(
-                f"there is no whole stack {self._foundation_name} to publish to; begin with --from foundation"
+                f"there is no whole stack {self._foundation_name} to publish to; begin with --from {step}"
             )
-        return self.publish(self.deployment, foundation, self.account.session)
+        return foundation
 
     def _endpoint(self) -> str:
         unscaled = take_scaling_away(self.account, self.deployment, self.screen)
@@ -120,9 +144,10 @@ class Deploying:
     def _deploy(self, stack: str) -> None:
         if not (self.assembly / "manifest.json").is_file():
             self.cdk.synthesise(self.assembly)
+        identity = stack if self.first is None else f"{stack}-{self.account.region}"  # as the application has them
         self._call(
             stack,
-            *("deploy", stack, "--exclusively", "--app", str(self.assembly)),
+            *("deploy", identity, "--exclusively", "--app", str(self.assembly)),
             *("--require-approval", "never", "--progress", "bar" if sys.stdout.isatty() else "events"),
         )
 

@@ -21,13 +21,17 @@ def find_endpoint_tags(account: Account, name: str) -> dict[str, str] | None:
     """Return the tags of an endpoint, ``None`` where there is no such endpoint."""
     sagemaker = account.client("sagemaker")
     try:
-        arn = sagemaker.describe_endpoint(EndpointName=name)["EndpointArn"]
-        pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
-        return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+        return list_tags(sagemaker, sagemaker.describe_endpoint(EndpointName=name)["EndpointArn"])
     except ClientError as error:
         if absent(error):
             return None
         raise
+
+
+def list_tags(sagemaker: Any, arn: str) -> dict[str, str]:
+    """Return the tags of a resource of SageMaker's."""
+    pages = sagemaker.get_paginator("list_tags").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
 
 
 def find_log_group_tags(logs: Any, name: str) -> dict[str, str] | None:

@@ -24,6 +24,11 @@ CALLS: Final[dict[str, tuple[str, ...]]] = {
         "DescribeInferenceComponent",
         "ListInferenceComponents",
         "ListTags",
+        "AddTags",  # which making a router with tags needs
+        "DescribeInferenceRouter",
+        "CreateInferenceRouter",
+        "UpdateInferenceRouter",
+        "DeleteInferenceRouter",
         "ListTransformJobs",
         "StopTransformJob",
     ),

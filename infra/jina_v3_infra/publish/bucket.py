@@ -32,16 +32,22 @@ _NOT_THERE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """A file, and the object that it shall become.
+class Wanted:
+    """An object that shall be.
 
     **Units**: ``sha256`` in lower-case hexadecimal digits.
     """
 
     key: str
-    path: Path
     size_bytes: int
     sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item(Wanted):
+    """A file, and the object that it shall become."""
+
+    path: Path
 
     def changed(self) -> PublishError:
         """Return the error for a file that is no longer what its digest was made of."""
@@ -66,7 +72,7 @@ class Bucket:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
         return {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", ())}
 
-    def holds(self, item: Item, key: str | None = None) -> bool:
+    def holds(self, item: Wanted, key: str | None = None) -> bool:
         """Say whether the object (or the one of another key) is there with the item's size and digest."""
         found = self._find(self.s3.head_object, key or item.key)
         return (
@@ -107,14 +113,19 @@ class Bucket:
         self.put(item.key, content)
         return len(content)
 
-    def copy(self, origin: str, item: Item) -> bool:
-        """Make an object from one that has its content already, inside S3; say whether that one could be used."""
-        if not self.holds(item, origin):
+    def copy(self, key: str, item: Wanted, origin: Bucket | None = None) -> bool:
+        """Make an object from one that has its content already, inside S3; say whether that one could be used.
+
+        It lies under ``key`` in the bucket ``origin``, which may be in another region; this one, unless it is given.
+        """
+        source = origin or self
+        if not source.holds(item, key):
             return False
         self.s3.copy(
-            {"Bucket": self.name, "Key": origin},
+            {"Bucket": source.name, "Key": key},
             self.name,
             item.key,
+            SourceClient=source.s3,
             ExtraArgs={
                 "ChecksumAlgorithm": "SHA256",
                 "Metadata": {SHA256: item.sha256},

@@ -10,9 +10,10 @@ import boto3
 from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.hub import HubError
-from jina_v3_infra.outputs import Foundation
+from jina_v3_infra.outputs import Foundation, Origin
 from jina_v3_infra.progress import open_console
 from jina_v3_infra.publish.bucket import open_bucket
+from jina_v3_infra.publish.copying import copy_model
 from jina_v3_infra.publish.errors import PublishError
 from jina_v3_infra.publish.image import begin_image
 from jina_v3_infra.publish.model import Tally, check_prefix, publish_model
@@ -38,23 +39,31 @@ class Published:
 
 
 def publish(
-    deployment: Deployment, foundation: Foundation, session: boto3.Session, *, progress: bool = True
+    deployment: Deployment,
+    foundation: Foundation,
+    session: boto3.Session,
+    *,
+    origin: Origin | None = None,
+    progress: bool = True,
 ) -> Published:
     """Publish the deployment's model and image; what is there already is left alone.
 
-    A build in the account runs while the model is uploaded. With ``progress``, standard error tells what goes on.
+    A build in the account runs while the model is uploaded. With an ``origin`` the model is not uploaded, but copied
+    from there. With ``progress``, standard error tells what goes on.
 
     **Raises**: ``PublishError``.
     """
     try:
-        return _publish(deployment, foundation, session, progress=progress)
+        return _publish(deployment, foundation, session, origin, progress=progress)
     except (ArtifactError, HubError) as error:
         raise PublishError(str(error)) from error
     except OSError as error:
         raise PublishError(f"a file or the network of this machine failed: {error}; then run this again") from error
 
 
-def _publish(deployment: Deployment, foundation: Foundation, session: boto3.Session, *, progress: bool) -> Published:
+def _publish(
+    deployment: Deployment, foundation: Foundation, session: boto3.Session, origin: Origin | None, *, progress: bool
+) -> Published:
     console = open_console(enabled=progress)
     release = plan_release(deployment)
     bucket = open_bucket(session, deployment.region, foundation.bucket)
@@ -65,7 +74,11 @@ def _publish(deployment: Deployment, foundation: Foundation, session: boto3.Sess
         check_prefix(bucket.s3, deployment.model.source)
         tally, model_uri = Tally(), deployment.model.source
     else:
-        tally = publish_model(deployment, release, bucket, progress=progress)
+        if origin is None:
+            tally = publish_model(deployment, release, bucket, progress=progress)
+        else:
+            first = open_bucket(session, origin.region, origin.bucket)
+            tally = copy_model(release, first, bucket, archive=deployment.packs_archive, progress=progress)
         model_uri = f"s3://{bucket.name}/{release.model_prefix}"
     model_s = time.monotonic() - began_s - image_s
     if image.finish is not None:

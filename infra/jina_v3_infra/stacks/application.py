@@ -1,4 +1,8 @@
-"""The CDK application of one deployment. Making it asks no network, no account and no credentials."""
+"""The CDK application of one deployment. Making it asks no network, no account and no credentials.
+
+A second region has the same stacks under the same names; to the CDK, whose ids must differ, they are
+``NAME-foundation-REGION`` and so on, and that is how its command line picks them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Any
 
 from aws_cdk import App, Aws, DefaultStackSynthesizer, Environment, Tags
 
-from jina_v3_infra.config import Deployment
+from jina_v3_infra.config import Deployment, second_deployment
 from jina_v3_infra.release import Release, plan_release
 from jina_v3_infra.stacks.batch import BatchStack
 from jina_v3_infra.stacks.foundation import FoundationStack
@@ -29,16 +33,29 @@ def build_application(deployment: Deployment, *, release: Release | None = None,
         tree_metadata=False,
         outdir=None if outdir is None else str(outdir),
     )
+    _add_stacks(app, deployment, release)
+    second = second_deployment(deployment)
+    if second is not None:
+        _add_stacks(app, second, release, id_suffix=f"-{second.region}")
+    for name, value in all_tags(deployment).items():
+        Tags.of(app).add(name, value)
+    return app
+
+
+def _add_stacks(app: App, deployment: Deployment, release: Release, *, id_suffix: str = "") -> None:
+    """Add the stacks of one region."""
     foundation = FoundationStack(
         app,
-        deployment.foundation_stack,
+        f"{deployment.foundation_stack}{id_suffix}",
+        stack_name=deployment.foundation_stack,
         deployment=deployment,
         **_stack(deployment, "bucket, key, repository and image build"),
     )
     if deployment.endpoint.enabled:
         endpoint = RealTimeStack(
             app,
-            deployment.endpoint_stack,
+            f"{deployment.endpoint_stack}{id_suffix}",
+            stack_name=deployment.endpoint_stack,
             deployment=deployment,
             release=release,
             **_stack(deployment, "endpoint"),
@@ -47,16 +64,14 @@ def build_application(deployment: Deployment, *, release: Release | None = None,
     if deployment.batch is not None:
         batch = BatchStack(
             app,
-            deployment.batch_stack,
+            f"{deployment.batch_stack}{id_suffix}",
+            stack_name=deployment.batch_stack,
             deployment=deployment,
             settings=deployment.batch,
             release=release,
             **_stack(deployment, "batch transform"),
         )
         batch.add_stack_dependency(foundation)
-    for name, value in all_tags(deployment).items():
-        Tags.of(app).add(name, value)
-    return app
 
 
 def _stack(deployment: Deployment, content: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from local_aws.faults import faults_plane
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.control import control_plane
 from local_aws.sagemaker.hosting import Hosting
+from local_aws.sagemaker.routers_runtime import routers_plane
 from local_aws.sagemaker.runtime import runtime_plane
 from local_aws.scaling_plane import scaling_plane
 
@@ -36,4 +37,5 @@ def install(aws: LocalAws) -> None:
     aws.add_plane(scaling_plane(aws.scaling))
     aws.add_plane(control_plane(hosting))
     aws.add_plane(runtime_plane(hosting, capture))
+    aws.add_plane(routers_plane(hosting, capture))
     aws.add_plane(faults_plane(aws.faults))

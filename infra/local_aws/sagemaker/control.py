@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from local_aws.errors import ServiceError
 from local_aws.faults import Call
 from local_aws.json_protocol import answer_json, read_json, refuse_json
-from local_aws.sagemaker import capacity, components, endpoint_configs, endpoints, models, tags, transform
+from local_aws.sagemaker import capacity, components, endpoint_configs, endpoints, models, routers, tags, transform
 from local_aws.sagemaker.constraints import check
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.store import Store
@@ -37,6 +37,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
     **capacity.OPERATIONS,
     **components.OPERATIONS,
     **transform.OPERATIONS,
+    **routers.OPERATIONS,
     **tags.OPERATIONS,
 }
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _LOG: Final = logging.getLogger(__name__)
 _MAX_BODY_BYTES: Final = 25 * 2**20
 _MAX_ATTRIBUTES: Final = 1024
-_COMPONENT: Final = "X-Amzn-SageMaker-Inference-Component"
+COMPONENT: Final = "X-Amzn-SageMaker-Inference-Component"
 _PATH: Final = re.compile(r"/endpoints/([^/]+)/(invocations|invocations-response-stream|async-invocations)")
 _OPERATIONS: Final = {
     "invocations": "InvokeEndpoint",
@@ -42,7 +42,7 @@ _NO_COMPONENT: Final = (
     "Inference Component Name header is required for endpoints to which you plan to deploy inference components. "
     "Please include Inference Component Name header or consider using SageMaker models."
 )
-_NO_CAPACITY: Final = (
+NO_CAPACITY: Final = (
     "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress (if "
     "configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API."
 )
@@ -57,7 +57,7 @@ def runtime_plane(hosting: Hosting, capture: Capture) -> Callable[[WSGIApplicati
             if path is None or environ["REQUEST_METHOD"] != "POST":
                 return next_application(environ, start_response)
             try:
-                response = _respond(hosting, capture, environ, path[1], _OPERATIONS[path[2]])
+                response = call_endpoint(hosting, capture, receive(environ), path[1], _OPERATIONS[path[2]])
             except ServiceError as error:
                 response = runtime_error(error)
             except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer and the log the traceback
@@ -71,10 +71,13 @@ def runtime_plane(hosting: Hosting, capture: Capture) -> Callable[[WSGIApplicati
     return plane
 
 
-def _respond(hosting: Hosting, capture: Capture, environ: dict[str, Any], name: str, operation: str) -> Response:
-    arrival = receive(environ)
+def call_endpoint(hosting: Hosting, capture: Capture, arrival: Arrival, name: str, operation: str) -> Response:
+    """Answer a call of an endpoint of the arrival's region.
+
+    **Raises**: ``ServiceError``.
+    """
     _check(arrival)
-    component = arrival.headers.get(_COMPONENT)
+    component = arrival.headers.get(COMPONENT)
     place = Place(operation=operation, region=arrival.region, endpoint=name, component=component)
     endpoint = hosting.store(arrival.region).endpoints.get(name)
     if endpoint is None or not endpoint.is_reachable:
@@ -115,7 +118,7 @@ def _check(arrival: Arrival) -> None:
 def _admit(hosting: Hosting, region: str, endpoint: Endpoint, headers: Headers) -> tuple[Traffic | None, Variant]:
     """Choose who answers; it is in flight from now on."""
     wanted = headers.get("X-Amzn-SageMaker-Target-Variant")
-    component_name = headers.get(_COMPONENT)
+    component_name = headers.get(COMPONENT)
     if component_name is not None:
         return _admit_component(hosting, region, endpoint, component_name)
     if endpoint.has_components:
@@ -136,7 +139,7 @@ def _admit_component(hosting: Hosting, region: str, endpoint: Endpoint, name: st
         return component.traffic, component.traffic.enter()
     except NobodyError:
         put_metrics(hosting, region, {"InferenceComponentName": name}, {"NoCapacityInvocationFailures": 1})
-        refuse_call(_NO_CAPACITY)
+        refuse_call(NO_CAPACITY)
 
 
 def _invoke(

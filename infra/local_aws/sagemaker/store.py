@@ -1,4 +1,4 @@
-"""What one region's SageMaker remembers: models, endpoints and what they are made of, transform jobs, tags."""
+"""What one region's SageMaker remembers: models, endpoints and what they are made of, routers, transform jobs, tags."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from local_aws.errors import ServiceError
 from local_aws.sagemaker.errors import refuse
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
     from local_aws.sagemaker.components import Component
     from local_aws.sagemaker.endpoint import Endpoint
+    from local_aws.sagemaker.routing import Router
     from local_aws.sagemaker.transform_job import TransformJob
 
 
@@ -49,6 +51,7 @@ class Store:
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
     components: dict[str, Component] = field(default_factory=dict)
     transforms: dict[str, TransformJob] = field(default_factory=dict)
+    routers: dict[str, Router] = field(default_factory=dict)
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -105,6 +108,17 @@ class Store:
             if name not in self.transforms:
                 refuse(f"Could not find requested job with name: {name}")
             return self.transforms[name]
+
+    def router(self, name: str) -> Router:
+        """Return an inference router.
+
+        **Raises**: ``ServiceError`` where there is none.
+        """
+        with self.lock:
+            if name not in self.routers:
+                message = f'Could not find inference router "{self.arn("inference-router", name)}".'
+                raise ServiceError("ResourceNotFound", message)
+            return self.routers[name]
 
     def set_tags(self, arn: str, tags: list[dict[str, str]]) -> None:
         """Give a resource tags, beside those that it has."""

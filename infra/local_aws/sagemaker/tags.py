@@ -46,7 +46,8 @@ def _arns(store: Store) -> set[str]:
         records = {record.arn for record in (*store.models.values(), *store.configs.values())}
         running = {endpoint.arn for endpoint in store.endpoints.values()}
         jobs = {job.arn for job in store.transforms.values()}
-        return records | running | jobs | {component.arn for component in store.components.values()}
+        routers = {router.arn for router in store.routers.values()}
+        return records | running | jobs | routers | {component.arn for component in store.components.values()}
 
 
 def _known(store: Store, arn: str) -> str:

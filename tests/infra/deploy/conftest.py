@@ -45,6 +45,18 @@ def answer_instead(client: Any, answer: Callable[[str, dict[str, Any]], dict[str
     return client
 
 
+def have_no_routers(client: Any) -> None:
+    """Have SageMaker know no inference router, where moto does not know what one is."""
+    real = client._make_api_call
+
+    def call(operation: str, arguments: dict[str, Any]) -> Any:
+        if operation == "DescribeInferenceRouter":
+            raise client_error(operation, "ResourceNotFound")
+        return real(operation, arguments)
+
+    client._make_api_call = call
+
+
 @dataclass
 class Services:
     """What Service Quotas and the price list say."""
@@ -231,6 +243,7 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, services: Services)
         made = open_account(REGION)
         for service in SERVICES_MOTO_LACKS:
             answer_instead(made.client(service), services.answer)
+        have_no_routers(made.client("sagemaker"))
         monkeypatch.setattr(command, "open_account", lambda region, profile: made)
         yield made
 

@@ -40,14 +40,18 @@ def test_publishing_is_told_in_a_line_and_its_error_in_a_sentence(monkeypatch: p
     class PublishError(Exception):
         pass
 
-    def publish(deployment: object, foundation: object, session: object, *, progress: bool) -> object:
+    def publish(deployment: object, foundation: object, session: object, *, origin: object, progress: bool) -> object:
         if foundation is None:
             raise PublishError("the bucket is gone")
-        return types.SimpleNamespace(uploaded_bytes=2_500_000, image_built=True)
+        if origin is not None:
+            return types.SimpleNamespace(uploaded_bytes=0, copied_bytes=2_500_000, image_built=False)
+        return types.SimpleNamespace(uploaded_bytes=2_500_000, copied_bytes=0, image_built=True)
 
     module = types.SimpleNamespace(PublishError=PublishError, publish=publish)
     monkeypatch.setitem(sys.modules, "jina_v3_infra.publish", module)
     tools = command.default_tools()
     assert tools.publish(None, object(), None) == "2.5 MB uploaded, the image was built"
+    told = tools.publish(None, object(), None, object())
+    assert told == "0.0 MB uploaded, 2.5 MB copied inside S3, the image was there"
     with pytest.raises(CommandError, match="the bucket is gone"):
         tools.publish(None, None, None)

@@ -118,6 +118,34 @@ def test_as_a_program(
     assert shown.err == ""
 
 
+def test_one_call_publishes_to_both_regions(
+    stack: str, bucket: Bucket, model: Path, session: boto3.Session, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there, images = "eu-west-1", []
+    bucket.s3.create_bucket(Bucket=f"{bucket.name}-there")
+    for region in ("us-east-1", there):
+        ecr = session.client("ecr", region_name=region)
+        uri = ecr.create_repository(repositoryName=stack)["repository"]["repositoryUri"]
+        ecr.put_image(repositoryName=stack, imageManifest=json.dumps(MANIFEST), imageTag="mine")
+        images.append(f"{uri}:mine")
+    words = ["-c", f"name={stack}", "-c", f"model.source={model}", "-c", f"image.uri={images[0]}", "--quiet"]
+    words += ["-c", f"router.second_region={there}", "-c", f"router.image_uri={images[1]}"]
+    assert main(words) == 1  # the first region has it now, and the second one has nothing to publish to
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[0] == images[0]
+    assert f"there is no whole stack {stack}-foundation in {there}" in shown.err
+    outputs = {"ArtifactBucket": {"Value": f"{bucket.name}-there"}, "ArtifactKey": {"Value": "key"}}
+    template = {"Resources": {"Any": {"Type": "AWS::SNS::Topic"}}, "Outputs": outputs}
+    session.client("cloudformation", region_name=there).create_stack(
+        StackName=f"{stack}-foundation", TemplateBody=json.dumps(template)
+    )
+    assert main(words) == 0
+    first, second = capsys.readouterr().out.splitlines()[1::2]
+    assert second == first.replace(bucket.name, f"{bucket.name}-there")
+    copy = Bucket(s3=bucket.s3, name=f"{bucket.name}-there")
+    assert copy.sizes("models/") == bucket.sizes("models/")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
