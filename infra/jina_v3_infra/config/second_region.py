@@ -10,7 +10,8 @@ from jina_v3_infra.config.schema import Deployment
 def second_deployment(deployment: Deployment) -> Deployment | None:
     """Return what is deployed to the second region, ``None`` where the configuration has none.
 
-    It has no router and no batch: the routers are made for both regions at the end, and batch stays in the first.
+    It has no router and no batch: the routers are made for both regions at the end, and batch stays in the first. Nor
+    has it a budget: the first region's is the account's, and sees both.
     """
     router = deployment.router
     if router is None:
@@ -26,5 +27,6 @@ def second_deployment(deployment: Deployment) -> Deployment | None:
         ),
         endpoint=replace(deployment.endpoint, volume_kms_key=router.volume_kms_key),
         batch=None,
+        operations=replace(deployment.operations, monthly_budget_usd=None),
         router=None,
     )
