@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
+from jina_v3_batch.admission import (
+    check_cost,
+    check_instances,
+    check_places,
+    earlier_run,
+    inherit,
+    refuse_second_use,
+)
 from jina_v3_batch.cutting import choose_cuts, plan_pieces
 from jina_v3_batch.dataset import DataFile, find_format, list_dataset, total_bytes
-from jina_v3_batch.errors import PreflightError
 from jina_v3_batch.estimate import Estimate, estimate, tokens_of
 from jina_v3_batch.job_state import new_state, write_state
 from jina_v3_batch.outputs import candidates, kept_parts, whole_output
-from jina_v3_batch.places import Place, check_allowed
+from jina_v3_batch.places import Place
 from jina_v3_batch.planning import FileSet, JobFiles, plan_jobs
 from jina_v3_batch.preflight import Findings, inspect
 from jina_v3_batch.request import MODEL_DIMENSIONS, Request, read_request
 from jina_v3_batch.resume import Carried, carry
 from jina_v3_batch.run import Run
 from jina_v3_batch.shards import gather_shards, shards_place
-
-_INHERITED: Final = ("task", "dimensions", "embedding_type", "format")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,13 @@ def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
 
     **Raises**: ``PreflightError``.
     """
-    _refuse_second_use(run, event)
-    request = _inherit(run, read_request(event.get("input")))
-    output = _check_places(run, request)
-    instances = _check_instances(run, request)
+    refuse_second_use(run, event)
+    request = inherit(run, read_request(event.get("input")))
+    output = check_places(run, request)
+    instances = check_instances(run, request)
     files = list_dataset(run.store, request.dataset)
     form = find_format(files, request.format)
-    carried = carry(_earlier(run, request.resume), files) if request.resume else Carried()
+    carried = carry(earlier_run(run, request.resume), files) if request.resume else Carried()
     covered = carried.originals()
     fresh = [file for file in files if file.key not in covered]
     findings = inspect(
@@ -111,7 +114,7 @@ def _write(
     files: int,
 ) -> dict[str, Any]:
     """Check the cost, write the plan and its jobs, and say what comes next."""
-    _check_cost(run, planned.request, whole)
+    check_cost(run, planned.request, whole)
     decision = "dry_run" if planned.request.dry_run else "embed" if jobs else "nothing"
     if decision == "embed":
         _delete_stale(run, planned, carried, jobs)
@@ -130,7 +133,7 @@ def _ask_for_shards(
 ) -> dict[str, Any]:
     """Write the pieces of cutting; the plan comes after them."""
     whole = _whole_estimate(run, planned, planned.findings.files)
-    _check_cost(run, planned.request, whole)
+    check_cost(run, planned.request, whole)
     run.write("plan.json", {**_describe(run, event, planned, files), "jobs": 0, "estimate": whole.describe()})
     largest = planned.findings.requests.largest_record
     same = {"run": run.name, "dataset": planned.request.dataset.uri, "largest_record": largest}
@@ -193,89 +196,6 @@ def _estimate(run: Run, planned: _Plan, stored: int, jobs: int, machines: int) -
         instances=max(1, machines),
         assumed=findings.assumed,
     )
-
-
-def _check_cost(run: Run, request: Request, whole: Estimate) -> None:
-    limits = [limit for limit in (request.max_usd, run.settings.max_usd) if limit is not None]
-    if not limits:
-        return
-    if whole.usd is None:
-        raise PreflightError(
-            f"max_usd is {min(limits):g}, and the price of {run.settings.instance_type} is not known here, so it "
-            f"cannot be held; set the price in the deployment's [batch] settings, or leave max_usd out"
-        )
-    if whole.usd > min(limits):
-        raise PreflightError(
-            f"the run is estimated at {whole.usd:.2f} USD ({whole.tokens:,} tokens, {whole.machine_hours:g} machine "
-            f"hours), above max_usd, {min(limits):g}; raise it, or embed less"
-        )
-
-
-def _refuse_second_use(run: Run, event: Mapping[str, Any]) -> None:
-    before = run.find("plan.json")
-    if before is not None and before["started"] != event.get("started"):
-        raise PreflightError(
-            f"a run named {run.name} was here before ({before['started']}), and its account is kept; give this "
-            f'execution another name, or ask for {{"resume": "{run.name}"}} from one'
-        )
-
-
-def _earlier(run: Run, name: str) -> Run:
-    return dataclasses.replace(run, name=name)
-
-
-def _inherit(run: Run, request: Request) -> Request:
-    """Take from the run that is resumed what the request leaves open; it may not ask for something else."""
-    if request.resume is None:
-        return request
-    before = _earlier(run, request.resume).find("plan.json")
-    if before is None:
-        raise PreflightError(f"resume is {request.resume!r}, and no run of that name has left a plan here")
-    if before["dataset"] != request.dataset.uri:
-        raise PreflightError(f"dataset is {request.dataset.uri}, but the run to resume embeds {before['dataset']}")
-    asked = dataclasses.asdict(request)
-    for name in _INHERITED:
-        if asked[name] not in (None, "auto", before[name]):
-            raise PreflightError(
-                f"{name} is {asked[name]!r}, but the run to resume has {before[name]!r}; leave it out, or start anew"
-            )
-    output = _read_output(before)
-    if request.output not in (None, output):
-        raise PreflightError(f"output is {request.output.uri}, but the run to resume writes to {output.uri}")
-    return dataclasses.replace(request, output=output, **{name: before[name] for name in _INHERITED})
-
-
-def _read_output(before: Mapping[str, Any]) -> Place:
-    bucket, _, prefix = before["output"].removeprefix("s3://").partition("/")
-    return Place(bucket, prefix)
-
-
-def _check_instances(run: Run, request: Request) -> int:
-    """Return how many machines a job may have."""
-    most = run.settings.instances
-    if request.instances is not None and request.instances > most:
-        raise PreflightError(
-            f"instances is {request.instances}; a job of this deployment has at most {most}, by its [batch] settings"
-        )
-    return request.instances or most
-
-
-def _check_places(run: Run, request: Request) -> Place:
-    """Return where vectors go."""
-    settings = run.settings
-    output = request.output or settings.own.below("vectors").below(run.name)
-    check_allowed(request.dataset, settings.readable, "dataset", "read")
-    check_allowed(output, settings.writable, "output", "write")
-    if request.dataset.holds(output) or output.holds(request.dataset):
-        raise PreflightError(
-            f"output is {output.uri} and dataset {request.dataset.uri}, one within the other; vectors would become "
-            f"texts of the next run, so keep them apart"
-        )
-    if not request.resume and any(True for _ in itertools.islice(run.store.list(output), 1)):
-        raise PreflightError(
-            f"output is {output.uri}, which holds objects already; choose an empty place, or say which run to resume"
-        )
-    return output
 
 
 def _delete_stale(run: Run, planned: _Plan, carried: Carried, jobs: Sequence[JobFiles]) -> None:
