@@ -13,6 +13,7 @@ from local_aws.sagemaker.journal import Journal
 from local_aws.sagemaker.model_data import ModelDataError, remove_model
 from local_aws.sagemaker.queue import Waiting
 from local_aws.sagemaker.start import ImageError, prepare_container
+from local_aws.sagemaker.transform_calls import Calls
 from local_aws.sagemaker.transform_file import ALGORITHM, CLIENT
 from local_aws.sagemaker.transform_inputs import InputsError, list_inputs
 from local_aws.sagemaker.transform_job import TransformJob
@@ -97,10 +98,9 @@ def _prepare(hosting: Hosting, region: str, job: TransformJob, folder: Path) -> 
 
 
 def _work(hosting: Hosting, region: str, job: TransformJob, container: Container, folder: Path) -> str | None:
+    s3 = hosting.client("s3", region)
     try:
-        files = list_inputs(
-            hosting.client("s3", region), job.definition["TransformInput"]["DataSource"]["S3DataSource"]
-        )
+        files = list_inputs(s3, job.definition["TransformInput"]["DataSource"]["S3DataSource"])
     except InputsError as error:
         raise _FailedError(f"{CLIENT}: {error}") from error
     if container.pool is None:
@@ -109,12 +109,13 @@ def _work(hosting: Hosting, region: str, job: TransformJob, container: Container
     journal = Journal(folder / "data.log", hosting.client("logs", region), TRANSFORM_LOG_GROUP)
     log = DataLog(journal, f"{container.log_stream}/data-log")
     log.write(str(plan))
-    work = Work(hosting, region, job, container, plan, log, folder / "files")
+    calls = Calls(hosting, region, job, container, plan)
+    work = Work(s3, job, calls, plan, log, folder / "files")
     try:
         work.run(files)
     finally:
         log.close()
-    if work.lost:
+    if calls.lost:
         return _INTERNAL
     kinds = {failure.kind for failure in work.failures}
     return f"{ALGORITHM if ALGORITHM in kinds else CLIENT}: {_SEE_LOGS}" if kinds else None
