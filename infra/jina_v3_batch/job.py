@@ -68,7 +68,7 @@ def rewritten_place(run: Run, number: int) -> Place:
 def job_name(deployment: str, run: str, started: object, number: int, attempt: int) -> str:
     """Return a name for a transform job, unique for ever; the state machine puts ``-`` and a number of retries to it.
 
-    It begins with the deployment's, which the state machine's role allows; the job's tag names the run.
+    It begins with the deployment's, so that a person sees whose it is; the job's tag names the run.
 
     **Source**: ``CreateTransformJob``: letters, digits and single hyphens, 63 characters at most.
     """

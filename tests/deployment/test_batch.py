@@ -194,7 +194,7 @@ def test_what_breaks_in_the_middle_is_tried_again_and_what_stays_broken_is_compl
 
 
 def test_a_success_file_starts_a_run_of_its_folder(bulk):
-    lines = {"a.jsonl": [Line(raw=b'{"id": "one", "text": "the port is calm"}', id="one")]}
+    lines = {"a.jsonl": [Line(raw=b'{"id": "one", "text": "the port is calm", "dimensions": 32}', id="one")]}
     for name, content in lines.items():
         bulk.s3.put_object(Bucket=bulk.bucket, Key=f"batch/datasets/dropped/{name}", Body=shard_body(content))
     bulk.s3.put_object(Bucket=bulk.bucket, Key="batch/datasets/dropped/_SUCCESS", Body=b"")

@@ -87,6 +87,7 @@ def _environment(
     speed = tokens_per_s(machine)
     assert speed is not None, f"the GPU of {machine.name} has no speed in config.instances"
     values: dict[str, object] = {
+        "NAME": deployment.name,
         "BUCKET": places.bucket,
         "MODEL": model_name,
         "INSTANCE_TYPE": settings.instance_type,

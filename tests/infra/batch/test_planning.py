@@ -135,7 +135,7 @@ def test_samples_are_spread_over_the_listing(count, most):
 
 
 @given(st.from_regex(NAME, fullmatch=True), st.text(max_size=80), st.integers(0, 10_000), st.integers(0, 999))
-def test_job_names_are_what_sagemaker_takes_and_the_role_allows(deployment, run, number, attempt):
+def test_job_names_are_what_sagemaker_takes_and_tell_the_deployment(deployment, run, number, attempt):
     name = job_name(deployment, run, "then", number, attempt) + "-5"
     assert len(name) <= 63
     assert all(part.isascii() and part.isalnum() for part in name.split("-"))

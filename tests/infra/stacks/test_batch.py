@@ -100,6 +100,7 @@ def test_what_the_function_is_told() -> None:
     speed = float(told.pop("JINA_V3_BATCH_TOKENS_PER_S"))
     assert 10_000 < speed < 100_000  # an A10G at two fifths of 70 TFLOP/s
     assert told == {
+        "JINA_V3_BATCH_NAME": "Data",
         "JINA_V3_BATCH_BUCKET": "${Data-foundation:ArtifactBucket}",
         "JINA_V3_BATCH_MODEL": "${Model.ModelName}",
         "JINA_V3_BATCH_INSTANCE_TYPE": "ml.g5.2xlarge",
