@@ -54,7 +54,7 @@ class MemoryS3:
             raise _absent("HeadObject")
         return {"ContentLength": self._sizes[Key]}
 
-    def get_object(self, *, Bucket: str, Key: str, Range: str = "") -> dict[str, Any]:  # noqa: N803, ARG002
+    def get_object(self, *, Bucket: str, Key: str, Range: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803, ARG002
         """Return an object; a range of its first bytes is all of the few that it has."""
         self.calls += 1
         body = self._bodies.get(Key)

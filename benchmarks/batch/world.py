@@ -81,12 +81,17 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Troubles:
-    """How often what goes wrong, of calls, of jobs or of files."""
+    """How often what goes wrong, of calls, of jobs or of files.
+
+    ``poison`` are files that fail each time; with ``aborts`` a failing file ends its whole job.
+    """
 
     throttled: float = 0.05
     no_capacity: float = 0.05
     machine_lost: float = 0.05
     file_fails: float = 0.0005
+    poison: frozenset[str] = frozenset()
+    aborts: bool = False
 
 
 @dataclass(slots=True)
@@ -153,7 +158,9 @@ class World:
         files = json.loads(self._read(request["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"]))[1:]
         lost = self._happens(self.troubles.machine_lost, "machine lost")
         tried = files[: len(files) // 2] if lost else files
-        failed = {name for name in tried if self._happens(self.troubles.file_fails, "file failed")}
+        failed = {name for name in tried if self._fails(name)}
+        if failed and self.troubles.aborts:
+            tried = tried[: min(map(tried.index, failed)) + 1]
         self._write(request["TransformOutput"]["S3OutputPath"], set(tried) - failed)
         tokens = len(tried) * self.dataset.documents * TOKENS
         working_s = tokens / self.settings.tokens_per_s / request["TransformResources"]["InstanceCount"]
@@ -162,6 +169,9 @@ class World:
         if failed:
             raise self._failed(request, working_s, "AlgorithmError: See job logs for more information")
         return Done(self._describe(request, "Completed", working_s), START_S + working_s)
+
+    def _fails(self, name: str) -> bool:
+        return name in self.troubles.poison or self._happens(self.troubles.file_fails, "file failed")
 
     def _happens(self, share: float, what: str) -> bool:
         happens = self._chance.random() < share

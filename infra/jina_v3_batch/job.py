@@ -11,6 +11,7 @@ from jina_v3_batch.job_state import read_state
 from jina_v3_batch.places import Place, read_place
 from jina_v3_batch.planning import JobFiles, group_files, read_job
 from jina_v3_batch.run import Run
+from jina_v3_batch.suspicion import is_careful, narrow
 
 _MEDIA_TYPES: Final = {
     "jsonl": ("application/jsonlines", "application/jsonlines"),
@@ -22,6 +23,8 @@ REWRITTEN: Final = "rewritten"
 _INVOCATION_S: Final = 3600
 _RETRIES: Final = 1
 """Of a request within a job: a file that kills its container does so each time, and takes others' requests along."""
+_CAREFUL_FILES: Final = 10
+"""Of a machine at least, where files are tried again one by one."""
 _LONGEST_S: Final = 5 * 24 * 3600
 _TAGS: Final = 40
 
@@ -44,7 +47,7 @@ def job(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
         "job": number,
         "attempt": attempt,
         "name": job_name(run.settings.name, run.name, plan["started"], number, attempt),
-        "request": transform_request(run, plan, files, len(chosen), f"s3://{run.place.bucket}/{run.key(manifest)}"),
+        "request": transform_request(run, plan, files, len(chosen), manifest, careful=is_careful(state)),
         "splits": plan["format"] != "parquet",
         "timeout_s": _timeout_s(plan, len(chosen)),
         "groups": list(range(len(groups))),
@@ -56,8 +59,8 @@ def choose_files(run: Run, files: JobFiles, state: Mapping[str, Any], number: in
     outstanding = sorted(map(int, state["outstanding"]))
     as_they_came = [index for index in outstanding if str(index) not in state["rewritten"]]
     if as_they_came or not outstanding:
-        return as_they_came, files.place
-    return outstanding, rewritten_place(run, number)
+        return narrow(state, as_they_came), files.place
+    return narrow(state, outstanding), rewritten_place(run, number)
 
 
 def rewritten_place(run: Run, number: int) -> Place:
@@ -76,26 +79,34 @@ def job_name(deployment: str, run: str, started: object, number: int, attempt: i
     return f"{deployment}-{digest}-{number}-{attempt}"
 
 
-def transform_request(run: Run, plan: Mapping[str, Any], files: JobFiles, count: int, manifest: str) -> dict[str, Any]:
-    """Return the request without its name, which the state machine puts in."""
+def transform_request(
+    run: Run, plan: Mapping[str, Any], files: JobFiles, count: int, manifest: str, *, careful: bool
+) -> dict[str, Any]:
+    """Return the request without its name, which the state machine puts in.
+
+    ``count`` files are in the ``manifest``; a ``careful`` job sends each machine one request at a time.
+    """
     settings = run.settings
+    machines = math.ceil(count / _CAREFUL_FILES) if careful else count
     content_type, accept = _MEDIA_TYPES[plan["format"]]
     split = "None" if plan["format"] == "parquet" else "Line"
     resources: dict[str, Any] = {
         "InstanceType": settings.instance_type,
-        "InstanceCount": max(1, min(plan["instances"], count)),
+        "InstanceCount": max(1, min(plan["instances"], machines)),
     }
     if settings.ami:
         resources["TransformAmiVersion"] = settings.ami
     return {
         "ModelName": settings.model,
-        "MaxConcurrentTransforms": plan["max_concurrent_transforms"],
+        "MaxConcurrentTransforms": 1 if careful else plan["max_concurrent_transforms"],
         "MaxPayloadInMB": plan["max_payload_mb"],
         "BatchStrategy": "MultiRecord",
         "ModelClientConfig": {"InvocationsTimeoutInSeconds": _INVOCATION_S, "InvocationsMaxRetries": _RETRIES},
         "Environment": _environment(plan),
         "TransformInput": {
-            "DataSource": {"S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": manifest}},
+            "DataSource": {
+                "S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": f"s3://{run.place.bucket}/{run.key(manifest)}"}
+            },
             "ContentType": content_type,
             "CompressionType": "Gzip" if files.gzip else "None",
             "SplitType": split,

@@ -19,7 +19,7 @@ def new_state(files: int) -> dict[str, Any]:
 
     ``outstanding``: by a file's index how often it failed, and why last. ``rewritten``: files that are to be read from
     the run's own copy. ``stale``: outputs that are to be deleted. ``waits``: attempts in a row that failed for want of
-    machines.
+    machines. ``few`` and ``given_up_alone`` are those of ``suspicion``.
     """
     return {
         "outstanding": {str(index): {"failures": 0} for index in range(files)},
@@ -29,6 +29,8 @@ def new_state(files: int) -> dict[str, Any]:
         "stale": {},
         "transforms": [],
         "waits": 0,
+        "few": 0,
+        "given_up_alone": 0,
     }
 
 

@@ -77,6 +77,7 @@ def plan_jobs(
                     math.ceil(hours / HOURS_PER_JOB),
                     min(lanes, math.ceil(hours / _LEAST_HOURS_PER_JOB), math.ceil(len(files) / instances)),
                 )
+                count = count if count <= lanes else math.ceil(count / lanes) * lanes  # no lane ends before the others
                 jobs += [JobFiles(one.place, gzip, part, kept) for part in deal(files, min(count, len(files)))]
     return jobs
 

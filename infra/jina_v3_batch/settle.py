@@ -7,9 +7,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jina_v3_batch.failures import CAPACITY, FATAL, FILES, classify, described, reason_of
+from jina_v3_batch.failures import CAPACITY, COMPLETED, FATAL, FILES, classify, described, reason_of
 from jina_v3_batch.job_state import read_state, write_state
 from jina_v3_batch.run import Run
+from jina_v3_batch.suspicion import guilty, is_careful, learn
 
 _FIRST_WAIT_S: Final = 60
 _LONGEST_WAIT_S: Final = 1800
@@ -32,12 +33,16 @@ def settle(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
     groups = run.find(f"jobs/{number}/groups-{attempt}.json") or []
     chosen = [index for group in groups for index in group]
     results = _read_results(run, number, attempt)
-    before = len(state["verified"])
+    verified = {index for index in chosen if index in results and results[index]["ok"]}
+    careful = outcome in (COMPLETED, FILES) and is_careful(state)
+    convicted = guilty(chosen, verified) if careful and outcome == FILES else set(chosen) - verified
     for index in chosen:
-        _settle_file(run, state, str(index), results.get(index), outcome, reason)
+        is_own = outcome != CAPACITY and index in convicted
+        _settle_file(run, state, str(index), results.get(index), is_own=is_own, reason=reason)
     state["transforms"].append(_describe_transform(transform, attempt, outcome, reason))
-    moved = len(state["verified"]) > before
-    state["waits"] = state["waits"] + 1 if outcome == CAPACITY and not moved else 0
+    state["waits"] = state["waits"] + 1 if outcome == CAPACITY and not verified else 0
+    if careful and learn(state, chosen, verified, convicted):
+        _give_up_all(state, f"one file after the other fails alone: {reason}")
     if outcome == FATAL or state["waits"] > MOST_WAITS:
         _give_up_all(state, reason if outcome == FATAL else f"no machine for {MOST_WAITS} attempts: {reason}")
     write_state(run, number, attempt + 1, state)
@@ -55,7 +60,7 @@ def settle(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _settle_file(
-    run: Run, state: dict[str, Any], index: str, result: Mapping[str, Any] | None, outcome: str, reason: str
+    run: Run, state: dict[str, Any], index: str, result: Mapping[str, Any] | None, *, is_own: bool, reason: str
 ) -> None:
     state["stale"].pop(index, None)
     if result is not None and result["ok"]:
@@ -71,7 +76,7 @@ def _settle_file(
     if result.get("rewritten"):
         state["rewritten"][index] = result["rewritten"]
         return
-    if outcome != CAPACITY:
+    if is_own:
         entry["failures"] += 1
     if result.get("permanent") or entry["failures"] >= run.settings.attempts:
         state["given_up"][index] = state["outstanding"].pop(index)

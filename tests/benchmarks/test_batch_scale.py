@@ -9,7 +9,7 @@ from benchmarks.batch.__main__ import CASES, simulate
 from benchmarks.batch.limits import LimitReachedError
 from benchmarks.batch.machine import Done, Machine, TaskError
 from benchmarks.batch.tables import Case, write_designs, write_outcomes
-from benchmarks.batch.world import Troubles
+from benchmarks.batch.world import Troubles, shard_key
 
 PAGE = Path(__file__).parents[2] / "docs" / "batch-scale.md"
 
@@ -73,6 +73,24 @@ def test_a_run_with_everything_going_wrong_still_verifies_each_file():
     assert files["verified"] + files["outstanding"] == files["all"] == 3_000
     assert files["outstanding"] <= 3  # a file that failed three times
     assert set(outcome.world.failures) == {"throttled", "no capacity", "machine lost", "file failed"}
+
+
+@pytest.mark.parametrize("aborts", [False, True], ids=["the others go on", "the job ends with it"])
+def test_files_that_always_fail_are_found_and_cost_no_other_file_its_vectors(aborts):
+    poison = frozenset(shard_key(shard) for shard in (0, 41, 42, 199))
+    troubles = Troubles(throttled=0, no_capacity=0, machine_lost=0, file_fails=0, poison=poison, aborts=aborts)
+    outcome = simulate(Case(shards=200, instances=2, jobs=1), troubles=troubles)
+    assert {one["file"] for one in outcome.report["outstanding"]} == poison
+    assert outcome.report["files"]["verified"] == 196
+    assert outcome.world.jobs <= (60 if aborts else 12)
+
+
+def test_where_each_file_fails_the_run_ends_before_it_has_tried_them_one_by_one():
+    poison = frozenset(shard_key(shard) for shard in range(500))
+    troubles = Troubles(throttled=0, no_capacity=0, machine_lost=0, poison=poison)
+    outcome = simulate(Case(shards=500, instances=2, jobs=1), troubles=troubles)
+    assert outcome.report["files"]["outstanding"] == 500
+    assert outcome.world.jobs < 30
 
 
 @pytest.mark.slow
