@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from jina_v3_infra.deploy.batch_arguments import add_batch
+from jina_v3_infra.deploy.batch.arguments import add_batch
 from jina_v3_infra.deploy.deployment import STEPS
 
 DEFAULT_CONFIG: Final = Path("jina-v3.toml")

@@ -14,8 +14,8 @@ from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment, DeploymentError, read_deployment
 from jina_v3_infra.deploy.account import Account, open_account
 from jina_v3_infra.deploy.arguments import DEFAULT_CONFIG, parse
-from jina_v3_infra.deploy.batch_command import call_batch
-from jina_v3_infra.deploy.batch_following import StoppedFollowing
+from jina_v3_infra.deploy.batch.command import call_batch
+from jina_v3_infra.deploy.batch.following import StoppedFollowing
 from jina_v3_infra.deploy.calls import example_asynchronous_call, example_calls
 from jina_v3_infra.deploy.cdk_cli import Cdk, find_infra
 from jina_v3_infra.deploy.costs import describe_costs, summarise_costs

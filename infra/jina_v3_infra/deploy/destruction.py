@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.batch_runs import stop_all_runs
+from jina_v3_infra.deploy.batch.runs import stop_all_runs
 from jina_v3_infra.deploy.costs import KEY_USD_PER_MONTH, STORAGE_USD_PER_GB_MONTH
 from jina_v3_infra.deploy.emptying import EVERYTHING, Contents, empty_bucket, empty_repository, list_other_contents
 from jina_v3_infra.deploy.failures import CommandError

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.batch_runs import running_jobs
+from jina_v3_infra.deploy.batch.runs import running_jobs
 from jina_v3_infra.deploy.failures import AWS_ERRORS, absent, explain
 from jina_v3_infra.deploy.ownership import STACK_TAG, find_log_group_tags, is_own
 from jina_v3_infra.deploy.stack_state import GONE, Resource, Stack, find_stack, left_out

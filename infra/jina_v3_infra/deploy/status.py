@@ -11,8 +11,8 @@ from botocore.exceptions import ClientError
 from jina_v3_infra.artifact import ArtifactError
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.batch_command import describe_runs
-from jina_v3_infra.deploy.batch_runs import open_runs
+from jina_v3_infra.deploy.batch.command import describe_runs
+from jina_v3_infra.deploy.batch.runs import open_runs
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, absent, explain
 from jina_v3_infra.deploy.machines import configured_machines, standing_machines, tell_machines
 from jina_v3_infra.deploy.stack_state import find_stack, list_resources

@@ -13,9 +13,9 @@ from aws_cdk import App, Aws, DefaultStackSynthesizer, Environment, Tags
 
 from jina_v3_infra.config import Deployment, second_deployment
 from jina_v3_infra.release import Release, plan_release
-from jina_v3_infra.stacks.batch import BatchStack
+from jina_v3_infra.stacks.batch.stack import BatchStack
+from jina_v3_infra.stacks.endpoint.stack import RealTimeStack
 from jina_v3_infra.stacks.foundation import FoundationStack
-from jina_v3_infra.stacks.real_time import RealTimeStack
 from jina_v3_infra.stacks.tags import PROJECT, all_tags
 
 

@@ -13,7 +13,7 @@ from constructs import Construct
 from jina_v3_infra.config import BatchSettings, CaptureSettings, Deployment
 from jina_v3_infra.log_groups import former_log_group_names
 from jina_v3_infra.prefixes import BATCH_RUNS, folder
-from jina_v3_infra.stacks.notices import TELLING
+from jina_v3_infra.stacks.operations.notices import TELLING
 from jina_v3_infra.stacks.permissions import accept, service_principal
 
 _LEFTOVERS_DAYS: Final = 7

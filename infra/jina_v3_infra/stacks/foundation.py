@@ -15,7 +15,7 @@ from jina_v3_infra.outputs import Output
 from jina_v3_infra.stacks.artifact_bucket import ArtifactBucket
 from jina_v3_infra.stacks.image_build import ImageBuild
 from jina_v3_infra.stacks.image_repository import ImageRepository
-from jina_v3_infra.stacks.notices import Notices
+from jina_v3_infra.stacks.operations.notices import Notices
 
 
 class FoundationStack(Stack):

@@ -1,16 +1,19 @@
-"""The repository of the container's images, and what an image's address says about where it is."""
+"""The repository of the container's images, what an image's address says about where it is, and who may pull it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 from aws_cdk import Aws, Duration, RemovalPolicy
 from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.ecr_image import parse_ecr
+from jina_v3_infra.stacks.permissions import allow, allow_without_resource
 
 _KEPT_IMAGES: Final = 10
 
@@ -65,3 +68,10 @@ def repository_arn(deployment: Deployment) -> str:
         image = parse_ecr(deployment.image.uri)
         account, region, name = image.account, image.region, image.repository
     return f"arn:{Aws.PARTITION}:ecr:{region}:{account}:repository/{name}"
+
+
+def pull_image(deployment: Deployment) -> Iterator[iam.PolicyStatement]:
+    """Let a role have the container's image pulled."""
+    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    yield allow("PullImage", pull, [repository_arn(deployment)])
+    yield allow_without_resource("LogInToRegistry", ["ecr:GetAuthorizationToken"])

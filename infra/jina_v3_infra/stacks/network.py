@@ -1,8 +1,8 @@
-"""Where in a VPC the endpoint's machines are: a new one without any way out, or one that exists."""
+"""Where in a VPC the machines of SageMaker are: a new one without any way out, or one that exists."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from constructs import Construct
 
 from jina_v3_infra.config import Deployment, NetworkSettings
 from jina_v3_infra.stacks.log_group import log_group
-from jina_v3_infra.stacks.permissions import service_principal
+from jina_v3_infra.stacks.permissions import allow, allow_without_resource, service_principal
 from jina_v3_infra.stacks.storage import bucket_arn
 
 _HTTPS: Final = 443
@@ -37,6 +37,27 @@ class Placement:
 def given_placement(settings: NetworkSettings) -> Placement:
     """Return the placement in a VPC that exists."""
     return Placement(subnets=settings.subnets, security_groups=settings.security_groups)
+
+
+def handle_interfaces(placement: Placement) -> Iterator[iam.PolicyStatement]:
+    """Let a role put the machines' network interfaces into the subnets, and take them away again."""
+    ec2 = f"arn:{Aws.PARTITION}:ec2:{Aws.REGION}:{Aws.ACCOUNT_ID}"
+    subnets = [f"{ec2}:subnet/{each}" for each in placement.subnets]
+    groups = [f"{ec2}:security-group/{each}" for each in placement.security_groups]
+    yield allow("AttachToNetwork", ["ec2:CreateNetworkInterface"], [*subnets, *groups])
+    yield allow(
+        "HandleInterfaces",
+        [
+            "ec2:CreateNetworkInterface",
+            "ec2:CreateNetworkInterfacePermission",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DeleteNetworkInterfacePermission",
+        ],
+        [f"{ec2}:network-interface/*"],
+        {"ArnEquals": {"ec2:Subnet": subnets}},
+    )
+    nouns = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+    yield allow_without_resource("DescribeNetwork", [f"ec2:Describe{noun}" for noun in nouns])
 
 
 def first_zones(settings: NetworkSettings) -> list[str]:

@@ -17,10 +17,11 @@ from werkzeug.wrappers import Response
 from local_aws.errors import ServiceError
 from local_aws.faults import Call
 from local_aws.json_protocol import answer_json, read_json, refuse_json
-from local_aws.sagemaker import capacity, components, endpoint_configs, endpoints, models, routers, tags, transform
+from local_aws.sagemaker import capacity, components, endpoint_configs, endpoints, models, routers, tags
 from local_aws.sagemaker.constraints import check
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.store import Store
+from local_aws.sagemaker.transform import api as transform
 from local_aws.sagemaker.wire import meet_service_faults, receive
 
 if TYPE_CHECKING:

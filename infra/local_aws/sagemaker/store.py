@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from local_aws.sagemaker.components import Component
     from local_aws.sagemaker.endpoint import Endpoint
     from local_aws.sagemaker.routing import Router
-    from local_aws.sagemaker.transform_job import TransformJob
+    from local_aws.sagemaker.transform.job import TransformJob
 
 
 def now() -> datetime:

@@ -14,9 +14,9 @@ import pytest
 from moto.stepfunctions.models import stepfunctions_backends
 from tests.infra.deploy.conftest import ACCOUNT, BATCH, FOUNDATION, REGION, client_error, make_stack
 
-from jina_v3_infra.deploy import batch_following, batch_progress
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.batch_runs import name_run
+from jina_v3_infra.deploy.batch import following, progress
+from jina_v3_infra.deploy.batch.runs import name_run
 from jina_v3_infra.outputs import read_foundation
 
 Run = Callable[..., int]
@@ -25,7 +25,7 @@ MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:jina-v3-batch"
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_following, "_POLL_S", 0.0)
+    monkeypatch.setattr(following, "_POLL_S", 0.0)
 
 
 @pytest.fixture
@@ -355,7 +355,7 @@ def test_a_look_at_a_large_run_reads_a_part_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(batch_progress, "_READ_AT_A_LOOK", 2)
+    monkeypatch.setattr(progress, "_READ_AT_A_LOOK", 2)
     run("batch", "start", "s3://b/news/")
     (one,) = executions()
     put(account, bucket, one.name, "plan.json", {"dataset": "s3://b/news/", "jobs": 1})

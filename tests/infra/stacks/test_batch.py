@@ -16,7 +16,7 @@ import jina_v3_batch
 from jina_v3_infra.config import DeploymentError, check_deployment
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.stacks.application import build_application
-from jina_v3_infra.stacks.state_machine import read_definition
+from jina_v3_infra.stacks.batch.state_machine import read_definition
 
 OWN = "arn:${AWS::Partition}:s3:::${Data-foundation:ArtifactBucket}"
 THEIRS = "arn:${AWS::Partition}:s3:::"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tests.support.templates import ROOT, Templates, case, plain
 
-from jina_v3_infra.stacks.runbook import RUNBOOK, Page
+from jina_v3_infra.stacks.operations.runbook import RUNBOOK, Page
 
 RUNBOOK_TEXT = (ROOT / RUNBOOK).read_text(encoding="utf-8")
 OWN = "${jina-v3-foundation:OperationsTopic}"

@@ -15,7 +15,7 @@ from jina_v3_infra.config import check_deployment
 from jina_v3_infra.deploy.calls import example_asynchronous_call
 from jina_v3_infra.deploy.scaling import without_scaling
 from jina_v3_infra.outputs import Output
-from jina_v3_infra.stacks.endpoint import update_timeout_s
+from jina_v3_infra.stacks.endpoint.endpoint import update_timeout_s
 
 
 def variants(name: str) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 from tests.support.templates import EXAMPLE_NAMES, EXAMPLES, case
 
 from jina_v3_infra.config import read_deployment
-from jina_v3_infra.stacks.state_machine import read_definition
+from jina_v3_infra.stacks.batch.state_machine import read_definition
 
 SNAPSHOTS = Path(__file__).with_name("snapshots")
 RENEW = "RENEW_SNAPSHOTS=1 pytest tests/infra/stacks/test_snapshots.py"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_aws.sagemaker.transform_paths import PathError, parse_path
-from local_aws.sagemaker.transform_processing import Processing
-from local_aws.sagemaker.transform_records import Record, RecordTooLargeError, assemble, batch_records
+from local_aws.sagemaker.transform.paths import PathError, parse_path
+from local_aws.sagemaker.transform.processing import Processing
+from local_aws.sagemaker.transform.records import Record, RecordTooLargeError, assemble, batch_records
 
 FILES = st.lists(st.sampled_from([b"", b" ", b"a", b"bb\r", b"ccc", b"\xff\x00", b"long " * 4]), max_size=20).map(
     b"\n".join

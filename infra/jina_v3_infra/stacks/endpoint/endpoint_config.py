@@ -11,7 +11,7 @@ from constructs import Construct
 
 from jina_v3_infra.config import Deployment, VariantSettings, variant_ami
 from jina_v3_infra.prefixes import asynchronous_prefixes
-from jina_v3_infra.stacks.asynchronous import ResultTopics
+from jina_v3_infra.stacks.endpoint.asynchronous import ResultTopics
 from jina_v3_infra.stacks.network import Placement
 from jina_v3_infra.stacks.storage import Storage
 

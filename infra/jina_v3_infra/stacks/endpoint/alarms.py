@@ -13,9 +13,9 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment, VariantSettings
-from jina_v3_infra.stacks.container_metrics import ContainerMetrics
-from jina_v3_infra.stacks.runbook import Page
-from jina_v3_infra.stacks.watched import FIVE_MINUTES, MACHINES, alarm, metric, silence_alarm
+from jina_v3_infra.stacks.endpoint.container_metrics import ContainerMetrics
+from jina_v3_infra.stacks.operations.runbook import Page
+from jina_v3_infra.stacks.operations.watched import FIVE_MINUTES, MACHINES, alarm, metric, silence_alarm
 
 _FIVE: Final = 5
 _GPU_PERIODS: Final = 12  # an hour of five minutes each

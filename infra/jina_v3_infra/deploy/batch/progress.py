@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jina_v3_infra.deploy.batch_runs import Run, Runs
+from jina_v3_infra.deploy.batch.runs import Run, Runs
 from jina_v3_infra.deploy.failures import AWS_ERRORS
 from jina_v3_infra.prefixes import BATCH_RUNS
 

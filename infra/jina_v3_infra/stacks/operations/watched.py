@@ -11,7 +11,7 @@ from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from jina_v3_infra.stacks.runbook import Page, describe_alarm
+from jina_v3_infra.stacks.operations.runbook import Page, describe_alarm
 
 SERVICE: Final = "AWS/SageMaker"
 """The namespace of calls, latencies and queues."""

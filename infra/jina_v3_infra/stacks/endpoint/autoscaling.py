@@ -10,7 +10,7 @@ from aws_cdk import aws_applicationautoscaling as scaling
 from constructs import Construct
 
 from jina_v3_infra.config import ScalingSettings
-from jina_v3_infra.stacks.watched import SERVICE
+from jina_v3_infra.stacks.operations.watched import SERVICE
 
 _SERVICE: Final = "sagemaker"
 

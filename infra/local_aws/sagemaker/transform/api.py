@@ -1,4 +1,4 @@
-"""CreateTransformJob and the operations on transform jobs; what takes time goes on in ``transform_run``."""
+"""CreateTransformJob and the operations on transform jobs; what takes time goes on in ``run``."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.listing import list_page
 from local_aws.sagemaker.models import container_of
 from local_aws.sagemaker.store import Store, prune
-from local_aws.sagemaker.transform_checks import check_job, check_quota
-from local_aws.sagemaker.transform_job import TransformJob
-from local_aws.sagemaker.transform_run import provision
+from local_aws.sagemaker.transform.checks import check_job, check_quota
+from local_aws.sagemaker.transform.job import TransformJob
+from local_aws.sagemaker.transform.run import provision
 
 
 def create_transform_job(hosting: Hosting, store: Store, request: dict[str, Any]) -> dict[str, Any]:

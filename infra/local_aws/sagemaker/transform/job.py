@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from local_aws.sagemaker.errors import refuse
 from local_aws.sagemaker.store import now
-from local_aws.sagemaker.transform_processing import DEFAULTS
+from local_aws.sagemaker.transform.processing import DEFAULTS
 
 if TYPE_CHECKING:
     from local_aws.sagemaker.container import Container

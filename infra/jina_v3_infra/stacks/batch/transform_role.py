@@ -12,9 +12,9 @@ from constructs import Construct
 
 from jina_v3_infra.config import BatchSettings, Deployment
 from jina_v3_infra.log_groups import TRANSFORM_LOG_GROUP
-from jina_v3_infra.stacks.batch_places import BatchPlaces, allow_keys, allow_listing, objects
-from jina_v3_infra.stacks.execution_role import handle_interfaces, pull_image
-from jina_v3_infra.stacks.network import Placement
+from jina_v3_infra.stacks.batch.places import BatchPlaces, allow_keys, allow_listing, objects
+from jina_v3_infra.stacks.image_repository import pull_image
+from jina_v3_infra.stacks.network import Placement, handle_interfaces
 from jina_v3_infra.stacks.permissions import accept_wildcards, allow, allow_without_resource, service_principal
 from jina_v3_infra.stacks.storage import bucket_arn
 

@@ -17,7 +17,7 @@ from constructs import Construct
 import jina_v3_batch
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.log_groups import state_machine_log_group
-from jina_v3_infra.stacks.batch_places import BatchPlaces, objects
+from jina_v3_infra.stacks.batch.places import BatchPlaces, objects
 from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.permissions import accept_wildcards, allow, allow_without_resource, service_principal
 from jina_v3_infra.stacks.tags import all_tags

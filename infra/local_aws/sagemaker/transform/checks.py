@@ -11,9 +11,9 @@ from local_aws.sagemaker.errors import refuse
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.models import container_of
 from local_aws.sagemaker.store import Store
-from local_aws.sagemaker.transform_inputs import has_inputs
-from local_aws.sagemaker.transform_paths import PathError, parse_path
-from local_aws.sagemaker.transform_processing import CSV_TYPE, JSON_TYPES, media_type
+from local_aws.sagemaker.transform.inputs import has_inputs
+from local_aws.sagemaker.transform.paths import PathError, parse_path
+from local_aws.sagemaker.transform.processing import CSV_TYPE, JSON_TYPES, media_type
 
 _MAX_MB: Final = 100
 _DATA_TYPES: Final = ("S3Prefix", "ManifestFile")

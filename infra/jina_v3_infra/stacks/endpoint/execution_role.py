@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from aws_cdk import Aws
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
@@ -13,8 +12,8 @@ from constructs import Construct
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.prefixes import asynchronous_prefixes
-from jina_v3_infra.stacks.image_repository import repository_arn
-from jina_v3_infra.stacks.network import Placement
+from jina_v3_infra.stacks.image_repository import pull_image
+from jina_v3_infra.stacks.network import Placement, handle_interfaces
 from jina_v3_infra.stacks.permissions import accept_wildcards, allow, allow_without_resource, service_principal
 from jina_v3_infra.stacks.storage import Storage, bucket_arn
 
@@ -66,13 +65,6 @@ def _model(deployment: Deployment, storage: Storage) -> Iterator[iam.PolicyState
         yield allow("DecryptModel", ["kms:Decrypt"], [deployment.model.kms_key])
 
 
-def pull_image(deployment: Deployment) -> Iterator[iam.PolicyStatement]:
-    """Let a role have the container's image pulled."""
-    pull = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    yield allow("PullImage", pull, [repository_arn(deployment)])
-    yield allow_without_resource("LogInToRegistry", ["ecr:GetAuthorizationToken"])
-
-
 def _records(log: logs.ILogGroup) -> Iterator[iam.PolicyStatement]:
     write = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
     yield allow("WriteLog", write, [log.log_group_arn])
@@ -112,24 +104,3 @@ def _volume(deployment: Deployment) -> Iterator[iam.PolicyStatement]:
         for_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
         yield allow("EncryptVolumes", ["kms:CreateGrant"], [key], for_aws)
         yield allow("DescribeVolumeKey", ["kms:DescribeKey"], [key])
-
-
-def handle_interfaces(placement: Placement) -> Iterator[iam.PolicyStatement]:
-    """Let a role put the machines' network interfaces into the subnets, and take them away again."""
-    ec2 = f"arn:{Aws.PARTITION}:ec2:{Aws.REGION}:{Aws.ACCOUNT_ID}"
-    subnets = [f"{ec2}:subnet/{each}" for each in placement.subnets]
-    groups = [f"{ec2}:security-group/{each}" for each in placement.security_groups]
-    yield allow("AttachToNetwork", ["ec2:CreateNetworkInterface"], [*subnets, *groups])
-    yield allow(
-        "HandleInterfaces",
-        [
-            "ec2:CreateNetworkInterface",
-            "ec2:CreateNetworkInterfacePermission",
-            "ec2:DeleteNetworkInterface",
-            "ec2:DeleteNetworkInterfacePermission",
-        ],
-        [f"{ec2}:network-interface/*"],
-        {"ArnEquals": {"ec2:Subnet": subnets}},
-    )
-    nouns = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
-    yield allow_without_resource("DescribeNetwork", [f"ec2:Describe{noun}" for noun in nouns])

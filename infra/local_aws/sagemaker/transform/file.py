@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, Final, cast
 from botocore.exceptions import ClientError
 
 from local_aws.sagemaker.model_data import split_uri
-from local_aws.sagemaker.transform_inputs import InputFile
-from local_aws.sagemaker.transform_plan import Plan
-from local_aws.sagemaker.transform_processing import ProcessingError
-from local_aws.sagemaker.transform_records import Record, RecordTooLargeError, assemble, batch_records
+from local_aws.sagemaker.transform.inputs import InputFile
+from local_aws.sagemaker.transform.plan import Plan
+from local_aws.sagemaker.transform.processing import ProcessingError
+from local_aws.sagemaker.transform.records import Record, RecordTooLargeError, assemble, batch_records
 
 CLIENT: Final = "ClientError"
 ALGORITHM: Final = "AlgorithmError"

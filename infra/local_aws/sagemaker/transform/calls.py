@@ -11,10 +11,10 @@ from local_aws.faults import Call
 from local_aws.sagemaker.container import Container
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.invocation import Question, post
-from local_aws.sagemaker.transform_file import ALGORITHM, CLIENT, FileError
-from local_aws.sagemaker.transform_inputs import InputFile
-from local_aws.sagemaker.transform_job import TransformJob
-from local_aws.sagemaker.transform_plan import Plan
+from local_aws.sagemaker.transform.file import ALGORITHM, CLIENT, FileError
+from local_aws.sagemaker.transform.inputs import InputFile
+from local_aws.sagemaker.transform.job import TransformJob
+from local_aws.sagemaker.transform.plan import Plan
 
 _RETRY_S: Final = 1.0
 _POLL_S: Final = 0.05

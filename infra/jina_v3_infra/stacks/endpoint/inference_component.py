@@ -10,10 +10,10 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment, InferenceComponentSettings
-from jina_v3_infra.stacks.autoscaling import Scaling, component_of
-from jina_v3_infra.stacks.endpoint import update_timeout_s
-from jina_v3_infra.stacks.runbook import Page, describe_alarm
-from jina_v3_infra.stacks.watched import SERVICE
+from jina_v3_infra.stacks.endpoint.autoscaling import Scaling, component_of
+from jina_v3_infra.stacks.endpoint.endpoint import update_timeout_s
+from jina_v3_infra.stacks.operations.runbook import Page, describe_alarm
+from jina_v3_infra.stacks.operations.watched import SERVICE
 
 _Component = sagemaker.CfnInferenceComponent
 _BATCH_PERCENT: Final = 50

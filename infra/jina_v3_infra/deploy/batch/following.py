@@ -9,8 +9,8 @@ from typing import Final
 
 from rich.console import Console
 
-from jina_v3_infra.deploy.batch_progress import RunProgress
-from jina_v3_infra.deploy.batch_runs import COMPLETE, DRY_RUN, Run, Runs
+from jina_v3_infra.deploy.batch.progress import RunProgress
+from jina_v3_infra.deploy.batch.runs import COMPLETE, DRY_RUN, Run, Runs
 from jina_v3_infra.deploy.screen import Screen
 
 _POLL_S: Final = 5.0

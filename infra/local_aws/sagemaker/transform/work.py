@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from local_aws.sagemaker.transform_calls import Calls, OverError
-from local_aws.sagemaker.transform_file import FileError, TransformFile
-from local_aws.sagemaker.transform_inputs import InputFile
-from local_aws.sagemaker.transform_job import TransformJob
-from local_aws.sagemaker.transform_log import DataLog
-from local_aws.sagemaker.transform_plan import Plan
-from local_aws.sagemaker.transform_records import Record
+from local_aws.sagemaker.transform.calls import Calls, OverError
+from local_aws.sagemaker.transform.file import FileError, TransformFile
+from local_aws.sagemaker.transform.inputs import InputFile
+from local_aws.sagemaker.transform.job import TransformJob
+from local_aws.sagemaker.transform.log import DataLog
+from local_aws.sagemaker.transform.plan import Plan
+from local_aws.sagemaker.transform.records import Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,15 +14,15 @@ from jina_v3_infra.config import BatchSettings, Deployment
 from jina_v3_infra.log_groups import batch_flow_log_group
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.release import Release
-from jina_v3_infra.stacks.batch_alarms import BatchAlarms
-from jina_v3_infra.stacks.batch_function import BatchFunction
-from jina_v3_infra.stacks.batch_places import BatchPlaces
-from jina_v3_infra.stacks.batch_triggers import Schedules, SuccessFileRule
+from jina_v3_infra.stacks.batch.alarms import BatchAlarms
+from jina_v3_infra.stacks.batch.function import BatchFunction
+from jina_v3_infra.stacks.batch.places import BatchPlaces
+from jina_v3_infra.stacks.batch.state_machine import BatchStateMachine
+from jina_v3_infra.stacks.batch.transform_role import TransformRole
+from jina_v3_infra.stacks.batch.triggers import Schedules, SuccessFileRule
 from jina_v3_infra.stacks.foundation import imported
 from jina_v3_infra.stacks.image_repository import image_uri
 from jina_v3_infra.stacks.network import Network, Placement, first_zones, given_placement
-from jina_v3_infra.stacks.state_machine import BatchStateMachine
-from jina_v3_infra.stacks.transform_role import TransformRole
 
 
 class BatchStack(Stack):

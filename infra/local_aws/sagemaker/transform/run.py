@@ -13,13 +13,13 @@ from local_aws.sagemaker.journal import Journal
 from local_aws.sagemaker.model_data import ModelDataError, remove_model
 from local_aws.sagemaker.queue import Waiting
 from local_aws.sagemaker.start import ImageError, prepare_container
-from local_aws.sagemaker.transform_calls import Calls
-from local_aws.sagemaker.transform_file import ALGORITHM, CLIENT
-from local_aws.sagemaker.transform_inputs import InputsError, list_inputs
-from local_aws.sagemaker.transform_job import TransformJob
-from local_aws.sagemaker.transform_log import DataLog
-from local_aws.sagemaker.transform_plan import container_variables, make_plan
-from local_aws.sagemaker.transform_work import Work
+from local_aws.sagemaker.transform.calls import Calls
+from local_aws.sagemaker.transform.file import ALGORITHM, CLIENT
+from local_aws.sagemaker.transform.inputs import InputsError, list_inputs
+from local_aws.sagemaker.transform.job import TransformJob
+from local_aws.sagemaker.transform.log import DataLog
+from local_aws.sagemaker.transform.plan import container_variables, make_plan
+from local_aws.sagemaker.transform.work import Work
 
 _PROVISION_S: Final = 120.0
 _STARTUP_LIMIT_S: Final = 480.0

@@ -10,13 +10,13 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from jina_v3_infra.config import UpdateSettings
-from jina_v3_infra.stacks.runbook import Page
-from jina_v3_infra.stacks.watched import MINUTE, alarm, metric
+from jina_v3_infra.stacks.operations.runbook import Page
+from jina_v3_infra.stacks.operations.watched import MINUTE, alarm, metric
 
 _US_PER_MS: Final = 1000
 
 
-class Alarms(Construct):
+class RollbackAlarms(Construct):
     """Two alarms for what the dimensions name: a variant, or an inference component. No calls ring neither."""
 
     def __init__(

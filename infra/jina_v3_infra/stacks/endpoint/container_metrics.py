@@ -9,7 +9,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
-from jina_v3_infra.stacks.watched import MINUTE, metric
+from jina_v3_infra.stacks.operations.watched import MINUTE, metric
 
 LOAD: Final = '{ $.event = "load" }'
 CRITICAL: Final = '{ $.level = "critical" }'

@@ -9,10 +9,10 @@ from typing import Final
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.batch_following import describe_time, follow, show_end
-from jina_v3_infra.deploy.batch_progress import RunProgress
-from jina_v3_infra.deploy.batch_runs import Run, Runs, name_run, open_runs
-from jina_v3_infra.deploy.batch_upload import upload_dataset
+from jina_v3_infra.deploy.batch.following import describe_time, follow, show_end
+from jina_v3_infra.deploy.batch.progress import RunProgress
+from jina_v3_infra.deploy.batch.runs import Run, Runs, name_run, open_runs
+from jina_v3_infra.deploy.batch.upload import upload_dataset
 from jina_v3_infra.deploy.failures import CommandError
 from jina_v3_infra.deploy.screen import Screen
 

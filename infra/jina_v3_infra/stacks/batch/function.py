@@ -19,7 +19,7 @@ import jina_v3_batch
 from jina_v3_infra.config import BatchSettings, Deployment, transform_ami
 from jina_v3_infra.config.instances import instance_type
 from jina_v3_infra.log_groups import batch_function_log_group
-from jina_v3_infra.stacks.batch_places import BatchPlaces, allow_keys, allow_listing, objects
+from jina_v3_infra.stacks.batch.places import BatchPlaces, allow_keys, allow_listing, objects
 from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.permissions import accept, accept_wildcards, allow
 from jina_v3_infra.stacks.storage import bucket_arn

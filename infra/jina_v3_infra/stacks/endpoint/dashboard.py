@@ -10,9 +10,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
-from jina_v3_infra.stacks.container_metrics import ContainerMetrics
-from jina_v3_infra.stacks.runbook import RUNBOOK
-from jina_v3_infra.stacks.watched import MACHINES, metric
+from jina_v3_infra.stacks.endpoint.container_metrics import ContainerMetrics
+from jina_v3_infra.stacks.operations.runbook import RUNBOOK
+from jina_v3_infra.stacks.operations.watched import MACHINES, metric
 
 _WIDTH: Final = 12
 _HEIGHT: Final = 6

@@ -9,10 +9,10 @@ from constructs import Construct
 
 from jina_v3_infra.config import AsynchronousSettings, Deployment
 from jina_v3_infra.outputs import Output
-from jina_v3_infra.stacks.autoscaling import Scaling
-from jina_v3_infra.stacks.runbook import Page, describe_alarm
+from jina_v3_infra.stacks.endpoint.autoscaling import Scaling
+from jina_v3_infra.stacks.operations.runbook import Page, describe_alarm
+from jina_v3_infra.stacks.operations.watched import SERVICE
 from jina_v3_infra.stacks.topic import encrypted_topic
-from jina_v3_infra.stacks.watched import SERVICE
 
 
 class ResultTopics(Construct):

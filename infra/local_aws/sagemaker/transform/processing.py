@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from local_aws.sagemaker.transform_paths import PathError, parse_path
+from local_aws.sagemaker.transform.paths import PathError, parse_path
 
 JSON_TYPES: Final = ("application/json", "application/jsonlines")
 CSV_TYPE: Final = "text/csv"

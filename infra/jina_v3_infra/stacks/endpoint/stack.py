@@ -15,22 +15,22 @@ from jina_v3_infra.config import Deployment
 from jina_v3_infra.log_groups import endpoint_log_group, flow_log_group
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.release import Release
-from jina_v3_infra.stacks.alarms import Alarms
-from jina_v3_infra.stacks.asynchronous import ResultTopics, follow_backlog
-from jina_v3_infra.stacks.autoscaling import Scaling, variant_of
-from jina_v3_infra.stacks.container_metrics import ContainerMetrics
-from jina_v3_infra.stacks.dashboard import EndpointDashboard
-from jina_v3_infra.stacks.endpoint import Endpoint
-from jina_v3_infra.stacks.endpoint_config import EndpointConfig
-from jina_v3_infra.stacks.execution_role import ExecutionRole
+from jina_v3_infra.stacks.endpoint.alarms import EndpointAlarms
+from jina_v3_infra.stacks.endpoint.asynchronous import ResultTopics, follow_backlog
+from jina_v3_infra.stacks.endpoint.autoscaling import Scaling, variant_of
+from jina_v3_infra.stacks.endpoint.container_metrics import ContainerMetrics
+from jina_v3_infra.stacks.endpoint.dashboard import EndpointDashboard
+from jina_v3_infra.stacks.endpoint.endpoint import Endpoint
+from jina_v3_infra.stacks.endpoint.endpoint_config import EndpointConfig
+from jina_v3_infra.stacks.endpoint.execution_role import ExecutionRole
+from jina_v3_infra.stacks.endpoint.hosted_model import HostedModel
+from jina_v3_infra.stacks.endpoint.inference_component import InferenceComponent, component_name
+from jina_v3_infra.stacks.endpoint.rollback_alarms import RollbackAlarms
 from jina_v3_infra.stacks.foundation import imported
-from jina_v3_infra.stacks.hosted_model import HostedModel
 from jina_v3_infra.stacks.image_repository import image_uri
-from jina_v3_infra.stacks.inference_component import InferenceComponent, component_name
 from jina_v3_infra.stacks.log_group import log_group
 from jina_v3_infra.stacks.network import Network, Placement, first_zones, given_placement
-from jina_v3_infra.stacks.notices import told_topics
-from jina_v3_infra.stacks.operations_alarms import EndpointAlarms
+from jina_v3_infra.stacks.operations.notices import told_topics
 from jina_v3_infra.stacks.storage import Storage
 
 
@@ -144,7 +144,7 @@ class RealTimeStack(Stack):
         return [
             alarm
             for id, subject, dimensions in watched
-            for alarm in Alarms(
+            for alarm in RollbackAlarms(
                 self,
                 id,
                 subject=subject,

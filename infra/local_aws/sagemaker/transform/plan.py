@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import urllib3
 
-from local_aws.sagemaker.transform_processing import Processing
-from local_aws.sagemaker.transform_records import MB
+from local_aws.sagemaker.transform.processing import Processing
+from local_aws.sagemaker.transform.records import MB
 
 _MOST_IN_FLIGHT_MB: Final = 100
 _ASK_LIMIT_S: Final = 5.0

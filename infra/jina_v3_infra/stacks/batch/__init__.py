@@ -1,0 +1,1 @@
+"""Batch transform: the stack that embeds datasets, and what it consists of."""

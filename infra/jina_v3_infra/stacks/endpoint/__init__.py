@@ -1,0 +1,1 @@
+"""The endpoint: the stack that serves, and what it consists of."""
