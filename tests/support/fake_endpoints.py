@@ -127,3 +127,6 @@ class FakeEndpoints:
         hidden = {"steps", "Tags", "RuntimeConfig"}
         shown = {name: value for name, value in component.items() if name not in hidden}
         return shown | times | {"RuntimeConfig": {"DesiredCopyCount": copies, "CurrentCopyCount": copies}}
+
+    def _ListInferenceRouters(self, _region: str, _request: dict[str, Any]) -> dict[str, Any]:
+        return {"InferenceRouters": []}  # no stack makes any

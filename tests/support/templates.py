@@ -83,6 +83,7 @@ CASES: dict[str, dict[str, Any]] = {
             "alarms": {"most_gpu_memory_percent": 80, "most_queue_wait_ms": 250, "longest_without_machine_min": 7},
         },
         "endpoint": {"variants": [{"instance_type": "ml.g5.12xlarge"}]},
+        "batch": {},
     },
     "variants": {
         "endpoint": {

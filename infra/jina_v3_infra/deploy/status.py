@@ -35,16 +35,19 @@ def read_status(account: Account, deployment: Deployment) -> Status:
 
     **Raises**: botocore's errors where the endpoint itself cannot be looked at.
     """
-    lines = []
+    lines, standing = [], []
     for name in deployment.stacks:
         stack = find_stack(account.client("cloudformation"), name)
         lines.append(f"stack {name}: {stack.status if stack else 'not there'}")
+        standing += [name] if stack else []
+    alarms = list(_alarms(account, standing))
     runs = None if deployment.batch is None else _batch(account, deployment)
     if not deployment.endpoint.enabled:
         assert runs is not None  # by the rules
-        return Status(lines=[*lines, *runs.lines], in_service=runs.in_service)
+        return Status(lines=[*lines, *runs.lines, *alarms], in_service=runs.in_service)
     endpoint = _read_endpoint(account, deployment)
-    return Status(lines=[*lines, *endpoint.lines, *(runs.lines if runs else ())], in_service=endpoint.in_service)
+    told = [*lines, *endpoint.lines, *(runs.lines if runs else ()), *alarms]
+    return Status(lines=told, in_service=endpoint.in_service)
 
 
 def _batch(account: Account, deployment: Deployment) -> Status:
@@ -64,7 +67,7 @@ def _read_endpoint(account: Account, deployment: Deployment) -> Status:
         return Status(lines=[f"endpoint {deployment.endpoint_name}: not there"], in_service=False)
     settings = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
     lines += [*_endpoint(endpoint), *_variants(endpoint, settings)]
-    lines += [*_changes(sagemaker, deployment, endpoint, settings), *_alarms(account, deployment)]
+    lines += _changes(sagemaker, deployment, endpoint, settings)
     return Status(lines=lines, in_service=endpoint["EndpointStatus"] in ("InService", "Updating"))
 
 
@@ -166,11 +169,12 @@ def _model_address(container: dict[str, Any]) -> str:
     return str(source.get("S3Uri") or container.get("ModelDataUrl") or "")
 
 
-def _alarms(account: Account, deployment: Deployment) -> Iterator[str]:
+def _alarms(account: Account, stacks: list[str]) -> Iterator[str]:
     try:
         names = [
             one.name
-            for one in list_resources(account.client("cloudformation"), deployment.endpoint_stack)
+            for stack in stacks
+            for one in list_resources(account.client("cloudformation"), stack)
             if one.kind == "AWS::CloudWatch::Alarm"
         ]
         if names:

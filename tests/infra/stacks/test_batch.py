@@ -285,16 +285,28 @@ def test_schedules_start_runs_of_what_they_name() -> None:
 
 def test_a_failed_run_rings() -> None:
     alarms = {each.properties["MetricName"]: each.properties for each in case("batch").resources("CloudWatch::Alarm")}
-    assert alarms.keys() == {"ExecutionsFailed", "ExecutionsTimedOut", "FailedInvocations"}
+    pages = {name: each["AlarmDescription"].partition("#")[2] for name, each in alarms.items()}
+    assert pages == {
+        "ExecutionsFailed": "run-failed",
+        "ExecutionsTimedOut": "run-ran-too-long",
+        "FailedInvocations": "run-not-started",
+    }
     for alarm in alarms.values():
         assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (0, "GreaterThanThreshold")
-        assert alarm["TreatMissingData"] == "notBreaching"
+        assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Sum", "notBreaching")
     (machine,) = case("batch").resources("StepFunctions::StateMachine")
     assert alarms["ExecutionsFailed"]["Dimensions"] == [
         {"Name": "StateMachineArn", "Value": f"${{{machine.name}.Arn}}"}
     ]
+    (rule,) = case("batch").resources("Events::Rule")
+    assert alarms["FailedInvocations"]["Dimensions"] == [{"Name": "RuleName", "Value": f"${{{rule.name}}}"}]
     beside = [each for each in case("batch-beside").resources("CloudWatch::Alarm") if each.stack == "batch"]
     assert len(beside) == 2
+
+
+def test_a_run_can_run_too_long() -> None:
+    """Without a limit of the states' own, the alarm would ring after a year."""
+    assert json.loads(read_definition())["TimeoutSeconds"] == 30 * 24 * 3600
 
 
 def test_what_the_command_needs_is_told() -> None:

@@ -157,7 +157,7 @@ def test_a_budget_watches_what_carries_the_tag() -> None:
         (each["Notification"]["NotificationType"], each["Notification"]["Threshold"], each["Subscribers"][0])
         for each in budget["NotificationsWithSubscribers"]
     ]
-    (topic,) = [each.name for each in case("operated").resources("SNS::Topic")]
+    (topic,) = [each.name for each in case("operated").resources("SNS::Topic") if each.stack == "foundation"]
     told = {"SubscriptionType": "SNS", "Address": f"${{{topic}}}"}
     assert warned == [("ACTUAL", 80, told), ("FORECASTED", 100, told)]
     assert not case("default").resources("Budgets::Budget")
@@ -165,7 +165,7 @@ def test_a_budget_watches_what_carries_the_tag() -> None:
 
 def test_a_budget_waits_for_the_policy_of_its_topic() -> None:
     (budget,) = case("operated").resources("Budgets::Budget")
-    (policy,) = [each.name for each in case("operated").resources("SNS::TopicPolicy")]
+    (policy,) = [each.name for each in case("operated").resources("SNS::TopicPolicy") if each.stack == "foundation"]
     assert policy in budget.raw["DependsOn"]
 
 
@@ -195,7 +195,7 @@ def board(name: str) -> dict[str, Any]:
     return read
 
 
-@pytest.mark.parametrize("name", ["default", "variants", "component", "asynchronous-zero"])
+@pytest.mark.parametrize("name", ["default", "variants", "component", "asynchronous-zero", "batch", "batch-cpu"])
 def test_the_dashboard_shows_what_the_alarms_watch(name: str) -> None:
     shown = {(row[0], row[1]) for widget in board(name)["widgets"] for row in widget["properties"].get("metrics", [])}
     watched = set()
@@ -205,7 +205,21 @@ def test_the_dashboard_shows_what_the_alarms_watch(name: str) -> None:
     assert watched - shown <= {("AWS/SageMaker", "NoCapacityInvocationFailures")}
 
 
-def test_the_dashboard_has_no_two_widgets_in_one_place() -> None:
-    places = [(widget["x"], widget["y"]) for widget in board("variants")["widgets"]]
+@pytest.mark.parametrize("name", ["variants", "batch"])
+def test_the_dashboard_has_no_two_widgets_in_one_place(name: str) -> None:
+    places = [(widget["x"], widget["y"]) for widget in board(name)["widgets"]]
     assert len(set(places)) == len(places)
-    assert not case("operated").resources("CloudWatch::Dashboard")
+
+
+def test_no_dashboard_has_the_name_of_another_of_the_account() -> None:
+    names = [each["DashboardName"] for each in boards("batch-beside")]
+    assert names == ["jina-v3-us-east-1", "jina-v3-batch-us-east-1"]
+    assert [each["DashboardName"] for each in boards("vpc-create")] == ["jina-v3-eu-west-1"]
+
+
+def test_there_is_no_dashboard_where_none_is_asked_for() -> None:
+    assert not boards("operated")
+
+
+def boards(name: str) -> list[dict[str, Any]]:
+    return [each.properties for each in case(name).resources("CloudWatch::Dashboard")]

@@ -170,11 +170,12 @@ def test_alarms_of_every_variant_roll_back(every: Templates) -> None:
     ]
     (guard,) = guards
     named = {alarm["AlarmName"] for alarm in guard["Alarms"]}
-    guarding = [f"${{{each.name}}}" for each in every.resources("CloudWatch::Alarm") if each.name.startswith("Alarms")]
-    guarding += [
-        f"${{{each.name}}}" for each in every.resources("CloudWatch::Alarm") if each.name.startswith("ComponentAlarms")
-    ]
-    assert named == set(guarding)
+    guarding = {
+        f"${{{each.name}}}"
+        for each in every.resources("CloudWatch::Alarm")
+        if each.stack == "endpoint" and each.name.startswith(("Alarms", "ComponentAlarms"))
+    }
+    assert named == guarding
     assert len(named) == 2 * len(every.one("SageMaker::EndpointConfig")["ProductionVariants"])
     for alarm in every.resources("CloudWatch::Alarm"):
         assert "AlarmName" not in alarm.properties

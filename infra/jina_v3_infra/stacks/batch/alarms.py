@@ -1,51 +1,55 @@
-"""The alarms of batch runs: one failed, one ran out of time, one could not be started."""
+"""The alarms of batch runs: one failed, one ran too long, one could not be started.
+
+Of the function there is none: the state machine tries a failed step again, and what does not pass fails the run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-_PERIOD: Final = Duration.minutes(5)
+from jina_v3_infra.config import Deployment
+from jina_v3_infra.stacks.batch.metrics import failed_starts, of_runs
+from jina_v3_infra.stacks.operations.runbook import Page
+from jina_v3_infra.stacks.operations.watched import alarm
+
+_NONE: Final = "none in five minutes"
 
 
 class BatchAlarms(Construct):
     """Alarms that ring in the five minutes after a single failure; no runs ring none."""
 
-    def __init__(self, scope: Construct, id: str, *, machine_arn: str, machine_name: str, rule: str | None) -> None:
+    def __init__(
+        self,
+        scope: Construct,
+        id: str,
+        *,
+        deployment: Deployment,
+        machine_arn: str,
+        rule: str | None,
+        told: Sequence[sns.ITopic],
+    ) -> None:
         super().__init__(scope, id)
-        machine = {"StateMachineArn": machine_arn}
-        self.alarms = [
-            self._alarm("Failed", "AWS/States", "ExecutionsFailed", machine, f"{machine_name}: a run failed"),
-            self._alarm("TimedOut", "AWS/States", "ExecutionsTimedOut", machine, f"{machine_name}: a run ran too long"),
-        ]
+        self._subject, self._told = deployment.batch_stack, told
+        self._alarm("Failed", of_runs(machine_arn, "ExecutionsFailed"), "a run failed", Page.RUN_FAILED)
+        self._alarm("TimedOut", of_runs(machine_arn, "ExecutionsTimedOut"), "a run ran too long", Page.RUN_TOO_LONG)
         if rule is not None:
-            self.alarms.append(
-                self._alarm(
-                    "NotStarted",
-                    "AWS/Events",
-                    "FailedInvocations",
-                    {"RuleName": rule},
-                    f"{machine_name}: a success file arrived, and no run could be started",
-                )
-            )
+            happened = "a success file arrived, and no run could be started"
+            self._alarm("NotStarted", failed_starts(rule), happened, Page.RUN_NOT_STARTED)
 
-    def _alarm(
-        self, id: str, namespace: str, name: str, dimensions: Mapping[str, str], description: str
-    ) -> cloudwatch.Alarm:
-        metric = cloudwatch.Metric(
-            namespace=namespace, metric_name=name, dimensions_map=dict(dimensions), statistic="Sum", period=_PERIOD
-        )
-        return cloudwatch.Alarm(
+    def _alarm(self, id: str, watched: cloudwatch.IMetric, happened: str, page: Page) -> None:
+        alarm(
             self,
             id,
-            metric=metric,
-            threshold=0,
-            alarm_description=description,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            watched,
+            subject=self._subject,
+            happened=happened,
+            limit=_NONE,
+            page=page,
+            most=0,
+            told=self._told,
         )

@@ -7,7 +7,6 @@ from typing import Any
 from aws_cdk import CfnOutput, Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from jina_v3_infra.config import BatchSettings, Deployment
@@ -15,6 +14,7 @@ from jina_v3_infra.log_groups import batch_flow_log_group
 from jina_v3_infra.outputs import Output
 from jina_v3_infra.release import Release
 from jina_v3_infra.stacks.batch.alarms import BatchAlarms
+from jina_v3_infra.stacks.batch.dashboard import BatchDashboard
 from jina_v3_infra.stacks.batch.function import BatchFunction
 from jina_v3_infra.stacks.batch.places import BatchPlaces
 from jina_v3_infra.stacks.batch.state_machine import BatchStateMachine
@@ -23,6 +23,8 @@ from jina_v3_infra.stacks.batch.triggers import Schedules, SuccessFileRule
 from jina_v3_infra.stacks.foundation import imported
 from jina_v3_infra.stacks.image_repository import image_uri
 from jina_v3_infra.stacks.network import Network, Placement, first_zones, given_placement
+from jina_v3_infra.stacks.operations.notices import told_topics
+from jina_v3_infra.stacks.topic import encrypted_topic
 
 
 class BatchStack(Stack):
@@ -74,7 +76,7 @@ class BatchStack(Stack):
             model_name=model.attr_model_name,
             key=self._key,
         ).function
-        topic = sns.Topic(self, "Topic", master_key=self._key, enforce_ssl=True)
+        topic = encrypted_topic(self, "Topic", key=self._key, title=f"Batch runs of {deployment.name}")
         machine = BatchStateMachine(
             self,
             "Runs",
@@ -92,10 +94,25 @@ class BatchStack(Stack):
             Schedules(
                 self, "Schedules", deployment=deployment, settings=settings, bucket=places.bucket, machine=machine
             )
-        BatchAlarms(self, "Alarms", machine_arn=machine.attr_arn, machine_name=deployment.batch_stack, rule=rule)
+        self._watch(machine.attr_arn, function.ref, rule)
         CfnOutput(self, Output.STATE_MACHINE, value=machine.attr_arn)
         CfnOutput(self, Output.BATCH_TOPIC, value=topic.topic_arn)
         CfnOutput(self, Output.BATCH_MODEL, value=model.attr_model_name)
+
+    def _watch(self, machine_arn: str, function: str, rule: str | None) -> None:
+        deployment = self._deployment
+        told = told_topics(self, deployment, imported(deployment, Output.TOPIC))
+        BatchAlarms(self, "Alarms", deployment=deployment, machine_arn=machine_arn, rule=rule, told=told)
+        if deployment.operations.dashboard:
+            BatchDashboard(
+                self,
+                "Overview",
+                deployment=deployment,
+                settings=self._settings,
+                machine_arn=machine_arn,
+                function=function,
+                rule=rule,
+            )
 
     @property
     def availability_zones(self) -> list[str]:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.stacks.endpoint.container_metrics import ContainerMetrics
-from jina_v3_infra.stacks.operations.runbook import RUNBOOK
 from jina_v3_infra.stacks.operations.watched import MACHINES, metric
-
-_WIDTH: Final = 12
-_HEIGHT: Final = 6
-_DAY: Final = Duration.hours(24)
+from jina_v3_infra.stacks.operations.widgets import dashboard, graph
 
 
 class EndpointDashboard(Construct):
-    """A dashboard with the deployment's name: all its variants beside each other."""
+    """A dashboard with the deployment's name and region: all its variants beside each other."""
 
     def __init__(self, scope: Construct, id: str, *, deployment: Deployment, container: ContainerMetrics) -> None:
         super().__init__(scope, id)
@@ -33,13 +27,20 @@ class EndpointDashboard(Construct):
         self._callers = (
             [("component", {"InferenceComponentName": deployment.endpoint_name})] if component else self._variants
         )
-        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=deployment.name, default_interval=_DAY)
-        for row in self._rows(container):
-            dashboard.add_widgets(*row)
+        machines = ", ".join(
+            f"{variant.name}: {variant.scaling.min} to {variant.scaling.max} × {variant.instance_type}"
+            for variant in deployment.endpoint.variants
+        )
+        dashboard(
+            self,
+            deployment=deployment,
+            name=deployment.name,
+            about=f"**{deployment.endpoint_name}** · {machines}",
+            rows=self._rows(container),
+        )
 
     def _rows(self, container: ContainerMetrics) -> Iterator[Sequence[cloudwatch.IWidget]]:
         asynchronous = self._deployment.endpoint.asynchronous is not None
-        yield [_text(self._deployment)]
         calls = {"processed": "InvocationsProcesssed"} if asynchronous else {"calls": "Invocations"}
         errors = {"4xx": "Invocation4XXErrors", "5xx": "Invocation5XXErrors"}
         yield [self._callers_graph("calls", calls, "Sum"), self._callers_graph("errors", errors, "Sum")]
@@ -49,8 +50,8 @@ class EndpointDashboard(Construct):
         machine = {"CPU": "CPUUtilization", "memory": "MemoryUtilization", "disk": "DiskUtilization"}
         yield [self._machines("GPUs in percent", gpu), self._machines("machines in percent", machine)]
         yield [
-            _graph("wait in the container's queue, p99 in ms", [container.queue_wait_ms]),
-            _graph(
+            graph("wait in the container's queue, p99 in ms", [container.queue_wait_ms]),
+            graph(
                 "requests in the container's queue, and failed /ping",
                 [container.queue_requests, container.ping_failures],
             ),
@@ -58,11 +59,11 @@ class EndpointDashboard(Construct):
         if asynchronous:
             yield self._backlog()
         yield [
-            _graph("machines (each costs by the hour, called or not)", list(self._counts())),
+            graph("machines (each costs by the hour, called or not)", list(self._counts())),
         ]
 
     def _callers_graph(self, title: str, names: dict[str, str], statistic: str) -> cloudwatch.GraphWidget:
-        return _graph(
+        return graph(
             title,
             [
                 metric(name, statistic, dimensions, label=f"{who} {what}")
@@ -72,7 +73,7 @@ class EndpointDashboard(Construct):
         )
 
     def _machines(self, title: str, names: dict[str, str]) -> cloudwatch.GraphWidget:
-        return _graph(
+        return graph(
             title,
             [
                 metric(name, "Average", dimensions, namespace=MACHINES, label=f"{who} {what}")
@@ -98,23 +99,6 @@ class EndpointDashboard(Construct):
             ),
         ]
         return [
-            _graph("backlog", [metric(name, "Maximum", endpoint) for name in sizes]),
-            _graph("age of the oldest call in s, and what failed", waits),
+            graph("backlog", [metric(name, "Maximum", endpoint) for name in sizes]),
+            graph("age of the oldest call in s, and what failed", waits),
         ]
-
-
-def _graph(title: str, metrics: Sequence[cloudwatch.IMetric]) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=[*metrics], width=_WIDTH, height=_HEIGHT)
-
-
-def _text(deployment: Deployment) -> cloudwatch.TextWidget:
-    machines = ", ".join(
-        f"{variant.name}: {variant.scaling.min} to {variant.scaling.max} × {variant.instance_type}"
-        for variant in deployment.endpoint.variants
-    )
-    return cloudwatch.TextWidget(
-        markdown=f"**{deployment.endpoint_name}** · {machines} · alarms: {RUNBOOK} · cost: Cost Explorer, tag "
-        f"`deployment` = `{deployment.name}`",
-        width=2 * _WIDTH,
-        height=2,
-    )

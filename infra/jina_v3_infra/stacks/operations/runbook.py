@@ -26,6 +26,9 @@ class Page(StrEnum):
     UNDELIVERED_NOTICES = "undelivered-notices"
     FIRST_MACHINE = "first-machine"
     FIRST_COPY = "first-copy"
+    RUN_FAILED = "run-failed"
+    RUN_TOO_LONG = "run-ran-too-long"
+    RUN_NOT_STARTED = "run-not-started"
 
 
 def describe_alarm(subject: str, happened: str, limit: str, page: Page) -> str:
