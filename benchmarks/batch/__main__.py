@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Final
 
 import jina_v3_batch
-from benchmarks.batch.machine import Machine, TaskError
+from benchmarks.batch.machine import Machine
 from benchmarks.batch.tables import Case, Outcome, write_designs, write_outcomes
+from benchmarks.batch.tasks import TaskError
 from benchmarks.batch.world import DIMENSIONS, FOLDER, Troubles, World, settings_of
 
 DEFINITION: Final = Path(jina_v3_batch.__file__).with_name("state_machine.asl.json")

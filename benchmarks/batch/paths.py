@@ -12,7 +12,7 @@ _ARGUMENT: Final = re.compile(r"\s*('(?:[^'\\]|\\.)*'|[^,]+)\s*(?:,|$)")
 
 
 class PathError(Exception):
-    """A path leads nowhere."""
+    """A path leads nowhere, or to what cannot be there: Step Functions ends the execution with States.Runtime."""
 
 
 def read(path: str, data: Any, context: Any) -> Any:
@@ -40,12 +40,14 @@ def _argument(text: str, data: Any, context: Any) -> Any:
     text = text.strip()
     if text.startswith("'"):
         return text[1:-1]
-    return read(text, data, context) if text.startswith("$") else json.loads(text)
+    return read(text, data, context) if text.startswith(("$", "States.")) else json.loads(text)
 
 
 def _intrinsic(name: str, arguments: list[Any]) -> Any:
     if name == "Format":
         template, *values = arguments
+        if template.count("{}") != len(values):
+            raise PathError(f"States.Format: {template!r} does not take {len(values)} values")
         for value in values:
             template = template.replace("{}", value if isinstance(value, str) else json.dumps(value), 1)
         return template

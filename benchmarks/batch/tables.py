@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from benchmarks.batch.counts import Counts
 from benchmarks.batch.designs import simpler_designs
 from benchmarks.batch.limits import HISTORY_EVENTS, LAMBDA_S, PAYLOAD_BYTES
-from benchmarks.batch.machine import Counts
 from benchmarks.batch.world import TOKENS, Dataset, World
 
 _GB_OF_FUNCTION: Final = 2

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from benchmarks.batch.limits import LAMBDA_S, LimitReachedError
-from benchmarks.batch.machine import Done, TaskError
 from benchmarks.batch.memory_s3 import MemoryS3
+from benchmarks.batch.tasks import Done, TaskError
 from jina_v3_batch.errors import BatchError
 from jina_v3_batch.function import take_step
 from jina_v3_batch.settings import Settings

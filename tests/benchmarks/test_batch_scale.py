@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from benchmarks.batch.__main__ import CASES, simulate
 from benchmarks.batch.limits import LimitReachedError
-from benchmarks.batch.machine import Done, Machine, TaskError
+from benchmarks.batch.machine import Machine
 from benchmarks.batch.tables import Case, write_designs, write_outcomes
+from benchmarks.batch.tasks import Done, TaskError
 from benchmarks.batch.world import Troubles, shard_key
 
 PAGE = Path(__file__).parents[2] / "docs" / "batch-scale.md"

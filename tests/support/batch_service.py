@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from benchmarks.batch.tasks import TaskError
 from tests.support.fake_encoder import FakeEncoder
-from tests.support.state_machine import StateError
 
 from jina_v3.config import Config
 from jina_v3.serving.codecs import read_request, write_response
@@ -22,7 +22,7 @@ class FileFaultError(Exception):
 
 @dataclass
 class TransformService:
-    """``before_job`` may raise a ``StateError``; ``before_file`` a ``FileFaultError``, or return another output."""
+    """``before_job`` may raise a ``TaskError``; ``before_file`` a ``FileFaultError``, or return another output."""
 
     s3: Any
     before_job: Callable[[int], None] = lambda _number: None
@@ -48,7 +48,7 @@ class TransformService:
         failures = [reason for key in self._keys(request) if (reason := self._file(number, request, *key))]
         if failures:
             cause = {**job, "TransformJobStatus": "Failed", "FailureReason": failures[0]}
-            raise StateError("States.TaskFailed", json.dumps(cause))
+            raise TaskError("States.TaskFailed", json.dumps(cause))
         return {**job, "TransformJobStatus": "Completed"}
 
     def _keys(self, request: dict[str, Any]) -> list[tuple[str, str, str]]:

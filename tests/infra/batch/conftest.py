@@ -7,9 +7,10 @@ from typing import Any
 
 import boto3
 import pytest
+from benchmarks.batch.machine import Machine
+from benchmarks.batch.tasks import Done, TaskError
 from moto import mock_aws
 from tests.support.batch_service import TransformService
-from tests.support.state_machine import StateError, Walk
 
 import jina_v3_batch
 from jina_v3_batch.errors import BatchError
@@ -46,7 +47,7 @@ class Batch:
         self.notices: list[dict[str, str]] = []
         self.calls: list[dict[str, Any]] = []
         self.fail: dict[str, Exception] = {}
-        self.walk: Walk | None = None
+        self.seconds = 0.0
 
     def put(self, name: str, body: bytes, folder: str = "batch/datasets/docs/") -> None:
         self.s3.put_object(Bucket=BUCKET, Key=folder + name, Body=body)
@@ -63,13 +64,13 @@ class Batch:
         definition = DEFINITION.read_text()
         for placeholder, value in {"Function": "arn:function", "Topic": "arn:topic", "Bucket": BUCKET}.items():
             definition = definition.replace(f"${{{placeholder}}}", value)
-        self.walk = Walk(json.loads(definition), self._call, self._read)
+        machine = Machine(json.loads(definition), lambda *task: Done(self._call(*task), 0.0), self._read)
         request = (
             request if "success_file" in request else {"dataset": f"s3://{BUCKET}/batch/datasets/docs/", **request}
         )
         try:
-            self.end = self.walk.run(name, request, started=f"start of {name}")
-        except StateError as error:
+            self.end, self.seconds = machine.run(name, request, started=f"start of {name}")
+        except TaskError as error:
             self.end = error.name
         return json.loads(self.read(f"batch/runs/{name}/report.json"))
 
@@ -97,7 +98,7 @@ class Batch:
             answer = take_step(self.settings, Store(self.s3), event, lambda: self.remaining_s())
         except (BatchError, RuntimeError) as error:
             cause = json.dumps({"errorMessage": str(error), "errorType": type(error).__name__})
-            raise StateError(type(error).__name__, cause) from error
+            raise TaskError(type(error).__name__, cause) from error
         return {"Payload": json.loads(json.dumps(answer))}
 
     def _read(self, bucket: str, key: str) -> Any:

@@ -8,8 +8,8 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from benchmarks.batch.tasks import TaskError
 from tests.support.batch_service import FileFaultError
-from tests.support.state_machine import StateError
 
 from jina_v3_batch.errors import PreflightError
 
@@ -124,13 +124,13 @@ def test_want_of_machines_is_waited_for_and_costs_no_attempts(batch):
                 "TransformJobName": "x",
                 "FailureReason": "CapacityError: Unable to provision requested ML capacity",
             }
-            raise StateError("States.TaskFailed", json.dumps(reason))
+            raise TaskError("States.TaskFailed", json.dumps(reason))
 
     batch.service.before_job = no_machine
     report = batch.run()
     assert report["outcome"] == "complete"
     assert [one["outcome"] for one in report["transforms"]] == ["capacity"] * 8 + ["completed"]
-    assert batch.walk.waited_s > 600
+    assert batch.seconds > 600
 
 
 def test_throttling_is_retried_by_the_state_machine_under_another_name(batch):
@@ -138,7 +138,7 @@ def test_throttling_is_retried_by_the_state_machine_under_another_name(batch):
 
     def throttled(number):
         if number < 4:
-            raise StateError("SageMaker.AmazonSageMakerException", "Rate exceeded (Error Code: ThrottlingException)")
+            raise TaskError("SageMaker.AmazonSageMakerException", "Rate exceeded (Error Code: ThrottlingException)")
 
     batch.service.before_job = throttled
     report = batch.run()
@@ -152,7 +152,7 @@ def test_a_quota_of_none_gives_up_at_once(batch):
     batch.put("a.jsonl", shard(0, 10))
 
     def no_quota(_number):
-        raise StateError(
+        raise TaskError(
             "SageMaker.ResourceLimitExceededException",
             "The account-level service limit 'ml.g6.xlarge for transform job usage' is 0 Instances, with current "
             "utilization of 0 Instances and a request delta of 1 Instances.",
