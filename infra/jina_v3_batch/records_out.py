@@ -1,8 +1,8 @@
 """A line that came out: its id, its error, its tokens, and whether its vector has the form it must have.
 
 A line is about 13 KB of digits around 100 bytes of all else. So the vector is cut out, counted by its commas, and only
-what remains is parsed; whatever looks unusual is parsed whole. ``benchmarks/batch/verify_speed.py`` measures it: with the
-inputs 1.7 times as fast as ``json.loads`` of the outputs alone.
+what remains is parsed; whatever looks unusual is parsed whole. With the inputs it is 1.7 times as fast as
+``json.loads`` of the outputs alone (``benchmarks/batch/verify_speed.py``).
 """
 
 from __future__ import annotations
