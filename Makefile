@@ -31,7 +31,7 @@ $(VENV)/.stamp: pyproject.toml constraints.txt infra/package-lock.json
 		ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
-demo: setup ## deploy a model to an AWS on this machine, embed texts in many languages (MODEL=folder or hub id, KEEP=1)
+demo: setup ## deploy to an AWS on this machine, embed texts one by one and as a dataset (MODEL=folder or hub id, KEEP=1)
 	$(BIN)/python -m demo $(if $(MODEL),--model '$(MODEL)') $(if $(KEEP),--keep)
 
 INFRA = $(BIN)/jina-v3-infra
@@ -39,13 +39,13 @@ INFRA = $(BIN)/jina-v3-infra
 preflight: setup ## check all that can be known before deploying, and the cost (CONFIG=file, ARGS=more options)
 	$(INFRA) preflight $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
 
-deploy: setup ## deploy to AWS: preflight, foundation, model and image, endpoint (CONFIG=, ARGS= as above)
+deploy: setup ## deploy to AWS: preflight, foundation, model and image, endpoint, batch transform (CONFIG=, ARGS= as above)
 	$(INFRA) deploy $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
 
 destroy: setup ## take the deployment away; data that cannot be made again is kept (CONFIG=, ARGS= as above)
 	$(INFRA) destroy $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
 
-status: setup ## how the deployment stands, and what deploying would change (CONFIG=, ARGS= as above)
+status: setup ## how the deployment and its batch runs stand, and what deploying would change (CONFIG=, ARGS= as above)
 	$(INFRA) status $(if $(CONFIG),--config '$(CONFIG)') $(ARGS)
 
 verify-live: setup ## deploy to a real account, walk docs/local-aws.md's register there, destroy (CONFIG=file; costs money)

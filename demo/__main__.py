@@ -1,4 +1,7 @@
-"""`python -m demo`: deploy a model to an AWS on this machine, embed texts in twelve languages, show the rankings."""
+"""`python -m demo`: deploy a model to an AWS on this machine, embed texts in twelve languages, show what it finds.
+
+First through the endpoint, then as a dataset in S3, through batch transform.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from demo import report
 from demo.account import Account, DeployError, local_account
 from demo.checkpoint import STANDIN_CONFIG, standin_folder
 from demo.corpus import Corpus, load_corpus
+from demo.dataset import passage_id, query_id, read_vectors, write_dataset
 from demo.endpoint import CallError, Endpoint
 from demo.ranking import Ranking, rank
 from jina_v3.contract import Task
@@ -70,10 +74,11 @@ def _run(console: Console, model: str | None, *, keep: bool) -> None:
         account.deploy()
         endpoint = Endpoint(account.deployment.endpoint_name, account.client("sagemaker-runtime"))
         console.print()
-        _show_rankings(console, corpus, endpoint)
+        by_endpoint = _show_rankings(console, corpus, endpoint)
         _show_late_chunking(console, corpus, endpoint, untrained=model is None)
         console.rule("Speed, through boto3 and the local AWS, one call at a time", align="left")
         report.show_throughput(console, endpoint.replies)
+        _show_batch(console, corpus, account, by_endpoint)
         if keep:
             _wait_for_interrupt(console, account, endpoint)
         console.rule("Everything down", align="left")
@@ -94,8 +99,8 @@ def _find_model(console: Console, corpus: Corpus, model: str | None) -> str:
     return model
 
 
-def _show_rankings(console: Console, corpus: Corpus, endpoint: Endpoint) -> None:
-    """Rank the passages for every query, at every dimension."""
+def _show_rankings(console: Console, corpus: Corpus, endpoint: Endpoint) -> list[Ranking]:
+    """Rank the passages for every query, at every dimension; return the rankings at the widest."""
     rankings: dict[int, list[Ranking]] = {}
     for dimensions in DIMENSIONS:
         passages = endpoint.embed(
@@ -120,6 +125,7 @@ def _show_rankings(console: Console, corpus: Corpus, endpoint: Endpoint) -> None
         f"shared: how many of the first {report.TOP} are also among the first {report.TOP} at {DIMENSIONS[0]}."
     )
     report.show_dimensions(console, corpus.queries, corpus.passages, dict(rankings))
+    return rankings[DIMENSIONS[0]]
 
 
 def _show_late_chunking(console: Console, corpus: Corpus, endpoint: Endpoint, *, untrained: bool) -> None:
@@ -148,12 +154,31 @@ def _show_late_chunking(console: Console, corpus: Corpus, endpoint: Endpoint, *,
     report.show_late_chunking(console, document, *rankings)
 
 
+def _show_batch(console: Console, corpus: Corpus, account: Account, by_endpoint: list[Ranking]) -> None:
+    """Embed the same texts as a dataset in S3, and compare what the vectors find with what the endpoint's found."""
+    write_dataset(account.dataset, corpus)
+    console.rule("The same texts as a dataset, through batch transform", align="left")
+    console.print(
+        "A file of JSON lines for each language and one of the queries, with four records that are wrong. The state "
+        "machine embeds them on machines of their own, reads each output beside its input, and reports.\n"
+    )
+    account.embed_dataset("--task", Task.RETRIEVAL_PASSAGE.value)
+    lines = list(account.read_batch_vectors())
+    queries = read_vectors(lines, map(query_id, corpus.queries))
+    passages = read_vectors(lines, map(passage_id, corpus.passages))
+    console.print()
+    report.show_batch(console, corpus.queries, corpus.passages, by_endpoint, rank(queries, passages))
+
+
 def _wait_for_interrupt(console: Console, account: Account, endpoint: Endpoint) -> None:
     """Leave everything to the user until Ctrl-C."""
     console.rule("Yours until Ctrl-C: in another shell", align="left")
     exports = [f"export {name}={value}" for name, value in account.environment.items()]
     examples = example_calls(endpoint.name, account.deployment.region, account.aws.url)
-    console.print("\n".join([*exports, "", examples]), soft_wrap=True, markup=False)
+    batch = f"""\
+Batch transform, of these texts or of a folder of yours:
+  {account.batch_command}"""
+    console.print("\n".join([*exports, "", examples, batch]), soft_wrap=True, markup=False)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:

@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from jina_v3_infra.config import Deployment, read_deployment
+from jina_v3_infra.outputs import read_foundation
+from jina_v3_infra.prefixes import BATCH_VECTORS
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
 
-CONFIG = Path(__file__).parents[1] / "infra" / "examples" / "development.toml"
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "infra" / "examples" / "development.toml"
+_BATCH = "batch.instances=1"  # a [batch] section, which the example has not
 
 
 class DeployError(Exception):
@@ -25,37 +29,66 @@ class DeployError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The local AWS, and what is deployed to it: the development example with another model."""
+    """The local AWS, and what is deployed to it: the development example with another model, and batch transform.
+
+    ``dataset`` is the folder of texts that go through batch transform, as long as the account is there.
+    """
 
     aws: LocalAws
     deployment: Deployment
+    dataset: Path
 
     @property
     def environment(self) -> dict[str, str]:
         """What points boto3, the AWS CLI and curl here."""
         return self.aws.environment(self.deployment.region)
 
+    @property
+    def batch_command(self) -> str:
+        """What a user types in the project's folder to start a run by hand."""
+        return f".venv/bin/jina-v3-infra batch start {self.dataset} --config {CONFIG.relative_to(ROOT)} --follow"
+
     def deploy(self) -> None:
         """Run ``jina-v3-infra deploy``, its output on this screen.
 
         **Raises**: ``DeployError``.
         """
-        self._run("deploy")
+        self._run("deploy", "--yes")
 
-    def destroy(self) -> None:
-        """Run ``jina-v3-infra destroy``.
+    def embed_dataset(self, *options: str) -> None:
+        """Run ``jina-v3-infra batch start`` over the dataset and follow it to its report.
 
         **Raises**: ``DeployError``.
         """
-        self._run("destroy")
+        self._run("batch", "start", str(self.dataset), *options, "--follow")
+
+    def destroy(self) -> None:
+        """Run ``jina-v3-infra destroy``; nothing is kept, as the account ends too.
+
+        **Raises**: ``DeployError``.
+        """
+        self._run("destroy", "--yes", "--delete-data")
+
+    def read_batch_vectors(self) -> Iterator[bytes]:
+        """Yield the lines that batch transform has written.
+
+        **Raises**: ``DeployError``.
+        """
+        foundation = read_foundation(self.client("cloudformation"), self.deployment.foundation_stack)
+        if foundation is None:
+            raise DeployError(f"{self.deployment.foundation_stack} does not stand")
+        s3 = self.client("s3")
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=foundation.bucket, Prefix=BATCH_VECTORS)
+        for key in (found["Key"] for page in pages for found in page.get("Contents", ())):
+            yield from s3.get_object(Bucket=foundation.bucket, Key=key)["Body"].read().splitlines()
 
     def client(self, service: str) -> Any:
         """Return a boto3 client."""
         return self.aws.client(service, self.deployment.region)
 
-    def _run(self, step: str) -> None:
-        override = f"model.source={self.deployment.model.source}"
-        command = [sys.executable, "-m", "jina_v3_infra.deploy", step, "--yes", "--config", str(CONFIG), "-c", override]
+    def _run(self, *words: str) -> None:
+        overrides = ("-c", f"model.source={self.deployment.model.source}", "-c", _BATCH)
+        command = [sys.executable, "-m", "jina_v3_infra.deploy", *words, "--config", str(CONFIG), *overrides]
         sys.stdout.flush()
         # a group of its own: Ctrl-C is for the demo, which then takes everything down in its own order
         with subprocess.Popen(command, env=os.environ | self.environment, start_new_session=True) as process:
@@ -65,14 +98,15 @@ class Account:
                 process.terminate()
                 raise
         if status != 0:
-            raise DeployError(f"jina-v3-infra {step} ended with status {status}")
+            raise DeployError(f"jina-v3-infra {words[0]} ended with status {status}")
 
 
 @contextmanager
 def local_account(model: str) -> Iterator[Account]:
     """Start a local AWS on a free port, with nothing in it; at the end its endpoints and all it kept are gone."""
     with (
-        tempfile.TemporaryDirectory(prefix="jina-v3-aws-") as state,
-        LocalAws(Settings(state_folder=Path(state))) as aws,
+        tempfile.TemporaryDirectory(prefix="jina-v3-demo-") as folder,
+        LocalAws(Settings(state_folder=Path(folder) / "aws")) as aws,
     ):
-        yield Account(aws, read_deployment(CONFIG, [f"model.source={model}"]))
+        deployment = read_deployment(CONFIG, [f"model.source={model}", _BATCH])
+        yield Account(aws, deployment, dataset=Path(folder) / "texts")

@@ -117,6 +117,34 @@ def show_late_chunking(console: Console, document: Document, alone: Sequence[Ran
         console.print()
 
 
+def show_batch(
+    console: Console,
+    queries: Sequence[Text],
+    passages: Sequence[Text],
+    endpoint: Sequence[Ranking],
+    batch: Sequence[Ranking],
+) -> None:
+    """Show the nearest passage of each query by the vectors of both ways, and how far any two cosines are apart."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("query")
+    for heading in ("nearest by the endpoint", "nearest by batch transform"):
+        table.add_column(heading, no_wrap=True)
+    for query, *both in zip(queries, endpoint, batch, strict=True):
+        names = [f"{_label(passages[each.order[0]], query)} {each.scores[0]:.4f}" for each in both]
+        table.add_row(LANGUAGES[query.language], *names)
+    console.print(table)
+    same = sum(one.order[0] == other.order[0] for one, other in zip(endpoint, batch, strict=True))
+    apart = max(
+        abs(score - other.scores[other.order.index(passage)])
+        for one, other in zip(endpoint, batch, strict=True)
+        for passage, score in zip(one.order, one.scores, strict=True)
+    )
+    console.print(
+        f"[bold]{same} of {len(queries)}[/] queries find the same passage first; "
+        f"of {len(queries) * len(passages)} cosines none differs by more than {apart:.1g}\n"
+    )
+
+
 def show_throughput(console: Console, replies: Sequence[Reply]) -> None:
     """Show the tokens of every request, as the server counted them, against the time until its answer was there."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)

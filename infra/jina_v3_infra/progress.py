@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 _LINES = 10  # how many a log gets, where no bar can be drawn
+_LEAST_BYTES = 1_000_000  # less is done before a line of it is read
 
 
 def open_console(*, enabled: bool = True) -> Console:
@@ -18,7 +19,7 @@ def open_console(*, enabled: bool = True) -> Console:
 
 
 class ByteProgress:
-    """Total bytes of a fetch or an upload: a bar on a terminal, a few plain lines elsewhere, or nothing.
+    """Total bytes of a fetch or an upload: a bar on a terminal, a few plain lines elsewhere if it is large, or nothing.
 
     ``verb`` says in those lines what happened to the bytes.
 
@@ -31,7 +32,7 @@ class ByteProgress:
         self._verb = verb
         self._done_bytes = 0
         self._next_line_bytes = 0.0
-        self._line_console = console if enabled and not console.is_terminal else None
+        self._line_console = console if enabled and total_bytes >= _LEAST_BYTES and not console.is_terminal else None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),

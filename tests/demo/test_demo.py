@@ -75,10 +75,12 @@ def assert_stopped(children: list[psutil.Process]) -> None:
 def test_everything_as_a_user_sees_it() -> None:
     with demo("--keep") as process:
         screen = read_until(process, "Yours until Ctrl-C")
-        how = read_until(process, "/invocations")
+        how = read_until(process, "jina-v3-infra batch start")
         children = psutil.Process(process.pid).children(recursive=True)
         check_screen(screen)
-        check_still_serving(dict(re.findall(r"^export (AWS_\w+)=(\S+)$", how, re.MULTILINE)))
+        environment = dict(re.findall(r"^export (AWS_\w+)=(\S+)$", how, re.MULTILINE))
+        check_still_serving(environment)
+        check_batch_by_hand(how.splitlines()[-1], environment)
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=LIMIT_S)
         assert process.returncode == 0, rest
@@ -108,6 +110,23 @@ def check_screen(screen: str) -> None:
     speed = re.search(r"^([\d,]+) tokens a second over all requests", screen, re.MULTILINE)
     assert speed is not None
     assert int(speed[1].replace(",", "")) > 0
+    check_batch(screen[screen.index("through batch transform") :])
+
+
+def check_batch(screen: str) -> None:
+    words = " ".join(screen.split())
+    assert "Complete: every record is accounted for." in words
+    assert "Records 40: 36 embedded, 4 bad" in words
+    bad = re.findall(r"^  (\w+): (\d+)\n +(\w+)\.jsonl, line (\d+) ", screen, re.MULTILINE)
+    assert sorted(bad) == [
+        ("missing_field", "1", "fr", "2"),
+        ("not_json", "1", "de", "2"),
+        ("text_too_long", "1", "en", "2"),
+        ("unknown_task", "1", "ja", "2"),
+    ]
+    apart = re.search(r"12 of 12 queries find the same passage first; of 288 cosines none .* than (\S+)", words)
+    assert apart is not None
+    assert float(apart[1]) < 1e-4
 
 
 def check_still_serving(environment: dict[str, str]) -> None:
@@ -123,6 +142,23 @@ def check_still_serving(environment: dict[str, str]) -> None:
     body = {"data": [{"text": "hello"}], "parameters": {"task": "text-matching", "dimensions": 32}}
     answer = runtime.invoke_endpoint(EndpointName="jina-v3-dev", ContentType="application/json", Body=json.dumps(body))
     assert len(json.loads(answer["Body"].read())["data"][0]["embedding"]) == 32
+
+
+def check_batch_by_hand(command: str, environment: dict[str, str]) -> None:
+    """Look at a run's plan by the command on the screen."""
+    program, *words = command.split()
+    assert program == ".venv/bin/jina-v3-infra"
+    run = subprocess.run(
+        [sys.executable, "-m", "jina_v3_infra.deploy", *words, "--dry-run"],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "where it was already" in run.stdout
+    assert "A dry run: nothing was embedded." in run.stdout
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -156,6 +192,7 @@ def test_a_model_from_the_hub(tmp_path: Path) -> None:
     assert "CC-BY-NC-4.0" in screen
     assert "untrained" not in screen
     assert "tokens a second over all requests" in screen
+    assert "Records    40: 36 embedded, 4 bad" in screen
 
 
 def test_a_model_that_cannot_be_is_one_line() -> None:

@@ -75,6 +75,18 @@ def test_late_chunking_says_where_the_answer_is() -> None:
     assert "* three" in text
 
 
+def test_batch_and_endpoint_stand_side_by_side_with_their_largest_difference() -> None:
+    endpoint = [Ranking((0, 1, 2, 3), (0.9, 0.8, 0.7, 0.6)), Ranking((2, 3, 0, 1), (0.5, 0.4, 0.3, 0.2))]
+    batch = [Ranking((0, 1, 2, 3), (0.9, 0.8, 0.7, 0.6)), Ranking((3, 2, 0, 1), (0.5, 0.49, 0.3, 0.2))]
+    text = shown(QUERIES, PASSAGES, endpoint, batch, show=report.show_batch)
+    rows = [line.split() for line in text.splitlines()]
+    assert ["English", "*", "tides", "(en)", "0.9000", "*", "tides", "(en)", "0.9000"] in rows
+    assert ["German", "*", "bread", "(de)", "0.5000", "*", "bread", "(hi)", "0.5000"] in rows
+    assert "1 of 2 queries find the same passage first; of 8 cosines none differs by more than 0.1" in " ".join(
+        text.split()
+    )
+
+
 def test_the_speed_is_tokens_over_seconds() -> None:
     replies = [
         Reply("first", np.zeros((2, 4), np.float32), tokens=1000, seconds=0.5),

@@ -25,7 +25,7 @@ _COMMANDS: Final = {
     ),
     "destroy": (
         "delete endpoint, batch transform, what was published, the foundation; data that cannot be made again is kept",
-        "jina-v3-infra destroy\njina-v3-infra destroy --delete-data --yes     # captured data and results too",
+        "jina-v3-infra destroy\njina-v3-infra destroy --delete-data --yes     # captured data, datasets, vectors too",
     ),
     "status": (
         "say how endpoint and batch runs stand, and what a deployment would change",
@@ -128,7 +128,7 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
 def _add_destroy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
-        "--delete-data", action="store_true", help="also what cannot be made again: captured data, results"
+        "--delete-data", action="store_true", help="also what cannot be made again: captured data, datasets, vectors"
     )
 
 
