@@ -13,9 +13,12 @@ import random
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from werkzeug.wrappers import Request, Response
+
+from local_aws.own_plane import json_response, own_plane
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -172,39 +175,25 @@ class Faults:
 
 def faults_plane(faults: Faults) -> Callable[[WSGIApplication], WSGIApplication]:
     """Make the plane of ``/_local/faults``: GET lists, POST adds, DELETE removes all or ``/_local/faults/<id>``."""
-
-    def plane(next_application: WSGIApplication) -> WSGIApplication:
-        def answer(environ: Any, start_response: Any) -> Any:
-            path = environ.get("PATH_INFO", "")
-            if path != PATH and not path.startswith(f"{PATH}/"):
-                return next_application(environ, start_response)
-            return _respond(faults, Request(environ), path[len(PATH) + 1 :])(environ, start_response)
-
-        return answer
-
-    return plane
+    return own_plane(PATH, partial(_respond, faults))
 
 
 def _respond(faults: Faults, request: Request, identity: str) -> Response:
     body = request.get_data()
     if request.method == "GET":
-        return _json(200, {"faults": faults.list()})
+        return json_response(200, {"faults": faults.list()})
     if request.method == "DELETE":
         if identity:
             faults.remove(identity)
         else:
             faults.clear()
-        return _json(200, {"faults": faults.list()})
+        return json_response(200, {"faults": faults.list()})
     if request.method != "POST":
-        return _json(405, {"message": f"{PATH} takes GET, POST and DELETE, not {request.method}"})
+        return json_response(405, {"message": f"{PATH} takes GET, POST and DELETE, not {request.method}"})
     try:
         what = json.loads(body)
         if not isinstance(what, dict):
             raise FaultError("a fault is a JSON object")
-        return _json(201, {"id": faults.add(**what)})
+        return json_response(201, {"id": faults.add(**what)})
     except ValueError as error:  # FaultError too
-        return _json(400, {"message": str(error)})
-
-
-def _json(status: int, body: dict[str, Any]) -> Response:
-    return Response(json.dumps(body), status, content_type="application/json")
+        return json_response(400, {"message": str(error)})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +9,7 @@ from werkzeug.wrappers import Request, Response
 
 from local_aws.autoscaling import MINUTE_S, Autoscaler
 from local_aws.json_protocol import answer_json, read_json
+from local_aws.own_plane import json_response
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -36,14 +36,10 @@ def scaling_plane(autoscaler: Autoscaler) -> Callable[[WSGIApplication], WSGIApp
 
 def _pass_minutes(autoscaler: Autoscaler, request: Request) -> Response:
     if request.method != "POST":
-        return _json(405, {"message": f"{PATH} takes POST, not {request.method}"})
+        return json_response(405, {"message": f"{PATH} takes POST, not {request.method}"})
     activities = autoscaler.minute()
     told = [{name: one[name] for name in ("ResourceId", "Description", "Cause", "StatusCode")} for one in activities]
-    return _json(200, {"minute": autoscaler.elapsed_s // MINUTE_S, "activities": told})
-
-
-def _json(status: int, body: dict[str, Any]) -> Response:
-    return Response(json.dumps(body), status, content_type="application/json")
+    return json_response(200, {"minute": autoscaler.elapsed_s // MINUTE_S, "activities": told})
 
 
 def _describe(autoscaler: Autoscaler, request: Request) -> Response:

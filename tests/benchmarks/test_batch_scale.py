@@ -103,3 +103,10 @@ def test_the_page_has_what_the_simulation_says():
         json.dumps(write_designs(CASES[-1])),
     ]
     assert [outcome.report["files"]["verified"] for outcome in outcomes] == [100, 10_000, 100_000]
+    s3 = outcomes[-1].world.s3
+    pages = s3.paginate(Bucket="", Prefix="batch/runs/")
+    written = {item["Key"]: item["Size"] for page in pages for item in page["Contents"]}
+    assert max(written.values()) < 5_000_000
+    manifests = [json.loads(s3.get_object(Bucket="", Key=key)["Body"].read()) for key in written if "/manifest-" in key]
+    assert max(map(len, manifests)) <= 1 + 2_000  # the prefix, and the files of a job
+    assert len({name for manifest in manifests for name in manifest[1:]}) == 100_000

@@ -38,7 +38,7 @@ class AlarmSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationsSettings:
-    """Alarms, the dashboard, the budget, metrics and how long logs are kept."""
+    """Alarms, dashboards, the budget, metrics and how long logs are kept."""
 
     emails: Annotated[
         tuple[Annotated[str, Field(pattern=EMAIL)], ...],
@@ -54,7 +54,9 @@ class OperationsSettings:
         Field(gt=0, le=10_000_000, description="warn at 80% of it spent and at 100% foreseen; it stops nothing"),
     ] = None
     log_days: Annotated[int, Field(ge=1, le=3653, description="that logs are kept, as CloudWatch Logs offers it")] = 90
-    dashboard: Annotated[bool, Field(description="make a dashboard of the deployment in CloudWatch")] = True
+    dashboard: Annotated[
+        bool, Field(description="make dashboards in CloudWatch, of endpoint and of batch transform")
+    ] = True
     detailed_metrics: Annotated[
         bool, Field(description="have SageMaker scrape the container's /metrics into CloudWatch; billed by metric")
     ] = False

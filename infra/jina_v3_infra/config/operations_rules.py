@@ -1,4 +1,4 @@
-"""Alarms, dashboard and budget: what must hold between its settings and the rest of the deployment."""
+"""Alarms, dashboards and budget: what must hold between its settings and the rest of the deployment."""
 
 from __future__ import annotations
 

@@ -34,11 +34,6 @@ class Placement:
         return sagemaker.CfnModel.VpcConfigProperty(subnets=[*self.subnets], security_group_ids=[*self.security_groups])
 
 
-def given_placement(settings: NetworkSettings) -> Placement:
-    """Return the placement in a VPC that exists."""
-    return Placement(subnets=settings.subnets, security_groups=settings.security_groups)
-
-
 def handle_interfaces(placement: Placement) -> Iterator[iam.PolicyStatement]:
     """Let a role put the machines' network interfaces into the subnets, and take them away again."""
     ec2 = f"arn:{Aws.PARTITION}:ec2:{Aws.REGION}:{Aws.ACCOUNT_ID}"
@@ -157,3 +152,31 @@ class Network(Construct):
                 resources=[f"{own}:endpoint/{name}", f"{own}:inference-component/{name}"],
             )
         )
+
+
+def place_machines(
+    scope: Construct,
+    *,
+    deployment: Deployment,
+    buckets: Iterable[str],
+    key: kms.IKey,
+    log_name: str,
+    machines_of: str,
+    callers: bool,
+) -> Placement | None:
+    """Return where machines are: in no VPC of the account's, in the one that is given, or in a new one."""
+    settings = deployment.network
+    if settings.vpc is None:
+        return None
+    if settings.vpc != "create":
+        return Placement(subnets=settings.subnets, security_groups=settings.security_groups)
+    return Network(
+        scope,
+        "Network",
+        deployment=deployment,
+        buckets=buckets,
+        key=key,
+        log_name=log_name,
+        machines_of=machines_of,
+        callers=callers,
+    ).placement

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +18,7 @@ from werkzeug.wrappers import Request, Response
 from local_aws.errors import LocalAwsError
 from local_aws.event_bridge.bus import now
 from local_aws.event_bridge.targets import deliver
+from local_aws.own_plane import json_response, own_plane
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
@@ -94,30 +96,16 @@ def _input_of(schedule: Any, region: str) -> str:
 
 def schedules_plane(schedules: Schedules) -> Callable[[WSGIApplication], WSGIApplication]:
     """Make the plane of ``/_local/schedules``: GET lists, POST ``/<name>?group=…&region=…`` fires."""
-
-    def plane(next_application: WSGIApplication) -> WSGIApplication:
-        def answer(environ: Any, start_response: Any) -> Any:
-            path = environ.get("PATH_INFO", "")
-            if path != PATH and not path.startswith(f"{PATH}/"):
-                return next_application(environ, start_response)
-            return _respond(schedules, Request(environ), path[len(PATH) + 1 :])(environ, start_response)
-
-        return answer
-
-    return plane
+    return own_plane(PATH, partial(_respond, schedules))
 
 
 def _respond(schedules: Schedules, request: Request, name: str) -> Response:
     if request.method == "GET" and not name:
-        return _json(200, {"schedules": schedules.list()})
+        return json_response(200, {"schedules": schedules.list()})
     if request.method != "POST" or not name:
-        return _json(405, {"message": f"GET {PATH} lists; POST {PATH}/<name> fires; not {request.method}"})
+        return json_response(405, {"message": f"GET {PATH} lists; POST {PATH}/<name> fires; not {request.method}"})
     try:
         fired = schedules.fire(name, group=request.args.get("group"), region=request.args.get("region"))
     except LocalAwsError as error:
-        return _json(400, {"message": str(error)})
-    return _json(200, fired)
-
-
-def _json(status: int, body: dict[str, Any]) -> Response:
-    return Response(json.dumps(body), status, content_type="application/json")
+        return json_response(400, {"message": str(error)})
+    return json_response(200, fired)

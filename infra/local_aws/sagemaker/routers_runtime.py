@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import uuid
 from collections.abc import Callable
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,18 +16,18 @@ from werkzeug.wrappers import Response
 
 from local_aws.errors import ServiceError
 from local_aws.faults import Call
+from local_aws.sagemaker.call_plane import call_plane
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.errors import unavailable
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.routing import REST_S, Destination, Health, Router
 from local_aws.sagemaker.runtime import COMPONENT, NO_CAPACITY, call_endpoint
-from local_aws.sagemaker.wire import Arrival, meet_service_faults, receive, runtime_error
+from local_aws.sagemaker.wire import Arrival, meet_service_faults
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-_LOG: Final = logging.getLogger(__name__)
 _MAX_BODY_BYTES: Final = 6 * 2**20
 _ATTEMPTS: Final = 2
 _PATH: Final = re.compile(r"/inference-routers/([^/]+)/(invocations|async-invocations)")
@@ -39,25 +38,7 @@ _RETRIED: Final = ("ThrottlingException", "ServiceUnavailable", "InternalFailure
 
 def routers_plane(hosting: Hosting, capture: Capture) -> Callable[[WSGIApplication], WSGIApplication]:
     """Make the plane that answers calls of inference routers."""
-
-    def plane(next_application: WSGIApplication) -> WSGIApplication:
-        def answer(environ: Any, start_response: Any) -> Any:
-            path = _PATH.fullmatch(environ.get("PATH_INFO", ""))
-            if path is None or environ["REQUEST_METHOD"] != "POST":
-                return next_application(environ, start_response)
-            try:
-                response = _respond(hosting, capture, receive(environ), path[1], path[2])
-            except ServiceError as error:
-                response = runtime_error(_translate(error))
-            except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer and the log the traceback
-                _LOG.exception("a call of the router %s failed inside the local AWS", path[1])
-                response = runtime_error(ServiceError("InternalFailure", "see the local AWS's own log", 500))
-            response.headers.setdefault("x-amzn-RequestId", str(uuid.uuid4()))
-            return response(environ, start_response)
-
-        return answer
-
-    return plane
+    return call_plane(_PATH, partial(_respond, hosting, capture), _translate)
 
 
 def _respond(hosting: Hosting, capture: Capture, arrival: Arrival, name: str, verb: str) -> Response:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import re
-import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Response
 
-from local_aws.errors import ServiceError
 from local_aws.faults import Call
 from local_aws.sagemaker.asynchronous import invoke_async
+from local_aws.sagemaker.call_plane import call_plane
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.endpoint import Endpoint
 from local_aws.sagemaker.errors import refuse_call, unavailable
@@ -22,13 +20,12 @@ from local_aws.sagemaker.invocation import CUSTOM_ATTRIBUTES, Place, ask, questi
 from local_aws.sagemaker.metrics import put_metrics
 from local_aws.sagemaker.streaming import EventStream
 from local_aws.sagemaker.traffic import NobodyError, Traffic, Variant, VariantNotFoundError
-from local_aws.sagemaker.wire import Arrival, meet_service_faults, receive, runtime_error
+from local_aws.sagemaker.wire import Arrival, meet_service_faults
 from local_aws.settings import ACCOUNT
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-_LOG: Final = logging.getLogger(__name__)
 _MAX_BODY_BYTES: Final = 25 * 2**20
 _MAX_ATTRIBUTES: Final = 1024
 COMPONENT: Final = "X-Amzn-SageMaker-Inference-Component"
@@ -50,25 +47,9 @@ NO_CAPACITY: Final = (
 
 def runtime_plane(hosting: Hosting, capture: Capture) -> Callable[[WSGIApplication], WSGIApplication]:
     """Make the plane that answers calls of endpoints."""
-
-    def plane(next_application: WSGIApplication) -> WSGIApplication:
-        def answer(environ: Any, start_response: Any) -> Any:
-            path = _PATH.fullmatch(environ.get("PATH_INFO", ""))
-            if path is None or environ["REQUEST_METHOD"] != "POST":
-                return next_application(environ, start_response)
-            try:
-                response = call_endpoint(hosting, capture, receive(environ), path[1], _OPERATIONS[path[2]])
-            except ServiceError as error:
-                response = runtime_error(error)
-            except Exception:  # noqa: BLE001  # whatever it is, the client gets an answer and the log the traceback
-                _LOG.exception("%s of %s failed inside the local AWS", path[2], path[1])
-                response = runtime_error(ServiceError("InternalFailure", "see the local AWS's own log", 500))
-            response.headers.setdefault("x-amzn-RequestId", str(uuid.uuid4()))
-            return response(environ, start_response)
-
-        return answer
-
-    return plane
+    return call_plane(
+        _PATH, lambda arrival, name, verb: call_endpoint(hosting, capture, arrival, name, _OPERATIONS[verb])
+    )
 
 
 def call_endpoint(hosting: Hosting, capture: Capture, arrival: Arrival, name: str, operation: str) -> Response:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.infra.deploy.conftest import ENDPOINT, make_stack
+from tests.infra.deploy.conftest import BATCH, ENDPOINT, make_stack
 
 from jina_v3_infra.config import check_deployment
 from jina_v3_infra.deploy.account import Account
+from jina_v3_infra.deploy.stack_state import Resource
 from jina_v3_infra.deploy.status import _variants
 from jina_v3_infra.release import plan_release
 
@@ -110,3 +111,34 @@ def test_what_was_set_by_hand_is_told_from_what_deploy_changes(
     out = capsys.readouterr().out
     assert "what was set by hand goes with the next update: the count of variant main: 3 → 1" in out
     assert "deploy would change the count" not in out
+
+
+def test_the_alarms_of_every_stack_that_stands_are_listed(
+    run: Run, account: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_stack(account, "jina-v3-endpoint", ENDPOINT)
+    make_stack(account, "jina-v3-batch", BATCH)
+    for name in ("jina-v3-endpoint-slow", "jina-v3-batch-failed", "another"):
+        account.client("cloudwatch").put_metric_alarm(
+            AlarmName=name,
+            Namespace="AWS/States",
+            MetricName="ExecutionsFailed",
+            Statistic="Sum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=0,
+            ComparisonOperator="GreaterThanThreshold",
+        )
+
+    def resources(_client: Any, stack: str) -> list[Resource]:
+        """What moto's CloudFormation would say if it had alarms."""
+        name = {"jina-v3-endpoint": "jina-v3-endpoint-slow", "jina-v3-batch": "jina-v3-batch-failed"}[stack]
+        return [Resource(kind="AWS::CloudWatch::Alarm", name=name, status="CREATE_COMPLETE", reason="")]
+
+    monkeypatch.setattr("jina_v3_infra.deploy.status.list_resources", resources)
+    run("status", "-c", "batch.jobs=1")
+    out = capsys.readouterr().out
+    assert [line.split()[1] for line in out.splitlines() if line.strip().startswith("alarm ")] == [
+        "jina-v3-endpoint-slow:",
+        "jina-v3-batch-failed:",
+    ]

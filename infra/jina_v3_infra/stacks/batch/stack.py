@@ -22,13 +22,17 @@ from jina_v3_infra.stacks.batch.transform_role import TransformRole
 from jina_v3_infra.stacks.batch.triggers import Schedules, SuccessFileRule
 from jina_v3_infra.stacks.foundation import imported
 from jina_v3_infra.stacks.image_repository import image_uri
-from jina_v3_infra.stacks.network import Network, Placement, first_zones, given_placement
+from jina_v3_infra.stacks.network import first_zones, place_machines
 from jina_v3_infra.stacks.operations.notices import told_topics
 from jina_v3_infra.stacks.topic import encrypted_topic
 
 
 class BatchStack(Stack):
-    """Batch transform with one release. It stands by itself: nothing in it knows whether there is an endpoint."""
+    """Batch transform with one release. It stands by itself: nothing in it knows whether there is an endpoint.
+
+    A new VPC is not the endpoint's: a shared one would tie the stacks together, and nothing in it costs by the hour, as
+    jobs need S3's gateway only.
+    """
 
     def __init__(
         self,
@@ -44,7 +48,15 @@ class BatchStack(Stack):
         self._deployment, self._settings = deployment, settings
         self._key = kms.Key.from_key_arn(self, "Key", imported(deployment, Output.KEY))
         places = BatchPlaces.of(settings, release, imported(deployment, Output.BUCKET))
-        placement = self._place(places)
+        placement = place_machines(
+            self,
+            deployment=deployment,
+            buckets=places.buckets,
+            key=self._key,
+            log_name=batch_flow_log_group(deployment),
+            machines_of="transform jobs",
+            callers=False,
+        )
         transform_role = TransformRole(
             self,
             "TransformRole",
@@ -118,24 +130,3 @@ class BatchStack(Stack):
     def availability_zones(self) -> list[str]:
         """The zones of a new VPC."""
         return first_zones(self._deployment.network)
-
-    def _place(self, places: BatchPlaces) -> Placement | None:
-        """Return where jobs run: in the VPC that is given, or a new one that is not the endpoint's.
-
-        A shared one would tie the stacks together, and nothing in it costs by the hour: jobs need S3's gateway only.
-        """
-        settings = self._deployment.network
-        if settings.vpc is None:
-            return None
-        if settings.vpc != "create":
-            return given_placement(settings)
-        return Network(
-            self,
-            "Network",
-            deployment=self._deployment,
-            buckets=places.buckets,
-            key=self._key,
-            log_name=batch_flow_log_group(self._deployment),
-            machines_of="transform jobs",
-            callers=False,
-        ).placement

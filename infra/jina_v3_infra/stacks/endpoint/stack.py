@@ -29,7 +29,7 @@ from jina_v3_infra.stacks.endpoint.rollback_alarms import RollbackAlarms
 from jina_v3_infra.stacks.foundation import imported
 from jina_v3_infra.stacks.image_repository import image_uri
 from jina_v3_infra.stacks.log_group import log_group
-from jina_v3_infra.stacks.network import Network, Placement, first_zones, given_placement
+from jina_v3_infra.stacks.network import first_zones, place_machines
 from jina_v3_infra.stacks.operations.notices import told_topics
 from jina_v3_infra.stacks.storage import Storage
 
@@ -50,7 +50,15 @@ class RealTimeStack(Stack):
         self._deployment = deployment
         self._key = kms.Key.from_key_arn(self, "Key", imported(deployment, Output.KEY))
         storage = Storage.of(deployment, release, imported(deployment, Output.BUCKET))
-        placement = self._place(storage)
+        placement = place_machines(
+            self,
+            deployment=deployment,
+            buckets=[storage.bucket, storage.model_bucket],
+            key=self._key,
+            log_name=flow_log_group(deployment),
+            machines_of="the endpoint",
+            callers=True,
+        )
         log = log_group(self, "Log", endpoint_log_group(deployment), self._key, deployment)
         topics = self._result_topics()
         role = ExecutionRole(
@@ -96,23 +104,6 @@ class RealTimeStack(Stack):
     def availability_zones(self) -> list[str]:
         """The zones of a new VPC."""
         return first_zones(self._deployment.network)
-
-    def _place(self, storage: Storage) -> Placement | None:
-        settings = self._deployment.network
-        if settings.vpc is None:
-            return None
-        if settings.vpc != "create":
-            return given_placement(settings)
-        return Network(
-            self,
-            "Network",
-            deployment=self._deployment,
-            buckets=[storage.bucket, storage.model_bucket],
-            key=self._key,
-            log_name=flow_log_group(self._deployment),
-            machines_of="the endpoint",
-            callers=True,
-        ).placement
 
     def _result_topics(self) -> ResultTopics | None:
         settings = self._deployment.endpoint.asynchronous
