@@ -141,7 +141,7 @@ def show_batch(
     )
     console.print(
         f"[bold]{same} of {len(queries)}[/] queries find the same passage first; "
-        f"of {len(queries) * len(passages)} cosines none differs by more than {apart:.1g}\n"
+        f"of {len(queries) * len(passages)} cosines the largest difference is {apart:.1g}\n"
     )
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 _LINES = 10  # how many a log gets, where no bar can be drawn
-_LEAST_BYTES = 1_000_000  # less is done before a line of it is read
+_LEAST_BYTES = 1_000_000  # less is done before anybody has read of it
 
 
 def open_console(*, enabled: bool = True) -> Console:
@@ -19,7 +19,7 @@ def open_console(*, enabled: bool = True) -> Console:
 
 
 class ByteProgress:
-    """Total bytes of a fetch or an upload: a bar on a terminal, a few plain lines elsewhere if it is large, or nothing.
+    """Total bytes of a fetch or an upload: a bar on a terminal, a few plain lines elsewhere; nothing of what is small.
 
     ``verb`` says in those lines what happened to the bytes.
 
@@ -28,11 +28,12 @@ class ByteProgress:
 
     def __init__(self, total_bytes: int, name: str, *, verb: str, enabled: bool = True) -> None:
         console = Console(file=sys.stderr)
+        enabled = enabled and total_bytes >= _LEAST_BYTES
         self._total_bytes = total_bytes
         self._verb = verb
         self._done_bytes = 0
         self._next_line_bytes = 0.0
-        self._line_console = console if enabled and total_bytes >= _LEAST_BYTES and not console.is_terminal else None
+        self._line_console = console if enabled and not console.is_terminal else None
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),

@@ -124,9 +124,20 @@ def check_batch(screen: str) -> None:
         ("text_too_long", "1", "en", "2"),
         ("unknown_task", "1", "ja", "2"),
     ]
-    apart = re.search(r"12 of 12 queries find the same passage first; of 288 cosines none .* than (\S+)", words)
+    apart = re.search(
+        r"12 of 12 queries find the same passage first; of 288 cosines the largest difference is (\S+)", words
+    )
     assert apart is not None
     assert float(apart[1]) < 1e-4
+    for line in readme_excerpt():
+        assert line in screen
+
+
+def readme_excerpt() -> list[str]:
+    """Return what the README shows of the report, up to where a line is cut."""
+    excerpt = re.search(r"This is of the demo's.*?```\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert excerpt is not None
+    return [line.partition("…")[0].rstrip() for line in excerpt[1].splitlines()]
 
 
 def check_still_serving(environment: dict[str, str]) -> None:

@@ -25,6 +25,7 @@ from jina_v3_infra.deploy.stack_state import Resource, Stack, find_stack, list_r
 from jina_v3_infra.log_groups import container_log_groups, former_log_group_names
 from jina_v3_infra.release import OWN_PREFIXES
 
+_FIRST_POLL_S: Final = 0.5
 _POLL_S: Final = 5.0
 _TRIES: Final = 2  # what one resource still held may be free at the second try
 
@@ -152,10 +153,12 @@ class Destroying:
     def _await_end(self, stack: Stack) -> bool:
         """Wait until a stack is deleted, or until that has failed; say whether it is still there."""
         self.screen.say(f"{stack.name} is being deleted")
+        pause_s = _FIRST_POLL_S
         while (now := find_stack(self._cloudformation, stack.identity)) is not None:
             if now.status != "DELETE_IN_PROGRESS":
                 return True
-            time.sleep(_POLL_S)
+            time.sleep(min(pause_s, _POLL_S))
+            pause_s *= 2
         return False
 
 

@@ -55,9 +55,7 @@ def upload_dataset(s3: Any, bucket: str, path: Path, *, progress: bool = True) -
     prefix = f"{BATCH_DATASETS}{shown or 'data'}-{whole.hexdigest()[:_DIGITS]}/"
     missing = {key: one for key, one in files.items() if _size(s3, bucket, prefix + key) != one.stat().st_size}
     total_bytes = sum(one.stat().st_size for one in missing.values())
-    with ByteProgress(
-        total_bytes, f"s3://{bucket}", verb="uploaded", enabled=progress and bool(missing)
-    ) as shown_bytes:
+    with ByteProgress(total_bytes, name, verb="uploaded", enabled=progress) as shown_bytes:
         for key, one in missing.items():
             s3.upload_file(str(one), bucket, prefix + key)
             shown_bytes.advance(one.stat().st_size)
