@@ -20,6 +20,8 @@ _SUFFIXES: Final = {
 }
 MAX_FILES: Final = 500_000
 """Of a dataset: the listing of so many takes about two minutes and 200 MB; more are to be put into larger files."""
+_COUNTS: Final = ("bytes", "rows")
+"""Where none is not the same as nothing known: a Parquet file may have no rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,10 @@ class DataFile:
             "lines_before": self.lines_before,
             "aside": [list(pair) for pair in self.aside],
         }
-        return {name: value for name, value in whole.items() if value not in (None, "", 0, []) or name == "bytes"}
+        usual = {
+            name for name, value in whole.items() if value in (None, "", []) or (value == 0 and name not in _COUNTS)
+        }
+        return {name: value for name, value in whole.items() if name not in usual}
 
 
 def read_file(value: dict[str, Any]) -> DataFile:

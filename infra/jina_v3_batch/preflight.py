@@ -119,6 +119,8 @@ def _read_footer(store: Store, place: Place, file: DataFile, most_rows: int) -> 
     if "text" not in footer.columns:
         names = ", ".join(footer.columns[:8])
         return f"{file.key} has no column 'text'; it has {names}"
+    if "text" not in footer.strings:
+        return f"the column 'text' of {file.key} holds no strings; write it as text"
     if footer.rows > most_rows:
         return (
             f"{file.key} has {footer.rows:,} rows, and the answer to a Parquet file, which is one request, has room "

@@ -176,6 +176,7 @@ def test_parquet_footers_are_read_as_their_writer_meant_them(table):
     footer = read_footer(body[-8 - size : -8])
     assert footer.rows == table.num_rows
     assert list(footer.columns) == table.column_names
+    assert footer.strings == {field.name for field in table.schema if pa.types.is_string(field.type)}
     assert footer.metadata["key"] == "wörth"
     for cut in range(1, size, max(1, size // 50)):
         with pytest.raises(ValueError, match="footer"):

@@ -105,9 +105,9 @@ def refusal(batch: Batch, **request):
     return report["error"]["message"]
 
 
-def parquet(rows, column="text"):
+def parquet(rows, column="text", value="x"):
     sink = io.BytesIO()
-    pq.write_table(pa.table({column: ["x"] * rows}), sink)
+    pq.write_table(pa.table({column: pa.array([value] * rows, None if rows else pa.string())}), sink)
     return sink.getvalue()
 
 
@@ -129,6 +129,8 @@ def parquet(rows, column="text"):
         ({"a.parquet.gz": gzip.compress(parquet(3))}, "gzip'd Parquet"),
         ({"a.parquet": b"PAR1 not really"}, "no Parquet that can be read"),
         ({"a.parquet": parquet(3, "body")}, "no column 'text'; it has body"),
+        ({"a.parquet": parquet(3), "b.parquet": parquet(3, value=7)}, "'text' of b.parquet holds no strings"),
+        ({"a.parquet": parquet(3, value=["x"])}, "holds no strings"),
         ({"a.parquet": parquet(20_000)}, "20,000 rows"),
         ({"a.parquet": parquet(0)}, "has a row"),
     ],

@@ -224,8 +224,10 @@ def parquet(**columns):
 def test_parquet_is_accounted_for_by_its_footers(batch):
     batch.put("a.parquet", parquet(id=["a", "b", "c"], text=["one", None, "two words"]))
     batch.put("b.parquet", parquet(text=["x"] * 500, extra=list(range(500))))
+    batch.put("without-rows.parquet", parquet(text=pa.array([], pa.string())))
     report = batch.run(dimensions=64)
     assert report["outcome"] == "complete"
+    assert report["files"] == {"all": 3, "verified": 3, "outstanding": 0}
     assert report["records"] == {"all": 503, "embedded": 502, "bad": 1}
     (first,) = report["bad"]["empty_text"]["first"]
     assert (first["file"], first["line"], first["id"]) == ("a.parquet", 2, "b")
