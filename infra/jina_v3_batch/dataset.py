@@ -50,6 +50,10 @@ class DataFile:
         """Say whether it is compressed as a whole."""
         return self.key.endswith(".gz")
 
+    def unpacked(self, expansion: float) -> float:
+        """Return how many bytes it has unpacked, where a byte of gzip becomes so many."""
+        return self.bytes * expansion if self.gzip else float(self.bytes)
+
     def describe(self) -> dict[str, Any]:
         """Return it as JSON, without what is as always."""
         whole = {

@@ -95,12 +95,12 @@ def _plan_jobs(
         sets,
         lanes=settings.jobs,
         instances=planned.instances,
+        expansion=findings.expansion,
         output_ratio=findings.output_ratio,
         hours_per_byte=hours_per_byte,
     )
-    stored = sum(total_bytes(job.files) for job in jobs)
     machines = max((min(planned.instances, len(job.files)) for job in jobs), default=0)
-    whole = _estimate(run, planned, stored, len(jobs), machines)
+    whole = _estimate(run, planned, [file for job in jobs for file in job.files], len(jobs), machines)
     return _write(run, event, planned, carried, jobs, whole, files)
 
 
@@ -177,20 +177,21 @@ def _describe(run: Run, event: Mapping[str, Any], planned: _Plan, files: int) ->
         "max_concurrent_transforms": findings.requests.max_concurrent,
         "largest_record": findings.requests.largest_record,
         "output_ratio": findings.output_ratio,
+        "expansion": findings.expansion,
         "notes": list(findings.notes),
     }
 
 
 def _whole_estimate(run: Run, planned: _Plan, files: Sequence[DataFile]) -> Estimate:
     """Estimate a run whose jobs are not yet known, as one in each lane."""
-    return _estimate(run, planned, total_bytes(files), 1, planned.instances)
+    return _estimate(run, planned, files, 1, planned.instances)
 
 
-def _estimate(run: Run, planned: _Plan, stored: int, jobs: int, machines: int) -> Estimate:
+def _estimate(run: Run, planned: _Plan, files: Sequence[DataFile], jobs: int, machines: int) -> Estimate:
     findings = planned.findings
     return estimate(
         run.settings,
-        records=stored * findings.records_per_byte,
+        records=sum(file.unpacked(findings.expansion) for file in files) * findings.records_per_byte,
         text_bytes=findings.text_bytes,
         jobs=jobs,
         instances=max(1, machines),

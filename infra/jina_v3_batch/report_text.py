@@ -86,8 +86,9 @@ def _outstanding(report: Mapping[str, Any]) -> Iterator[str]:
     if more > 0:
         yield f"  and {more:,} more, in report.json"
     yield (
-        f'To go on: start an execution with {{"dataset": "{report["dataset"]}", "resume": "{report["run"]}"}}; it '
-        f"takes only these files. Mend those that fail by their own fault first."
+        f'To go on: jina-v3-infra batch start --resume {report["run"]}, or an execution with {{"dataset": '
+        f'"{report["dataset"]}", "resume": "{report["run"]}"}}; it takes only these files, and new ones. Mend those '
+        f"that fail by their own fault first."
     )
 
 
