@@ -107,18 +107,18 @@ def find_format(files: Sequence[DataFile], asked: str) -> str:
     formats: dict[str, str] = {}
     for file in files:
         formats.setdefault(_format_of(file.key, asked), file.key)
+    if asked == "auto" and "" in formats:
+        raise PreflightError(
+            f"the name of {formats['']} says nothing of its format; name files .jsonl, .csv or .parquet (.gz after "
+            f'it if compressed), or say "format". What is no data does not count where its name begins with _ or .'
+        )
     if asked == "auto" and len(formats) > 1:
-        found = ", ".join(f"{name or 'unknown'} ({key})" for name, key in sorted(formats.items()))
+        found = ", ".join(f"{name} ({key})" for name, key in sorted(formats.items()))
         raise PreflightError(
             f"the dataset mixes formats: {found}; keep each format in a folder of its own, or say which one all are "
             f'by "format"'
         )
     (name,) = formats if asked == "auto" else (asked,)
-    if not name:
-        raise PreflightError(
-            f"the name of {formats[name]} says nothing of its format; name files .jsonl, .csv or .parquet (.gz after "
-            f'it if compressed), or say "format"'
-        )
     compressed = next((file.key for file in files if file.gzip), None)
     if name == "parquet" and compressed:
         raise PreflightError(f"{compressed} is gzip'd Parquet; Parquet compresses its columns itself, so unpack it")

@@ -26,6 +26,7 @@ from jina_v3_batch.request import MODEL_DIMENSIONS, Request, read_request
 from jina_v3_batch.resume import Carried, carry
 from jina_v3_batch.run import Run
 from jina_v3_batch.shards import gather_shards, shards_place
+from jina_v3_batch.store import must_be_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,21 @@ def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
     request = inherit(run, read_request(event.get("input")))
     output = check_places(run, request)
     instances = check_instances(run, request)
-    files = list_dataset(run.store, request.dataset)
+    with must_be_open(request.dataset, "dataset"):
+        files = list_dataset(run.store, request.dataset)
     form = find_format(files, request.format)
     carried = carry(earlier_run(run, request.resume), files) if request.resume else Carried()
     covered = carried.originals()
     fresh = [file for file in files if file.key not in covered]
-    findings = inspect(
-        run.store,
-        request.dataset,
-        fresh or files,
-        form,
-        request.embedding_type or "float",
-        request.dimensions or MODEL_DIMENSIONS,
-    )
+    with must_be_open(request.dataset, "dataset"):
+        findings = inspect(
+            run.store,
+            request.dataset,
+            fresh or files,
+            form,
+            request.embedding_type or "float",
+            request.dimensions or MODEL_DIMENSIONS,
+        )
     fresh = list(findings.files) if fresh else []
     planned = _Plan(request, output, form, findings, instances, tuple(file.key for file in fresh))
     shards: list[DataFile] = []
