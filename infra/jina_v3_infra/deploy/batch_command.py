@@ -12,12 +12,13 @@ from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.batch_following import describe_time, follow, show_end, why_no_report
 from jina_v3_infra.deploy.batch_progress import RunProgress
 from jina_v3_infra.deploy.batch_runs import FAILED, Run, Runs, name_run, open_runs
-from jina_v3_infra.deploy.batch_upload import upload_dataset
+from jina_v3_infra.deploy.batch_upload import list_files, upload_dataset
 from jina_v3_infra.deploy.failures import CommandError
 from jina_v3_infra.deploy.screen import Screen
 
 NO_TASK: Final = "none"
 _LISTED: Final = 20
+_SHOWN: Final = 5
 
 
 def call_batch(words: argparse.Namespace, account: Account, deployment: Deployment, screen: Screen) -> bool:
@@ -65,7 +66,11 @@ def _find_dataset(words: argparse.Namespace, runs: Runs, screen: Screen) -> str:
         raise CommandError(
             f"there is no {given} here; a dataset is a file or folder of this machine, or an s3:// place"
         )
-    place, sent = upload_dataset(runs.account.client("s3"), runs.bucket, path)
+    files, left_out = list_files(path, any_name=words.format not in (None, "auto"))
+    if left_out:
+        more = ", …" if len(left_out) > _SHOWN else ""
+        screen.say(f"left out, as no data by its name: {', '.join(left_out[:_SHOWN])}{more} ({len(left_out)} in all)")
+    place, sent = upload_dataset(runs.account.client("s3"), runs.bucket, path, files)
     screen.say(f"{given} is at {place}" + (f": {sent} files sent" if sent else ", where it was already"))
     return place
 
@@ -116,7 +121,7 @@ def describe_runs(runs: Runs, count: int) -> list[str]:
 
 def _describe(runs: Runs, run: Run) -> str:
     outcome = runs.read_json(run.name, "report.json").get("outcome") if run.status == FAILED else None
-    how = run.status.lower() + (f" ({outcome})" if outcome else "")
+    how = run.status.lower() + (f" ({outcome})" if outcome not in (None, run.status.lower()) else "")
     took = "" if run.stopped is None else f", took {describe_time(run.stopped - run.started)}"
     return f"run {run.name}: {how}, started {run.started:%Y-%m-%d %H:%M:%S}{took}"
 

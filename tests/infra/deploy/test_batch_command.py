@@ -168,6 +168,20 @@ def test_a_file_of_this_machine_is_a_dataset_too(run: Run, account: Account, buc
     assert content == b'{"text": "a"}\n'
 
 
+def test_no_file_of_a_folder_is_left_out_unsaid(
+    run: Run, account: Account, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("A.JSONL", "b.jsonl", "part-00000", "notes.txt", "_SUCCESS"):
+        (tmp_path / name).write_text('{"text": "a"}\n')
+    assert run("batch", "start", str(tmp_path)) == 0
+    assert "left out, as no data by its name: notes.txt, part-00000 (2 in all)" in capsys.readouterr().out
+    assert {key.rpartition("/")[2] for key in objects(account, bucket)} == {"A.JSONL", "b.jsonl"}
+    (tmp_path / "notes.txt").unlink()
+    assert run("batch", "start", str(tmp_path), "--format", "jsonl") == 0
+    assert "left out" not in capsys.readouterr().out
+    assert {key.rpartition("/")[2] for key in objects(account, bucket)} == {"A.JSONL", "b.jsonl", "part-00000"}
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
