@@ -15,6 +15,7 @@ from jina_v3_batch.estimate import Estimate
 from jina_v3_batch.places import Place, check_allowed
 from jina_v3_batch.request import Request
 from jina_v3_batch.run import Run
+from jina_v3_batch.store import must_be_open
 
 _INHERITED: Final = ("task", "dimensions", "embedding_type", "format")
 
@@ -98,7 +99,9 @@ def check_places(run: Run, request: Request) -> Place:
             f"output is {output.uri} and dataset {request.dataset.uri}, one within the other; vectors would become "
             f"texts of the next run, so keep them apart"
         )
-    if not request.resume and any(True for _ in itertools.islice(run.store.list(output), 1)):
+    with must_be_open(output, "output"):
+        used = any(True for _ in itertools.islice(run.store.list(output), 1))
+    if used and not request.resume:
         raise PreflightError(
             f"output is {output.uri}, which holds objects already; choose an empty place, or say which run to resume"
         )

@@ -33,7 +33,7 @@ def choose_cuts(files: Sequence[DataFile], density: Density, machines: int) -> C
     **Raises**: ``PreflightError`` where gzip is too large for one call, or shards would be too many.
     """
     most, target = largest_file(density), shard_bytes(density)
-    unpacked = {file.key: file.bytes * (density.expansion if file.gzip else 1.0) for file in files}
+    unpacked = {file.key: file.unpacked(density.expansion) for file in files}
     if len(files) < machines and max(unpacked.values()) >= _IDLE_BYTES:
         most = min(most, _IDLE_BYTES)
         target = min(target, max(MEBIBYTE, int(sum(unpacked.values()) / (machines * _SHARDS_PER_MACHINE))))

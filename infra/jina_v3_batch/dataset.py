@@ -20,6 +20,8 @@ _SUFFIXES: Final = {
 }
 MAX_FILES: Final = 500_000
 """Of a dataset: the listing of so many takes about two minutes and 200 MB; more are to be put into larger files."""
+_COUNTS: Final = ("bytes", "rows")
+"""Where none is not the same as nothing known: a Parquet file may have no rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class DataFile:
         """Say whether it is compressed as a whole."""
         return self.key.endswith(".gz")
 
+    def unpacked(self, expansion: float) -> float:
+        """Return how many bytes it has unpacked, where a byte of gzip becomes so many."""
+        return self.bytes * expansion if self.gzip else float(self.bytes)
+
     def describe(self) -> dict[str, Any]:
         """Return it as JSON, without what is as always."""
         whole = {
@@ -59,7 +65,10 @@ class DataFile:
             "lines_before": self.lines_before,
             "aside": [list(pair) for pair in self.aside],
         }
-        return {name: value for name, value in whole.items() if value not in (None, "", 0, []) or name == "bytes"}
+        usual = {
+            name for name, value in whole.items() if value in (None, "", []) or (value == 0 and name not in _COUNTS)
+        }
+        return {name: value for name, value in whole.items() if name not in usual}
 
 
 def read_file(value: dict[str, Any]) -> DataFile:
@@ -98,18 +107,18 @@ def find_format(files: Sequence[DataFile], asked: str) -> str:
     formats: dict[str, str] = {}
     for file in files:
         formats.setdefault(_format_of(file.key, asked), file.key)
+    if asked == "auto" and "" in formats:
+        raise PreflightError(
+            f"the name of {formats['']} says nothing of its format; name files .jsonl, .csv or .parquet (.gz after "
+            f'it if compressed), or say "format". What is no data does not count where its name begins with _ or .'
+        )
     if asked == "auto" and len(formats) > 1:
-        found = ", ".join(f"{name or 'unknown'} ({key})" for name, key in sorted(formats.items()))
+        found = ", ".join(f"{name} ({key})" for name, key in sorted(formats.items()))
         raise PreflightError(
             f"the dataset mixes formats: {found}; keep each format in a folder of its own, or say which one all are "
             f'by "format"'
         )
     (name,) = formats if asked == "auto" else (asked,)
-    if not name:
-        raise PreflightError(
-            f"the name of {formats[name]} says nothing of its format; name files .jsonl, .csv or .parquet (.gz after "
-            f'it if compressed), or say "format"'
-        )
     compressed = next((file.key for file in files if file.gzip), None)
     if name == "parquet" and compressed:
         raise PreflightError(f"{compressed} is gzip'd Parquet; Parquet compresses its columns itself, so unpack it")

@@ -28,4 +28,4 @@ class RunStateError(BatchError):
 def nearest(name: str, known: tuple[str, ...]) -> str:
     """Return a hint at the nearest known name, empty where none is near."""
     near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f" (did you mean {near[0]!r}?)" if near else ""

@@ -40,7 +40,7 @@ def job(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
     manifest = f"jobs/{number}/manifest-{attempt}.json"
     run.write(manifest, [{"prefix": place.uri}, *(files.files[index].key for index in chosen)])
     ratio = plan["output_ratio"]
-    groups = group_files([(index, files.files[index].bytes) for index in chosen], ratio)
+    groups = group_files([(index, files.files[index].unpacked(plan["expansion"])) for index in chosen], ratio)
     run.write(f"jobs/{number}/groups-{attempt}.json", groups)
     return {
         "run": run.name,

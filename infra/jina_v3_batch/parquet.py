@@ -21,16 +21,19 @@ _WHOLE_NUMBERS: Final = (4, 5, 6)
 _WIDTHS: Final = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8, _UUID: 16}
 _MANY: Final = 15
 
-# FileMetaData: 2 schema (4 name, 5 num_children), 3 num_rows, 5 key_value_metadata (1 key, 2 value)
-_WANTED: Final[Any] = {2: [{4: bytes, 5: int}], 3: int, 5: [{1: bytes, 2: bytes}]}
+_BYTE_ARRAY: Final = 6
+
+# FileMetaData: 2 schema (1 type, 4 name, 5 num_children), 3 num_rows, 5 key_value_metadata (1 key, 2 value)
+_WANTED: Final[Any] = {2: [{1: int, 4: bytes, 5: int}], 3: int, 5: [{1: bytes, 2: bytes}]}
 
 
 @dataclass(frozen=True, slots=True)
 class Footer:
-    """A file as its footer has it: rows, the names of the columns, and the key-value metadata."""
+    """A file as its footer has it: rows, the columns and which of them hold strings, and the key-value metadata."""
 
     rows: int
     columns: tuple[str, ...]
+    strings: frozenset[str]
     metadata: Mapping[str, str]
 
 
@@ -59,22 +62,23 @@ def read_footer(footer: bytes) -> Footer:
         found = _Reader(footer).struct(_WANTED, 0)
         columns = _top_columns(found[2])
         metadata = {_text(pair[1]): _text(pair.get(2, b"")) for pair in found.get(5, ())}
-        return Footer(found[3], columns, metadata)
+        strings = frozenset(_text(one[4]) for one in columns if one.get(1) == _BYTE_ARRAY)
+        return Footer(found[3], tuple(_text(one[4]) for one in columns), strings, metadata)
     except (IndexError, KeyError) as error:
         raise ValueError("its footer ends too early, or lacks something") from error
 
 
-def _top_columns(schema: list[dict[int, Any]]) -> tuple[str, ...]:
-    """Return the names of the root's children; the schema is the tree in depth-first order."""
-    names: list[str] = []
+def _top_columns(schema: list[dict[int, Any]]) -> list[dict[int, Any]]:
+    """Return the root's children; the schema is the tree in depth-first order."""
+    found: list[dict[int, Any]] = []
     at = 1
     for _ in range(schema[0].get(5, 0)):
-        names.append(_text(schema[at][4]))
+        found.append(schema[at])
         to_skip = 1
         while to_skip:
             to_skip += schema[at].get(5, 0) - 1
             at += 1
-    return tuple(names)
+    return found
 
 
 def _text(data: bytes) -> str:

@@ -26,6 +26,7 @@ from jina_v3_batch.request import MODEL_DIMENSIONS, Request, read_request
 from jina_v3_batch.resume import Carried, carry
 from jina_v3_batch.run import Run
 from jina_v3_batch.shards import gather_shards, shards_place
+from jina_v3_batch.store import must_be_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,21 @@ def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
     request = inherit(run, read_request(event.get("input")))
     output = check_places(run, request)
     instances = check_instances(run, request)
-    files = list_dataset(run.store, request.dataset)
+    with must_be_open(request.dataset, "dataset"):
+        files = list_dataset(run.store, request.dataset)
     form = find_format(files, request.format)
     carried = carry(earlier_run(run, request.resume), files) if request.resume else Carried()
     covered = carried.originals()
     fresh = [file for file in files if file.key not in covered]
-    findings = inspect(
-        run.store,
-        request.dataset,
-        fresh or files,
-        form,
-        request.embedding_type or "float",
-        request.dimensions or MODEL_DIMENSIONS,
-    )
+    with must_be_open(request.dataset, "dataset"):
+        findings = inspect(
+            run.store,
+            request.dataset,
+            fresh or files,
+            form,
+            request.embedding_type or "float",
+            request.dimensions or MODEL_DIMENSIONS,
+        )
     fresh = list(findings.files) if fresh else []
     planned = _Plan(request, output, form, findings, instances, tuple(file.key for file in fresh))
     shards: list[DataFile] = []
@@ -95,12 +98,12 @@ def _plan_jobs(
         sets,
         lanes=settings.jobs,
         instances=planned.instances,
+        expansion=findings.expansion,
         output_ratio=findings.output_ratio,
         hours_per_byte=hours_per_byte,
     )
-    stored = sum(total_bytes(job.files) for job in jobs)
     machines = max((min(planned.instances, len(job.files)) for job in jobs), default=0)
-    whole = _estimate(run, planned, stored, len(jobs), machines)
+    whole = _estimate(run, planned, [file for job in jobs for file in job.files], len(jobs), machines)
     return _write(run, event, planned, carried, jobs, whole, files)
 
 
@@ -177,20 +180,21 @@ def _describe(run: Run, event: Mapping[str, Any], planned: _Plan, files: int) ->
         "max_concurrent_transforms": findings.requests.max_concurrent,
         "largest_record": findings.requests.largest_record,
         "output_ratio": findings.output_ratio,
+        "expansion": findings.expansion,
         "notes": list(findings.notes),
     }
 
 
 def _whole_estimate(run: Run, planned: _Plan, files: Sequence[DataFile]) -> Estimate:
     """Estimate a run whose jobs are not yet known, as one in each lane."""
-    return _estimate(run, planned, total_bytes(files), 1, planned.instances)
+    return _estimate(run, planned, files, 1, planned.instances)
 
 
-def _estimate(run: Run, planned: _Plan, stored: int, jobs: int, machines: int) -> Estimate:
+def _estimate(run: Run, planned: _Plan, files: Sequence[DataFile], jobs: int, machines: int) -> Estimate:
     findings = planned.findings
     return estimate(
         run.settings,
-        records=stored * findings.records_per_byte,
+        records=sum(file.unpacked(findings.expansion) for file in files) * findings.records_per_byte,
         text_bytes=findings.text_bytes,
         jobs=jobs,
         instances=max(1, machines),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jina_v3_batch.dataset import DataFile, read_file, total_bytes
+from jina_v3_batch.dataset import DataFile, read_file
 from jina_v3_batch.outputs import kept_parts
 from jina_v3_batch.places import Place, read_place
 
@@ -57,11 +57,12 @@ def read_job(value: dict[str, Any]) -> JobFiles:
 
 
 def plan_jobs(
-    sets: Sequence[FileSet], *, lanes: int, instances: int, output_ratio: float, hours_per_byte: float
+    sets: Sequence[FileSet], *, lanes: int, instances: int, expansion: float, output_ratio: float, hours_per_byte: float
 ) -> list[JobFiles]:
     """Deal files into jobs of about the same bytes.
 
-    ``lanes`` jobs run at a time. ``output_ratio`` is bytes out for a byte in, ``hours_per_byte`` of one machine.
+    ``lanes`` jobs run at a time. ``expansion`` is unpacked bytes for one of gzip, ``output_ratio`` bytes out for an
+    unpacked one, ``hours_per_byte`` of one machine for an unpacked one.
     """
     jobs: list[JobFiles] = []
     for one in sets:
@@ -69,8 +70,8 @@ def plan_jobs(
         for gzip in (False, True):
             files = [file for file in one.files if file.gzip is gzip]
             if files:
-                hours = total_bytes(files) * hours_per_byte / instances
-                output = total_bytes(files) * output_ratio
+                unpacked = sum(file.unpacked(expansion) for file in files)
+                hours, output = unpacked * hours_per_byte / instances, unpacked * output_ratio
                 count = max(
                     math.ceil(len(files) / FILES_PER_JOB),
                     math.ceil(output / OUTPUT_BYTES_PER_JOB),
@@ -92,7 +93,7 @@ def deal(files: Sequence[DataFile], count: int) -> list[tuple[DataFile, ...]]:
     return [tuple(sorted(part, key=lambda file: file.key)) for part in parts]
 
 
-def group_files(sizes: Sequence[tuple[int, int]], output_ratio: float) -> list[list[int]]:
+def group_files(sizes: Sequence[tuple[int, float]], output_ratio: float) -> list[list[int]]:
     """Put a job's files, each an index and its bytes, into at most ``GROUPS`` groups to be verified together."""
     weights = [size * (1 + output_ratio) for _, size in sizes]
     most = max(GROUP_BYTES, sum(weights) / (GROUPS - 1))

@@ -33,7 +33,8 @@ _PARQUET_TEXT_SHARE: Final = 1.8
 class Findings:
     """What is known of a dataset that may be embedded.
 
-    **Units**: ``records_per_byte`` and ``output_ratio`` for a stored byte; ``text_bytes`` of a record.
+    **Units**: ``records_per_byte`` and ``output_ratio`` for a byte of input, unpacked; ``text_bytes`` of a record;
+    ``expansion`` unpacked bytes for one of gzip.
     """
 
     files: tuple[DataFile, ...]
@@ -44,6 +45,11 @@ class Findings:
     notes: tuple[str, ...]
     assumed: tuple[str, ...]
     density: Density | None = None
+
+    @property
+    def expansion(self) -> float:
+        """Unpacked bytes for one of gzip."""
+        return 1.0 if self.density is None else self.density.expansion
 
 
 def inspect(
@@ -74,9 +80,9 @@ def inspect(
     return Findings(
         tuple(files),
         text_requests(density),
-        density.expansion / density.record_bytes,
+        1 / density.record_bytes,
         density.text_bytes,
-        density.output_ratio * density.expansion,
+        density.output_ratio,
         tuple(notes),
         (f"records of {density.record_bytes:,.0f} bytes, as the first of {len(samples)} files are",),
         density,
@@ -119,6 +125,8 @@ def _read_footer(store: Store, place: Place, file: DataFile, most_rows: int) -> 
     if "text" not in footer.columns:
         names = ", ".join(footer.columns[:8])
         return f"{file.key} has no column 'text'; it has {names}"
+    if "text" not in footer.strings:
+        return f"the column 'text' of {file.key} holds no strings; write it as text"
     if footer.rows > most_rows:
         return (
             f"{file.key} has {footer.rows:,} rows, and the answer to a Parquet file, which is one request, has room "

@@ -60,10 +60,11 @@ def _counts(report: Mapping[str, Any]) -> Iterator[str]:
 def _cost(report: Mapping[str, Any]) -> Iterator[str]:
     estimate = report["estimate"]
     if report["transforms"]:
-        yield f"Billed     {_hours(report['billed_s'])} on {report['instance_type']}{_usd(report['usd'])}"
+        yield f"Billed     {_time(report['billed_s'], 'machine ')} on {report['instance_type']}{_usd(report['usd'])}"
+    clock, machines = _time(estimate["hours"] * 3600), _time(estimate["machine_hours"] * 3600, "machine ")
     yield (
-        f"Estimate   {estimate['records']:,} records, {estimate['tokens']:,} tokens, {estimate['hours']:g} hours, "
-        f"{estimate['machine_hours']:g} machine hours{_usd(estimate['usd'])}"
+        f"Estimate   {estimate['records']:,} records, {estimate['tokens']:,} tokens, {clock}, {machines}"
+        f"{_usd(estimate['usd'])}"
     )
     yield f"           assumed: {'; '.join(estimate['assumptions'])}"
 
@@ -86,8 +87,9 @@ def _outstanding(report: Mapping[str, Any]) -> Iterator[str]:
     if more > 0:
         yield f"  and {more:,} more, in report.json"
     yield (
-        f'To go on: start an execution with {{"dataset": "{report["dataset"]}", "resume": "{report["run"]}"}}; it '
-        f"takes only these files. Mend those that fail by their own fault first."
+        f'To go on: jina-v3-infra batch start --resume {report["run"]}, or an execution with {{"dataset": '
+        f'"{report["dataset"]}", "resume": "{report["run"]}"}}; it takes only these files, and new ones. Mend those '
+        f"that fail by their own fault first."
     )
 
 
@@ -95,8 +97,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _hours(seconds: float) -> str:
-    return f"{seconds / 3600:.2f} machine hours" if seconds >= 3600 else f"{seconds / 60:.1f} machine minutes"
+def _time(seconds: float, of: str = "") -> str:
+    return f"{seconds / 3600:.2f} {of}hours" if seconds >= 3600 else f"{seconds / 60:.1f} {of}minutes"
 
 
 def _usd(amount: float | None) -> str:

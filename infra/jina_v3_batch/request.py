@@ -60,8 +60,8 @@ def read_request(value: object) -> Request:
     for name in fields:
         if name not in FIELDS:
             raise PreflightError(
-                f"the input has a field {name!r}, which is unknown{nearest(str(name), FIELDS)}. "
-                f"Known are {', '.join(FIELDS)}"
+                f"the input has a field {name!r}, which is unknown{nearest(str(name), FIELDS)}: "
+                f"known are {', '.join(FIELDS)}"
             )
     if fields.get("dataset") is None:
         raise PreflightError('the input has no "dataset"; it must name a folder in S3, such as s3://bucket/documents/')
@@ -99,7 +99,7 @@ def _read_choice(fields: Mapping[str, Any], name: str, allowed: tuple[str, ...])
     value = fields.get(name)
     if value is None or value in allowed:
         return value
-    raise PreflightError(f"{name} is {value!r}{nearest(str(value), allowed)}; it must be one of {', '.join(allowed)}")
+    raise PreflightError(f"{name} is {value!r}{nearest(str(value), allowed)}: it must be one of {', '.join(allowed)}")
 
 
 def _read_whole(fields: Mapping[str, Any], name: str, most: int | None) -> int | None:

@@ -52,7 +52,7 @@ class Density:
     """What samples say of text files.
 
     **Units**: ``record_bytes``, ``text_bytes`` mean bytes of a record and of its text; ``expansion`` unpacked bytes of
-    a stored one; ``response_ratio`` bytes of an answer for a byte of input, where records are smallest.
+    one of gzip; ``response_ratio`` bytes of an answer for a byte of input, where records are smallest.
     """
 
     record_bytes: float
@@ -86,10 +86,11 @@ def measure(samples: Sequence[Sample], embedding_type: str, dimensions: int) -> 
         for sample in samples
         if sample.records
     ]
+    packed = [sample.expansion for sample in samples if sample.key.endswith(".gz")]
     return Density(
         record_bytes=total / len(records),
         text_bytes=text / len(records),
-        expansion=max(sum(sample.expansion for sample in samples) / len(samples), 1e-3),
+        expansion=sum(packed) / len(packed) if packed else 1.0,
         response_ratio=max(ratios),
         output_ratio=(len(records) * vector + total - text) / total,
     )

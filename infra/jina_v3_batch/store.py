@@ -4,18 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
-from jina_v3_batch.errors import ChangedError
+from jina_v3_batch.errors import ChangedError, PreflightError
 from jina_v3_batch.places import Place
 
 PART_BYTES: Final = 8 * 2**20
 """Of a multipart upload: what a streamed object takes of memory; 10,000 parts make 80 GB."""
 _DELETE_AT_ONCE: Final = 1000
+_CLOSED: Final = ("NoSuchBucket", "AccessDenied", "AllAccessDisabled", "PermanentRedirect")
+"""What S3 says of a place that trying again does not open."""
+
+
+@contextmanager
+def must_be_open(place: Place, field: str) -> Iterator[None]:
+    """Refuse a run whose place S3 does not let us look at.
+
+    **Raises**: ``PreflightError``.
+    """
+    try:
+        yield
+    except ClientError as error:
+        told = error.response["Error"]
+        if told["Code"] not in _CLOSED:
+            raise
+        raise PreflightError(
+            f"{field} is {place.uri}, which S3 does not let this deployment look at: {told['Code']}: "
+            f"{told.get('Message', '')}. Look at the bucket's name, region and policy; data under a key of its own "
+            f"needs the key in the deployment's [batch] kms_keys"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Final
@@ -74,7 +75,7 @@ def verify(run: Run, event: Mapping[str, Any], remaining_s: Callable[[], float])
     position = at
     try:
         for index in indices[at:]:
-            if results and remaining_s() < _needed_s(files.files[index], plan["output_ratio"]):
+            if results and remaining_s() < _needed_s(files.files[index], plan):
                 break
             results.append({"index": index, **_verify_file(shared, index, first_bad)})
             position += 1
@@ -88,8 +89,9 @@ def verify(run: Run, event: Mapping[str, Any], remaining_s: Callable[[], float])
     return {"run": run.name, "job": number, "group": group, "at": position, "more": position < len(indices)}
 
 
-def _needed_s(file: DataFile, output_ratio: float) -> float:
-    return _RESERVE_S + file.bytes * (1 + output_ratio) / _BYTES_PER_S
+def _needed_s(file: DataFile, plan: Mapping[str, Any]) -> float:
+    ratio: float = plan["output_ratio"]
+    return _RESERVE_S + file.unpacked(plan["expansion"]) * (1 + ratio) / _BYTES_PER_S
 
 
 def _verify_file(group: _Group, index: int, first_bad: list[dict[str, Any]]) -> dict[str, Any]:
@@ -98,6 +100,9 @@ def _verify_file(group: _Group, index: int, first_bad: list[dict[str, Any]]) -> 
         return _verify_sent(group, file, place, first_bad)
     except ChangedError as error:
         return {"ok": False, "reason": "changed", "message": str(error), "permanent": True}
+    except (zlib.error, EOFError) as error:  # of this file alone, not of those that are verified with it
+        message = f"it is gzip that cannot be read to its end ({error}); write it again"
+        return {"ok": False, "reason": "broken_gzip", "message": message, "permanent": True}
 
 
 def _verify_sent(group: _Group, file: DataFile, place: Place, first_bad: list[dict[str, Any]]) -> dict[str, Any]:

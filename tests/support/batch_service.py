@@ -60,9 +60,9 @@ class TransformService:
     def _file(self, number: int, request: dict[str, Any], bucket: str, prefix: str, name: str) -> str | None:
         given, wanted = request["TransformInput"], request["TransformOutput"]
         body = self.s3.get_object(Bucket=bucket, Key=prefix + name)["Body"].read()
-        if given["CompressionType"] == "Gzip":
-            body = gzip.decompress(body)
         try:
+            if given["CompressionType"] == "Gzip":
+                body = gzip.decompress(body)
             if given["SplitType"] == "Line":
                 parts = self._split(body, request["MaxPayloadInMB"] * 2**20)
                 out = b"".join(self._invoke(request, part) for part in parts)
@@ -72,6 +72,8 @@ class TransformService:
             changed = self.before_file(number, name, out)
         except FileFaultError as fault:
             return str(fault)
+        except EOFError:
+            return "ClientError: See job logs for more information"
         to_bucket, _, to_prefix = wanted["S3OutputPath"][5:].partition("/")
         key = f"{to_prefix}/{self.kept_prefix}{name}.out".lstrip("/")
         self.s3.put_object(Bucket=to_bucket, Key=key, Body=out if changed is None else changed)

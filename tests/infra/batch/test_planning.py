@@ -72,6 +72,7 @@ def test_every_file_is_in_one_job_and_jobs_are_alike(files, lanes, instances, ho
         [FileSet(Place("b", "p/"), files)],
         lanes=lanes,
         instances=instances,
+        expansion=5.0,
         output_ratio=10.0,
         hours_per_byte=hours_per_byte,
     )
@@ -96,7 +97,12 @@ def test_groups_hold_every_file_once_and_are_few(sizes, ratio):
 def test_a_billion_documents_stay_within_the_limits(shards, bytes_each):
     files = tuple(DataFile(f"{number:06}.jsonl", bytes_each) for number in range(shards))
     jobs = plan_jobs(
-        [FileSet(Place("b", "p/"), files)], lanes=10, instances=10, output_ratio=13.0, hours_per_byte=2e-12
+        [FileSet(Place("b", "p/"), files)],
+        lanes=10,
+        instances=10,
+        expansion=1.0,
+        output_ratio=13.0,
+        hours_per_byte=2e-12,
     )
     assert sum(len(job.files) for job in jobs) == shards
     assert len(jobs) <= 10_000
@@ -176,6 +182,7 @@ def test_parquet_footers_are_read_as_their_writer_meant_them(table):
     footer = read_footer(body[-8 - size : -8])
     assert footer.rows == table.num_rows
     assert list(footer.columns) == table.column_names
+    assert footer.strings == {field.name for field in table.schema if pa.types.is_string(field.type)}
     assert footer.metadata["key"] == "wörth"
     for cut in range(1, size, max(1, size // 50)):
         with pytest.raises(ValueError, match="footer"):

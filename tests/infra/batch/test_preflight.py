@@ -105,9 +105,9 @@ def refusal(batch: Batch, **request):
     return report["error"]["message"]
 
 
-def parquet(rows, column="text"):
+def parquet(rows, column="text", value="x"):
     sink = io.BytesIO()
-    pq.write_table(pa.table({column: ["x"] * rows}), sink)
+    pq.write_table(pa.table({column: pa.array([value] * rows, None if rows else pa.string())}), sink)
     return sink.getvalue()
 
 
@@ -118,6 +118,7 @@ def parquet(rows, column="text"):
         ({"a.jsonl": b"", "_x.jsonl": GOOD, ".b.jsonl": GOOD, "_tmp/a.jsonl": GOOD}, "holds no file"),
         ({"a.jsonl": GOOD, "b.csv": b"1,x\n"}, "mixes formats: csv (b.csv), jsonl (a.jsonl)"),
         ({"a.txt": GOOD}, "says nothing of its format"),
+        ({"a.jsonl": GOOD, "README.md": b"what is here"}, "the name of README.md says nothing of its format"),
         ({"a.jsonl": b'[{"text": "a"}]'}, "one JSON list"),
         ({"a.jsonl": codecs.BOM_UTF16_LE + '{"text": "a"}'.encode("utf-16-le")}, "UTF-16"),
         ({"a.jsonl": '{"text": "a"}'.encode("utf-16-be")}, "UTF-16"),
@@ -129,6 +130,8 @@ def parquet(rows, column="text"):
         ({"a.parquet.gz": gzip.compress(parquet(3))}, "gzip'd Parquet"),
         ({"a.parquet": b"PAR1 not really"}, "no Parquet that can be read"),
         ({"a.parquet": parquet(3, "body")}, "no column 'text'; it has body"),
+        ({"a.parquet": parquet(3), "b.parquet": parquet(3, value=7)}, "'text' of b.parquet holds no strings"),
+        ({"a.parquet": parquet(3, value=["x"])}, "holds no strings"),
         ({"a.parquet": parquet(20_000)}, "20,000 rows"),
         ({"a.parquet": parquet(0)}, "has a row"),
     ],
@@ -137,6 +140,15 @@ def test_a_dataset_that_cannot_be_embedded_is_refused_with_the_reason(batch, fil
     for name, body in files.items():
         batch.put(name, body)
     assert words in refusal(batch)
+
+
+@pytest.mark.parametrize("field", ["dataset", "output"])
+def test_a_place_that_s3_keeps_closed_is_named(batch, field):
+    gone = Place("bucket-that-is-gone", "")
+    batch.settings = dataclasses.replace(batch.settings, datasets=(gone,), results=(gone,))
+    batch.put("a.jsonl", GOOD)
+    told = refusal(batch, **{field: "s3://bucket-that-is-gone/docs"})
+    assert f"{field} is s3://bucket-that-is-gone/docs/, which S3 does not let this deployment look at: NoSuchB" in told
 
 
 def test_a_parquet_file_larger_than_a_request_is_refused(s3):

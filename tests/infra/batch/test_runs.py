@@ -177,6 +177,32 @@ def test_a_record_too_large_to_send_is_set_aside_and_the_rest_of_its_file_embedd
     assert [one["line"] for one in report["bad"]["not_json"]["first"]] == [605, 605]
 
 
+def test_gzip_that_ends_too_early_takes_no_other_file_along(batch):
+    whole = gzip.compress(shard(0, 300))
+    batch.put("a.jsonl.gz", whole[:-40])
+    for number in range(1, 6):
+        batch.put(f"b{number}.jsonl.gz", gzip.compress(shard(number * 1000, 30)))
+    report = batch.run()
+    assert report["files"] == {"all": 6, "verified": 5, "outstanding": 1}
+    (broken,) = report["outstanding"]
+    assert (broken["file"], broken["reason"]) == ("a.jsonl.gz", "broken_gzip")
+    assert "cannot be read to its end" in broken["message"]
+    assert len(report["transforms"]) == 1  # nothing is embedded twice for its sake
+
+
+@pytest.mark.parametrize("plain", [0, 3])
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_gzip_is_estimated_by_what_it_unpacks_to(batch, plain, dry_run):
+    """Alone it is cut, and its shards are no gzip any more; beside other files it stays whole."""
+    lines = [record(number, "word " * 40, pad="p" * 6000) for number in range(1500)]
+    batch.put("a.jsonl.gz", gzip.compress(b"".join(lines)))
+    for number in range(plain):
+        batch.put(f"{number}.jsonl", b"".join(lines[:100]))
+    report = batch.run(dry_run=dry_run)
+    assert bool(batch.keys("batch/runs/run-1/shards/")) is (plain == 0 and not dry_run)
+    assert report["estimate"]["records"] == pytest.approx(1500 + 100 * plain, rel=0.1)
+
+
 @pytest.mark.parametrize("name", ["big.jsonl", "big.jsonl.gz"])
 def test_one_large_file_is_cut_so_that_no_machine_idles(batch, name):
     lines = [record(number, "word " * 40, pad="p" * 5000) for number in range(2000)]
@@ -224,8 +250,10 @@ def parquet(**columns):
 def test_parquet_is_accounted_for_by_its_footers(batch):
     batch.put("a.parquet", parquet(id=["a", "b", "c"], text=["one", None, "two words"]))
     batch.put("b.parquet", parquet(text=["x"] * 500, extra=list(range(500))))
+    batch.put("without-rows.parquet", parquet(text=pa.array([], pa.string())))
     report = batch.run(dimensions=64)
     assert report["outcome"] == "complete"
+    assert report["files"] == {"all": 3, "verified": 3, "outstanding": 0}
     assert report["records"] == {"all": 503, "embedded": 502, "bad": 1}
     (first,) = report["bad"]["empty_text"]["first"]
     assert (first["file"], first["line"], first["id"]) == ("a.parquet", 2, "b")

@@ -119,7 +119,10 @@ def test_a_run_is_started_with_what_was_given_and_nothing_else(
         (("--resume", "earlier"), {"resume": "earlier"}),
     ],
 )
-def test_options_are_the_runs_input(run: Run, bucket: str, words: tuple[str, ...], fields: dict[str, Any]) -> None:
+def test_options_are_the_runs_input(
+    run: Run, account: Account, bucket: str, words: tuple[str, ...], fields: dict[str, Any]
+) -> None:
+    put(account, bucket, "earlier", "plan.json", {"dataset": "s3://bucket/news/", "jobs": 1})
     assert run("batch", "start", "s3://bucket/news/", *words) == 0
     assert inputs() == [{"dataset": "s3://bucket/news/"} | fields]
 
@@ -165,13 +168,27 @@ def test_a_file_of_this_machine_is_a_dataset_too(run: Run, account: Account, buc
     assert content == b'{"text": "a"}\n'
 
 
+def test_no_file_of_a_folder_is_left_out_unsaid(
+    run: Run, account: Account, bucket: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("A.JSONL", "b.jsonl", "part-00000", "notes.txt", "_SUCCESS"):
+        (tmp_path / name).write_text('{"text": "a"}\n')
+    assert run("batch", "start", str(tmp_path)) == 0
+    assert "left out, as no data by its name: notes.txt, part-00000 (2 in all)" in capsys.readouterr().out
+    assert {key.rpartition("/")[2] for key in objects(account, bucket)} == {"A.JSONL", "b.jsonl"}
+    (tmp_path / "notes.txt").unlink()
+    assert run("batch", "start", str(tmp_path), "--format", "jsonl") == 0
+    assert "left out" not in capsys.readouterr().out
+    assert {key.rpartition("/")[2] for key in objects(account, bucket)} == {"A.JSONL", "b.jsonl", "part-00000"}
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         ((), "batch start needs a dataset: an s3:// place, a file or a folder; or --resume RUN"),
         (("nowhere",), "there is no nowhere here; a dataset is a file or folder of this machine, or an s3:// place"),
         ((".",), "has no data: files are .jsonl"),
-        (("--resume", "gone"), "the run 'gone' has left no plan, so its dataset is not known; name it too"),
+        (("--resume", "gone"), "there is no run 'gone'"),
     ],
 )
 def test_what_cannot_be_started_is_a_sentence(
@@ -186,6 +203,34 @@ def test_a_run_that_is_resumed_is_of_the_same_dataset(run: Run, account: Account
     put(account, bucket, "earlier", "plan.json", {"dataset": "s3://bucket/news/", "jobs": 1})
     assert run("batch", "start", "--resume", "earlier") == 0
     assert inputs() == [{"dataset": "s3://bucket/news/", "resume": "earlier"}]
+
+
+@pytest.mark.parametrize(
+    ("status", "planned", "told"),
+    [
+        ("RUNNING", True, "still goes on, and both would write to the same place"),
+        ("FAILED", False, "failed before it had a plan; start its dataset anew"),
+    ],
+)
+@pytest.mark.parametrize("dataset", [(), ("s3://b/x/",)])
+def test_a_run_that_goes_on_or_had_no_plan_is_not_resumed(
+    run: Run,
+    account: Account,
+    bucket: str,
+    status: str,
+    planned: bool,
+    told: str,
+    dataset: tuple[str, ...],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run("batch", "start", "s3://b/x/")
+    (one,) = executions()
+    if planned:
+        put(account, bucket, one.name, "plan.json", {"dataset": "s3://b/x/", "jobs": 1})
+    one.status = status
+    assert run("batch", "start", *dataset, "--resume", one.name) == 1
+    assert f"the run {one.name} {told}" in capsys.readouterr().err
+    assert executions() == [one]
 
 
 @pytest.mark.parametrize("words", [("start", "s3://b/x/"), ("status",), ("report", "r"), ("stop", "r")])
@@ -326,6 +371,9 @@ def test_runs_are_listed_and_one_is_described(
     assert run("batch", "status") == 0
     assert ": failed, started " in capsys.readouterr().out
     assert run("batch", "status", one.name) == 1  # it did not do what was asked of it
+    put(account, bucket, one.name, "report.json", {"outcome": "incomplete"})
+    assert run("batch", "status") == 0
+    assert ": failed (incomplete), started " in capsys.readouterr().out
 
 
 def test_progress_that_cannot_be_asked_for_is_no_failure(
@@ -396,6 +444,9 @@ def test_a_run_is_stopped_once(run: Run, bucket: str, capsys: pytest.CaptureFixt
     assert f"jina-v3-infra batch start --resume {one.name}" in capsys.readouterr().out
     assert run("batch", "stop", one.name) == 0
     assert "goes on no more: it is aborted" in capsys.readouterr().out
+    for words in (("report", one.name), ("status", one.name)):
+        assert run("batch", *words) == 1
+        assert f"To go on: jina-v3-infra batch start --resume {one.name}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [("start", "s3://b/x/"), ("status",), ("report", "r"), ("stop", "r")])

@@ -9,15 +9,16 @@ from typing import Final
 
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
-from jina_v3_infra.deploy.batch.following import describe_time, follow, show_end
+from jina_v3_infra.deploy.batch.following import describe_time, follow, show_end, why_no_report
 from jina_v3_infra.deploy.batch.progress import RunProgress
-from jina_v3_infra.deploy.batch.runs import Run, Runs, name_run, open_runs
-from jina_v3_infra.deploy.batch.upload import upload_dataset
+from jina_v3_infra.deploy.batch.runs import FAILED, Run, Runs, name_run, open_runs
+from jina_v3_infra.deploy.batch.upload import list_files, upload_dataset
 from jina_v3_infra.deploy.failures import CommandError
 from jina_v3_infra.deploy.screen import Screen
 
 NO_TASK: Final = "none"
 _LISTED: Final = 20
+_SHOWN: Final = 5
 
 
 def call_batch(words: argparse.Namespace, account: Account, deployment: Deployment, screen: Screen) -> bool:
@@ -53,13 +54,11 @@ def _read_fields(words: argparse.Namespace) -> dict[str, object]:
 
 def _find_dataset(words: argparse.Namespace, runs: Runs, screen: Screen) -> str:
     given: str | None = words.dataset
+    planned = None if words.resume is None else _find_resumed(words.resume, runs)
     if given is None:
-        if words.resume is None:
-            raise CommandError("batch start needs a dataset: an s3:// place, a file or a folder; or --resume RUN")
-        planned = runs.read_json(words.resume, "plan.json").get("dataset")
         if planned is None:
-            raise CommandError(f"the run {words.resume!r} has left no plan, so its dataset is not known; name it too")
-        return str(planned)
+            raise CommandError("batch start needs a dataset: an s3:// place, a file or a folder; or --resume RUN")
+        return planned
     if given.startswith("s3://"):
         return given
     path = Path(given).expanduser()
@@ -67,9 +66,32 @@ def _find_dataset(words: argparse.Namespace, runs: Runs, screen: Screen) -> str:
         raise CommandError(
             f"there is no {given} here; a dataset is a file or folder of this machine, or an s3:// place"
         )
-    place, sent = upload_dataset(runs.account.client("s3"), runs.bucket, path)
+    files, left_out = list_files(path, any_name=words.format not in (None, "auto"))
+    if left_out:
+        more = ", …" if len(left_out) > _SHOWN else ""
+        screen.say(f"left out, as no data by its name: {', '.join(left_out[:_SHOWN])}{more} ({len(left_out)} in all)")
+    place, sent = upload_dataset(runs.account.client("s3"), runs.bucket, path, files)
     screen.say(f"{given} is at {place}" + (f": {sent} files sent" if sent else ", where it was already"))
     return place
+
+
+def _find_resumed(name: str, runs: Runs) -> str:
+    """Return the dataset of a run that is to be resumed: one that has ended, and had a plan."""
+    planned = runs.read_json(name, "plan.json").get("dataset")
+    try:
+        run = runs.find(name)
+    except CommandError:  # AWS forgets a run, and its plan may still be there
+        if planned is None:
+            raise
+        return str(planned)
+    if run.is_running:
+        raise CommandError(
+            f"the run {name} still goes on, and both would write to the same place; wait for its end, or end it: "
+            f"jina-v3-infra batch stop {name}"
+        )
+    if planned is None:
+        raise CommandError(f"the run {name} {run.status.lower()} before it had a plan; start its dataset anew")
+    return str(planned)
 
 
 def _status(words: argparse.Namespace, runs: Runs, screen: Screen) -> bool:
@@ -94,19 +116,21 @@ def _status(words: argparse.Namespace, runs: Runs, screen: Screen) -> bool:
 def describe_runs(runs: Runs, count: int) -> list[str]:
     """Say of the newest runs how they stand, one in a line."""
     found = runs.latest(count)
-    return [_describe(run) for run in found] or ["no run was started yet; jina-v3-infra batch start starts one"]
+    return [_describe(runs, run) for run in found] or ["no run was started yet; jina-v3-infra batch start starts one"]
 
 
-def _describe(run: Run) -> str:
+def _describe(runs: Runs, run: Run) -> str:
+    outcome = runs.read_json(run.name, "report.json").get("outcome") if run.status == FAILED else None
+    how = run.status.lower() + (f" ({outcome})" if outcome not in (None, run.status.lower()) else "")
     took = "" if run.stopped is None else f", took {describe_time(run.stopped - run.started)}"
-    return f"run {run.name}: {run.status.lower()}, started {run.started:%Y-%m-%d %H:%M:%S}{took}"
+    return f"run {run.name}: {how}, started {run.started:%Y-%m-%d %H:%M:%S}{took}"
 
 
 def _report(words: argparse.Namespace, runs: Runs, screen: Screen) -> bool:
     report = runs.read(words.run, "report.txt")
     if report is None:
         run = runs.find(words.run)
-        hint = "it is running; batch status --follow stays with it" if run.is_running else run.cause or run.status
+        hint = "it is running; batch status --follow stays with it" if run.is_running else why_no_report(run)
         raise CommandError(f"the run {run.name} has no report: {hint}")
     screen.say(report.rstrip("\n"))
     return True
@@ -118,7 +142,7 @@ def _stop(words: argparse.Namespace, runs: Runs, screen: Screen) -> bool:
         screen.say(f"{run.name} goes on no more: it is {run.status.lower()}")
         return True
     runs.stop(run.name)
-    screen.say(f"{run.name} is stopped, and its jobs with it; what was verified stays")
+    screen.say(f"{run.name} is stopped, and its jobs with it; what was verified stays, what they were at is done again")
     screen.say(f"to go on with the rest: jina-v3-infra batch start --resume {run.name}")
     return True
 

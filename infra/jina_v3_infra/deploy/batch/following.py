@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 
 from jina_v3_infra.deploy.batch.progress import RunProgress
-from jina_v3_infra.deploy.batch.runs import COMPLETE, DRY_RUN, Run, Runs
+from jina_v3_infra.deploy.batch.runs import COMPLETE, DRY_RUN, FAILED, Run, Runs
 from jina_v3_infra.deploy.screen import Screen
 
 _POLL_S: Final = 5.0
@@ -38,10 +38,16 @@ def show_end(runs: Runs, run: Run, screen: Screen) -> bool:
     screen.say(f"{run.name}: {run.status.lower()}{took}", style="bold")
     report = runs.read(run.name, "report.txt")
     if report is None:
-        screen.complain(f"it has no report{f': {run.cause}' if run.cause else ''}")
+        screen.complain(f"it has no report: {why_no_report(run)}")
         return False
     screen.say(report.rstrip("\n"))
     return runs.read_json(run.name, "report.json").get("outcome") in (COMPLETE, DRY_RUN)
+
+
+def why_no_report(run: Run) -> str:
+    """Say why a run that has ended has no report, and how it is gone on with."""
+    told = run.cause or run.status.lower()
+    return told if run.status == FAILED else f"{told}. To go on: jina-v3-infra batch start --resume {run.name}"
 
 
 def describe_time(duration: object) -> str:

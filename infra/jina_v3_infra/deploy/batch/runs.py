@@ -19,6 +19,7 @@ from jina_v3_infra.outputs import Output, read_foundation, read_outputs
 from jina_v3_infra.prefixes import BATCH_RUNS
 
 RUNNING: Final = "RUNNING"
+FAILED: Final = "FAILED"
 COMPLETE: Final = "complete"
 DRY_RUN: Final = "dry_run"
 """Of a report's ``outcome``: every record is accounted for; nothing was to be embedded."""

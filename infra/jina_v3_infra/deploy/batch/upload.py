@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,8 +18,10 @@ SUFFIXES: Final = (".jsonl", ".jsonlines", ".ndjson", ".json", ".csv", ".parquet
 _DIGITS: Final = 12
 
 
-def list_files(path: Path) -> dict[str, Path]:
-    """Return the data files under a path by their names from it; hidden ones, and those behind ``_``, are left out.
+def list_files(path: Path, *, any_name: bool = False) -> tuple[dict[str, Path], list[str]]:
+    """Return the data files under a path by their names from it, and the names of what is no data by its name.
+
+    Hidden ones, and those behind ``_``, are in neither. ``any_name``: all are data, as their format is said.
 
     **Raises**: ``CommandError`` where there are none.
     """
@@ -30,23 +33,22 @@ def list_files(path: Path) -> dict[str, Path]:
             for one in sorted(path.rglob("*"))
             if one.is_file() and not any(part.startswith((".", "_")) for part in one.relative_to(path).parts)
         }
-    data = {name: one for name, one in found.items() if name.removesuffix(".gz").endswith(SUFFIXES)}
+    data = {name: one for name, one in found.items() if any_name or name.removesuffix(".gz").lower().endswith(SUFFIXES)}
     if not data:
         raise CommandError(
             f"{path} has no data: files are {', '.join(SUFFIXES)}, any but Parquet with .gz behind it too, "
             f"and here {'is ' + ', '.join(list(found)[:3]) if found else 'is nothing'}"
         )
-    return data
+    return data, [name for name in found if name not in data]
 
 
-def upload_dataset(s3: Any, bucket: str, path: Path, *, progress: bool = True) -> tuple[str, int]:
-    """Bring a file or a folder there; return its place, and how many files were sent.
+def upload_dataset(
+    s3: Any, bucket: str, path: Path, files: Mapping[str, Path], *, progress: bool = True
+) -> tuple[str, int]:
+    """Bring files of a path there; return their place, and how many were sent.
 
     The place has a digest of the content in its name: the same data is sent once, and another is not mixed with it.
-
-    **Raises**: ``CommandError``.
     """
-    files = list_files(path)
     whole = hashlib.sha256()
     for name, one in sorted(files.items()):
         whole.update(f"{name}\0{sha256(one)}\n".encode())
