@@ -21,6 +21,7 @@ from jina_v3_infra.stacks.batch_triggers import Schedules, SuccessFileRule
 from jina_v3_infra.stacks.foundation import imported
 from jina_v3_infra.stacks.image_repository import image_uri
 from jina_v3_infra.stacks.network import Network, Placement, first_zones, given_placement
+from jina_v3_infra.stacks.notices import told_topics
 from jina_v3_infra.stacks.state_machine import BatchStateMachine
 from jina_v3_infra.stacks.transform_role import TransformRole
 
@@ -92,7 +93,14 @@ class BatchStack(Stack):
             Schedules(
                 self, "Schedules", deployment=deployment, settings=settings, bucket=places.bucket, machine=machine
             )
-        BatchAlarms(self, "Alarms", machine_arn=machine.attr_arn, machine_name=deployment.batch_stack, rule=rule)
+        BatchAlarms(
+            self,
+            "Alarms",
+            machine_arn=machine.attr_arn,
+            machine_name=deployment.batch_stack,
+            rule=rule,
+            told=told_topics(self, deployment, imported(deployment, Output.TOPIC)),
+        )
         CfnOutput(self, Output.STATE_MACHINE, value=machine.attr_arn)
         CfnOutput(self, Output.BATCH_TOPIC, value=topic.topic_arn)
         CfnOutput(self, Output.BATCH_MODEL, value=model.attr_model_name)

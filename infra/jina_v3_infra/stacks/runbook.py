@@ -26,6 +26,8 @@ class Page(StrEnum):
     UNDELIVERED_NOTICES = "undelivered-notices"
     FIRST_MACHINE = "first-machine"
     FIRST_COPY = "first-copy"
+    FAILED_RUN = "failed-run"
+    RUN_NOT_STARTED = "run-not-started"
 
 
 def describe_alarm(subject: str, happened: str, limit: str, page: Page) -> str:
