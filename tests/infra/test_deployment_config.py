@@ -250,6 +250,17 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"operations": {"emails": ["a@b.de", "a@b.de"]}}, "operations.emails: a@b.de is there twice"),
     ({"operations": {"topics": ["arn:aws:sns:eu-west-1:123456789012:a"]}}, "alarms tell topics of their own region"),
     ({"operations": {"topics": ["alerts"]}}, "the ARN of a standard topic"),
+    (
+        {
+            "operations": {"topics": ["arn:aws:sns:eu-north-1:123456789012:a"]},
+            "router": {"second_region": "eu-west-1"},
+        },
+        "take one in us-east-1 or eu-west-1",
+    ),
+    (
+        {"operations": {"metrics_every_s": 300, "alarms": {"longest_without_machine_min": 5}}},
+        "would ring in between; set it to 10 or more",
+    ),
     ({"operations": {"log_days": 100}}, "log_days = 100: CloudWatch Logs keeps logs for 1, 3, 5"),
     ({"operations": {"log_days": 100}}, "set it to 120"),
     ({"operations": {"metrics_every_s": 45}}, "metrics_every_s = 45: SageMaker publishes every 10, 30, 60"),

@@ -17,10 +17,14 @@ from jina_v3_infra.stacks.watched import MACHINES, metric
 _WIDTH: Final = 12
 _HEIGHT: Final = 6
 _DAY: Final = Duration.hours(24)
+_MINUTE_S: Final = 60
 
 
 class EndpointDashboard(Construct):
-    """A dashboard with the deployment's name: all its variants beside each other."""
+    """A dashboard with the deployment's name: all its variants beside each other.
+
+    The region is in the name, since CloudWatch's dashboards are the account's, and a second region has its own.
+    """
 
     def __init__(self, scope: Construct, id: str, *, deployment: Deployment, container: ContainerMetrics) -> None:
         super().__init__(scope, id)
@@ -33,7 +37,8 @@ class EndpointDashboard(Construct):
         self._callers = (
             [("component", {"InferenceComponentName": deployment.endpoint_name})] if component else self._variants
         )
-        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=deployment.name, default_interval=_DAY)
+        name = f"{deployment.name}-{deployment.region}"
+        dashboard = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=name, default_interval=_DAY)
         for row in self._rows(container):
             dashboard.add_widgets(*row)
 
@@ -81,10 +86,30 @@ class EndpointDashboard(Construct):
             ],
         )
 
-    def _counts(self) -> Iterator[cloudwatch.Metric]:
-        """Count machines by who tells of itself: each does so once a minute."""
-        for who, dimensions in self._variants:
-            yield metric("CPUUtilization", "SampleCount", dimensions, namespace=MACHINES, label=who)
+    def _counts(self) -> Iterator[cloudwatch.IMetric]:
+        """Count machines by who tells of itself: each does so as often as is configured, once a minute by default."""
+        every_s = self._deployment.operations.metrics_every_s
+        period_s = max(_MINUTE_S, every_s)
+        for number, (who, dimensions) in enumerate(self._variants):
+            told = metric(
+                "CPUUtilization",
+                "SampleCount",
+                dimensions,
+                namespace=MACHINES,
+                period=Duration.seconds(period_s),
+                label=who,
+            )
+            times = period_s // every_s
+            yield (
+                told
+                if times == 1
+                else cloudwatch.MathExpression(
+                    label=who,
+                    expression=f"told{number} / {times}",
+                    using_metrics={f"told{number}": told},
+                    period=Duration.seconds(period_s),
+                )
+            )
 
     def _backlog(self) -> list[cloudwatch.IWidget]:
         endpoint = {"EndpointName": self._deployment.endpoint_name}

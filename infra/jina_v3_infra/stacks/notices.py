@@ -66,6 +66,10 @@ class Notices(Construct):
 
 
 def told_topics(scope: Construct, deployment: Deployment, own: str) -> list[sns.ITopic]:
-    """Return the topics that alarms tell: the deployment's own, by its ARN, and those of the configuration."""
-    arns = [own, *deployment.operations.topics]
+    """Return the topics that alarms tell: the deployment's own, by its ARN, and the configuration's of this region.
+
+    CloudWatch refuses an action in another region.
+    """
+    here = [arn for arn in deployment.operations.topics if arn.split(":")[3] == deployment.region]
+    arns = [own, *here]
     return [sns.Topic.from_topic_arn(scope, f"Told{number}", arn) for number, arn in enumerate(arns)]
