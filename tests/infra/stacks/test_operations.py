@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.templates import ROOT, Templates, case, plain
+from tests.support.templates import RELEASE, ROOT, Templates, case, plain
 
+from jina_v3_infra.config import check_deployment
+from jina_v3_infra.stacks.application import build_application
 from jina_v3_infra.stacks.runbook import RUNBOOK, Page
 
 RUNBOOK_TEXT = (ROOT / RUNBOOK).read_text(encoding="utf-8")
@@ -99,6 +101,7 @@ def test_an_asynchronous_endpoint_is_watched_for_its_backlog_too() -> None:
     pages = {each["AlarmDescription"].partition("#")[2] for each in alarms("asynchronous-zero").values()}
     assert {"backlog-age", "backlog-without-machine", "failed-asynchronous-calls", "undelivered-notices"} <= pages
     assert "no-machine" not in pages  # it may have none
+    assert not {"slow-answers", "queue-wait"} & pages  # its calls may take an hour, and wait
     waiting = alarm("asynchronous-zero", "WatchWithoutMachine")
     assert (waiting["MetricName"], waiting["Statistic"]) == ("HasBacklogWithoutCapacity", "Minimum")
     assert (waiting["Period"], waiting["EvaluationPeriods"], waiting["Threshold"]) == (60, 20, 0)
@@ -124,6 +127,24 @@ def test_limits_are_the_configuration_s_and_count_every_gpu() -> None:
     gone = alarm("operated", "WatchNoMachine")
     assert (gone["EvaluationPeriods"], gone["TreatMissingData"], gone["Statistic"]) == (7, "breaching", "SampleCount")
     assert (gone["ComparisonOperator"], gone["Threshold"]) == ("LessThanThreshold", 1)
+
+
+def test_an_endpoint_without_machines_rings_neither_while_it_is_made_nor_while_it_is_deleted() -> None:
+    (endpoint,) = [each.name for each in case("default").resources("SageMaker::Endpoint")]
+    silent = [each for each in case("default").resources("CloudWatch::Alarm") if "NoMachine" in each.name]
+    assert [each.raw["DependsOn"] for each in silent] == [[endpoint]]
+
+
+def test_runs_that_fail_or_cannot_start_tell_the_topic() -> None:
+    pages = {
+        each.properties["MetricName"]: each.properties["AlarmDescription"].partition("#")[2]
+        for each in case("batch").resources("CloudWatch::Alarm")
+    }
+    assert pages == {
+        "ExecutionsFailed": "failed-run",
+        "ExecutionsTimedOut": "failed-run",
+        "FailedInvocations": "run-not-started",
+    }
 
 
 def test_the_container_s_log_becomes_metrics_that_alarms_watch() -> None:
@@ -203,6 +224,24 @@ def test_the_dashboard_shows_what_the_alarms_watch(name: str) -> None:
         metrics = [one["MetricStat"]["Metric"] for one in each.get("Metrics", []) if "MetricStat" in one]
         watched |= {(one["Namespace"], one["MetricName"]) for one in (metrics or [each])}
     assert watched - shown <= {("AWS/SageMaker", "NoCapacityInvocationFailures")}
+
+
+def test_machines_are_counted_by_how_often_they_tell_of_themselves(tmp_path: Path) -> None:
+    def counted(every_s: int) -> tuple[Any, int]:
+        content = {"operations": {"metrics_every_s": every_s}}
+        app = build_application(check_deployment(content), release=RELEASE, outdir=tmp_path / str(every_s))
+        template = app.synth().get_stack_by_name("jina-v3-endpoint").template
+        (body,) = [
+            json.loads(plain(each["Properties"]["DashboardBody"]))
+            for each in template["Resources"].values()
+            if each["Type"] == "AWS::CloudWatch::Dashboard"
+        ]
+        rows = body["widgets"][-1]["properties"]["metrics"]
+        return rows[0][0], rows[-1][-1].get("period", 300)  # five minutes are the default
+
+    assert counted(10) == ({"label": "main", "expression": "told0 / 6", "period": 60}, 60)
+    assert counted(60)[0] == "/aws/sagemaker/Endpoints"
+    assert counted(300) == ("/aws/sagemaker/Endpoints", 300)
 
 
 def test_the_dashboard_has_no_two_widgets_in_one_place() -> None:
