@@ -250,6 +250,11 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"operations": {"emails": ["a@b.de", "a@b.de"]}}, "operations.emails: a@b.de is there twice"),
     ({"operations": {"topics": ["arn:aws:sns:eu-west-1:123456789012:a"]}}, "alarms tell topics of their own region"),
     ({"operations": {"topics": ["alerts"]}}, "the ARN of a standard topic"),
+    (schedule(expression="cron(0 3 * * * *)"), "one must be ?, as in cron(0 3 * * ? *)"),
+    (schedule(expression="cron(0 3 ? * ? *)"), "one must be ?, as in cron(0 3 * * ? *)"),
+    (schedule(expression="cron(0 24 * * ? *)"), "hours = '24' has 24; it goes from 0 to 23"),
+    (schedule(expression="cron(0 3 ? * 0-5 *)"), "day of week = '0-5' has 0; it goes from 1 to 7"),
+    (schedule(expression="at(2027-02-30T03:00:00)"), "there is no such day or time"),
     (
         {
             "operations": {"topics": ["arn:aws:sns:eu-north-1:123456789012:a"]},

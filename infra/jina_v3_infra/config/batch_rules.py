@@ -10,6 +10,7 @@ from typing import Final
 
 from jina_v3_infra.config.batch import BatchScheduleSettings, BatchSettings
 from jina_v3_infra.config.instances import instance_type, transform_instance_types
+from jina_v3_infra.config.schedules import schedule_fault
 from jina_v3_infra.config.schema import Deployment
 
 AMI_DRIVER_535: Final = "al2-ami-sagemaker-batch-gpu-535"
@@ -133,6 +134,8 @@ def _schedule(batch: BatchSettings, schedule: BatchScheduleSettings, place: str)
         yield (
             f"{place}: output = {schedule.output!r} may not be written; add it, or a folder above it, to batch.results"
         )
+    if (fault := schedule_fault(schedule.expression)) is not None:
+        yield f"{place}: expression = {schedule.expression!r}: {fault}"
     zones = _zones()
     if zones and schedule.timezone not in zones:
         near = difflib.get_close_matches(schedule.timezone, zones, n=1)

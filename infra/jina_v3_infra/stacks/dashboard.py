@@ -12,6 +12,7 @@ from constructs import Construct
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.stacks.container_metrics import ContainerMetrics
 from jina_v3_infra.stacks.runbook import RUNBOOK
+from jina_v3_infra.stacks.tags import all_tags
 from jina_v3_infra.stacks.watched import MACHINES, metric
 
 _WIDTH: Final = 12
@@ -139,7 +140,7 @@ def _text(deployment: Deployment) -> cloudwatch.TextWidget:
     )
     return cloudwatch.TextWidget(
         markdown=f"**{deployment.endpoint_name}** · {machines} · alarms: {RUNBOOK} · cost: Cost Explorer, tag "
-        f"`deployment` = `{deployment.name}`",
+        f"`deployment` = `{all_tags(deployment)['deployment']}`",
         width=2 * _WIDTH,
         height=2,
     )

@@ -184,6 +184,16 @@ def test_a_budget_watches_what_carries_the_tag() -> None:
     assert not case("default").resources("Budgets::Budget")
 
 
+def test_a_budget_watches_the_tag_that_a_configuration_gives_everything(tmp_path: Path) -> None:
+    deployment = check_deployment({"tags": {"deployment": "blue"}, "operations": {"monthly_budget_usd": 9}})
+    app = build_application(deployment, release=RELEASE, outdir=tmp_path)
+    resources = app.synth().get_stack_by_name("jina-v3-foundation").template["Resources"].values()
+    (budget,) = [each["Properties"]["Budget"] for each in resources if each["Type"] == "AWS::Budgets::Budget"]
+    (key,) = [each["Properties"]["Tags"] for each in resources if each["Type"] == "AWS::KMS::Key"]
+    assert {"Key": "deployment", "Value": "blue"} in key
+    assert budget["CostFilters"] == {"TagKeyValue": ["user:deployment$blue"]}
+
+
 def test_a_budget_waits_for_the_policy_of_its_topic() -> None:
     (budget,) = case("operated").resources("Budgets::Budget")
     (policy,) = [each.name for each in case("operated").resources("SNS::TopicPolicy")]
