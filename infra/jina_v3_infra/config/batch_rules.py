@@ -9,6 +9,7 @@ from functools import cache
 from typing import Final
 
 from jina_v3_infra.config.batch import BatchScheduleSettings, BatchSettings
+from jina_v3_infra.config.container_settings import unknown_settings
 from jina_v3_infra.config.instances import instance_type, transform_instance_types
 from jina_v3_infra.config.schedules import schedule_fault
 from jina_v3_infra.config.schema import Deployment
@@ -159,3 +160,4 @@ def _environment(batch: BatchSettings) -> Iterator[str]:
             yield f"batch.environment: {name} is SageMaker's own to set; remove it"
         if len(value.encode()) > _VALUE_BYTES:
             yield f"batch.environment: {name} has more than {_VALUE_BYTES} bytes, the most there can be; shorten it"
+    yield from unknown_settings(batch.environment, "batch.environment")

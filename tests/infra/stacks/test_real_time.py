@@ -63,7 +63,7 @@ def test_a_model_and_an_image_from_elsewhere() -> None:
     templates = case("given")
     container = templates.one("SageMaker::Model")["PrimaryContainer"]
     assert container["ModelDataSource"]["S3DataSource"]["S3Uri"] == "s3://their-models/jina/v3/"
-    assert container["Environment"] == {"JINA_V3_LOG_LEVEL": "debug"}
+    assert container["Environment"] == {"JINA_V3_MAX_QUEUE_S": "9"}
     allowed = execution_role(templates)
     assert allowed["ReadModel"]["Resource"] == "arn:${AWS::Partition}:s3:::their-models/jina/v3/*"
     assert allowed["ListModel"]["Condition"] == {"StringLike": {"s3:prefix": ["jina/v3/*"]}}
