@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,34 @@ def test_a_filter_s_fields_are_those_that_the_container_writes() -> None:
     for each in case("default").resources("Logs::MetricFilter"):
         value = each.properties["MetricTransformations"][0]["MetricValue"]
         assert value == "1" or value.removeprefix("$.") in written
+
+
+def test_the_filters_find_the_container_s_own_lines() -> None:
+    """Each line is written by the container's formatter, and read as CloudWatch Logs reads a filter's pattern."""
+    from jina_v3.serving.load_report import describe_load
+    from jina_v3.serving.logs import JsonLines
+
+    def written(level: int, event: str, **fields: Any) -> dict[str, Any]:
+        record = logging.LogRecord("jina_v3", level, "", 0, event, (), None)
+        record.fields = fields
+        line: dict[str, Any] = json.loads(JsonLines().format(record))
+        return line
+
+    lines = {
+        "QueueWaitP99": written(logging.INFO, "load", **describe_load([0.1, 0.2], 1, 2)),
+        "QueueRequests": written(logging.INFO, "load", **describe_load([], 3, 4)),
+        "PingFailures": written(logging.CRITICAL, "cannot start", message="no model"),
+    }
+    other = written(logging.WARNING, "request", status=503)
+    for each in case("default").resources("Logs::MetricFilter"):
+        (transformation,) = each.properties["MetricTransformations"]
+        pattern = re.fullmatch(r'\{ \$\.(\w+) = "(\w+)" \}', each.properties["FilterPattern"])
+        assert pattern is not None
+        field, wanted = pattern.groups()
+        line = lines[transformation["MetricName"]]
+        assert (line[field], other[field] == wanted) == (wanted, False)
+        value = transformation["MetricValue"]
+        assert value == "1" or isinstance(line[value.removeprefix("$.")], int | float)
 
 
 def test_a_budget_watches_what_carries_the_tag() -> None:
