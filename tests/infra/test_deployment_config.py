@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from jina_v3 import contract
+from jina_v3.config import _VARIABLES
 from jina_v3_infra import prefixes, release
 from jina_v3_infra.config import (
     AsynchronousSettings,
@@ -33,6 +34,7 @@ from jina_v3_infra.config import (
     variant_ami,
 )
 from jina_v3_infra.config.batch import EmbeddingType, TaskName
+from jina_v3_infra.config.container_settings import NAMES, PREFIX
 from jina_v3_infra.config.instances import endpoint_instance_types, instance_type, transform_instance_types
 from jina_v3_infra.config.patterns import PATTERN_WORDS
 from jina_v3_infra.throughput import tokens_per_s
@@ -250,6 +252,24 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"operations": {"emails": ["a@b.de", "a@b.de"]}}, "operations.emails: a@b.de is there twice"),
     ({"operations": {"topics": ["arn:aws:sns:eu-west-1:123456789012:a"]}}, "alarms tell topics of their own region"),
     ({"operations": {"topics": ["alerts"]}}, "the ARN of a standard topic"),
+    (endpoint(environment={"JINA_V3_MAX_BATCH_TOKEN": "9"}), "did you mean JINA_V3_MAX_BATCH_TOKENS?"),
+    (batch(environment={"JINA_V3_VERBOSITY": "9"}), "batch.environment: the container knows no JINA_V3_VERBOSITY"),
+    (schedule(expression="cron(0 3 * * * *)"), "one must be ?, as in cron(0 3 * * ? *)"),
+    (schedule(expression="cron(0 3 ? * ? *)"), "one must be ?, as in cron(0 3 * * ? *)"),
+    (schedule(expression="cron(0 24 * * ? *)"), "hours = '24' has 24; it goes from 0 to 23"),
+    (schedule(expression="cron(0 3 ? * 0-5 *)"), "day of week = '0-5' has 0; it goes from 1 to 7"),
+    (schedule(expression="at(2027-02-30T03:00:00)"), "there is no such day or time"),
+    (
+        {
+            "operations": {"topics": ["arn:aws:sns:eu-north-1:123456789012:a"]},
+            "router": {"second_region": "eu-west-1"},
+        },
+        "take one in us-east-1 or eu-west-1",
+    ),
+    (
+        {"operations": {"metrics_every_s": 300, "alarms": {"longest_without_machine_min": 5}}},
+        "would ring in between; set it to 10 or more",
+    ),
     ({"operations": {"log_days": 100}}, "log_days = 100: CloudWatch Logs keeps logs for 1, 3, 5"),
     ({"operations": {"log_days": 100}}, "set it to 120"),
     ({"operations": {"metrics_every_s": 45}}, "metrics_every_s = 45: SageMaker publishes every 10, 30, 60"),
@@ -491,6 +511,10 @@ def test_what_the_configuration_says_of_tasks_and_forms_is_the_contract() -> Non
     assert get_args(EmbeddingType) == contract.EMBEDDING_TYPES
 
 
+def test_the_container_s_settings_are_those_that_it_knows() -> None:
+    assert {name for name in _VARIABLES if name.startswith(PREFIX)} == NAMES
+
+
 def test_what_publishing_fills_is_known_to_the_rules() -> None:
     assert tuple(f"{prefix}/" for prefix in rules._PUBLISHED) == release.OWN_PREFIXES
     for prefix in (prefixes.BATCH_DATASETS, prefixes.BATCH_RUNS, prefixes.BATCH_VECTORS):
@@ -498,9 +522,9 @@ def test_what_publishing_fills_is_known_to_the_rules() -> None:
 
 
 def test_numbers_are_texts_where_texts_are_wanted() -> None:
-    deployment = check_deployment({"tags": {"cost": 42}, "endpoint": {"environment": {"JINA_V3_MAX_QUEUE": 8}}})
+    deployment = check_deployment({"tags": {"cost": 42}, "endpoint": {"environment": {"JINA_V3_MAX_TEXTS": 8}}})
     assert deployment.tags == {"cost": "42"}
-    assert deployment.endpoint.environment == {"JINA_V3_MAX_QUEUE": "8"}
+    assert deployment.endpoint.environment == {"JINA_V3_MAX_TEXTS": "8"}
 
 
 def places(value: Any, at: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
@@ -519,13 +543,13 @@ WHOLE = dataclasses.asdict(
             "endpoint": {
                 "variants": [{"scaling": {"max": 2}, "instance_pool": ["ml.g5.xlarge"]}],
                 "capture": {},
-                "environment": {"JINA_V3_LOG_LEVEL": "info"},
+                "environment": {"JINA_V3_MAX_QUEUE_S": "9"},
             },
             "network": {"vpc": "create"},
             "batch": {
                 "datasets": ["s3://bucket/a/"],
                 "kms_keys": [MODEL_KEY],
-                "environment": {"JINA_V3_LOG_LEVEL": "info"},
+                "environment": {"JINA_V3_MAX_QUEUE_S": "9"},
                 "schedules": [NIGHTLY],
             },
         }

@@ -39,7 +39,7 @@ CASES: dict[str, dict[str, Any]] = {
         "tags": {"team": "search", "project": "another"},
         "image": {"uri": "210987654321.dkr.ecr.us-east-1.amazonaws.com/team/jina:7"},
         "model": {"source": "s3://their-models/jina/v3/", "kms_key": THEIR_KEY},
-        "endpoint": {"environment": {"JINA_V3_LOG_LEVEL": "debug"}, "name": "Another"},
+        "endpoint": {"environment": {"JINA_V3_MAX_QUEUE_S": "9"}, "name": "Another"},
     },
     "docker": {
         "image": {"build": "docker"},
@@ -136,7 +136,7 @@ CASES: dict[str, dict[str, Any]] = {
                 },
                 {"name": "hourly", "expression": "rate(1 hour)", "dataset": "news"},
             ],
-            "environment": {"JINA_V3_LOG_LEVEL": "debug"},
+            "environment": {"JINA_V3_MAX_QUEUE_S": "9"},
             "keep_days": 9,
         },
     },

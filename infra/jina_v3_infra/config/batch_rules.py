@@ -9,7 +9,9 @@ from functools import cache
 from typing import Final
 
 from jina_v3_infra.config.batch import BatchScheduleSettings, BatchSettings
+from jina_v3_infra.config.container_settings import unknown_settings
 from jina_v3_infra.config.instances import instance_type, transform_instance_types
+from jina_v3_infra.config.schedules import schedule_fault
 from jina_v3_infra.config.schema import Deployment
 
 AMI_DRIVER_535: Final = "al2-ami-sagemaker-batch-gpu-535"
@@ -133,6 +135,8 @@ def _schedule(batch: BatchSettings, schedule: BatchScheduleSettings, place: str)
         yield (
             f"{place}: output = {schedule.output!r} may not be written; add it, or a folder above it, to batch.results"
         )
+    if (fault := schedule_fault(schedule.expression)) is not None:
+        yield f"{place}: expression = {schedule.expression!r}: {fault}"
     zones = _zones()
     if zones and schedule.timezone not in zones:
         near = difflib.get_close_matches(schedule.timezone, zones, n=1)
@@ -156,3 +160,4 @@ def _environment(batch: BatchSettings) -> Iterator[str]:
             yield f"batch.environment: {name} is SageMaker's own to set; remove it"
         if len(value.encode()) > _VALUE_BYTES:
             yield f"batch.environment: {name} has more than {_VALUE_BYTES} bytes, the most there can be; shorten it"
+    yield from unknown_settings(batch.environment, "batch.environment")

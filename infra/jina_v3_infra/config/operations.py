@@ -23,7 +23,11 @@ class AlarmSettings:
     most_disk_percent: Annotated[Percent, Field(description="of the machines' disk, for five minutes")] = 85.0
     most_queue_wait_ms: Annotated[
         float,
-        Field(gt=0, le=3_600_000, description="in the container's own queue, as a minute's p99, for five minutes"),
+        Field(
+            gt=0,
+            le=3_600_000,
+            description="in the container's queue, as a minute's p99, for five minutes; not of asynchronous calls",
+        ),
     ] = 5000.0
     most_backlog_age_s: Annotated[
         int, Field(ge=60, le=21_600, description="of the oldest asynchronous call that waits")

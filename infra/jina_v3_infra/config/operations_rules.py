@@ -31,11 +31,19 @@ def operations_rules(deployment: Deployment) -> Iterator[str]:
             f"operations: metrics_every_s = {settings.metrics_every_s}: SageMaker publishes every "
             f"{', '.join(map(str, _FREQUENCIES_S))} seconds; set it to {nearest}"
         )
+    minutes = settings.alarms.longest_without_machine_min
+    if minutes * 60 < 2 * settings.metrics_every_s:
+        yield (
+            f"operations.alarms: longest_without_machine_min = {minutes}: machines tell of themselves every "
+            f"{settings.metrics_every_s} seconds (metrics_every_s), so that the alarm would ring in between; set it to "
+            f"{-(-2 * settings.metrics_every_s // 60)} or more"
+        )
+    regions = [deployment.region, *([] if deployment.router is None else [deployment.router.second_region])]
     for arn in settings.topics:
-        if arn.split(":")[3] != deployment.region:
+        if arn.split(":")[3] not in regions:
             yield (
                 f"operations.topics: {arn!r} is in {arn.split(':')[3]}, and alarms tell topics of their own "
-                f"region only; take one in {deployment.region}"
+                f"region only; take one in {' or '.join(regions)}"
             )
     for name in ("emails", "topics"):
         given = getattr(settings, name)

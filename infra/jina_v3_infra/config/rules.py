@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from jina_v3_infra.config.batch_rules import batch_rules
+from jina_v3_infra.config.container_settings import unknown_settings
 from jina_v3_infra.config.instances import InstanceType, UnknownInstanceTypeError, instance_type
 from jina_v3_infra.config.operations_rules import operations_rules
 from jina_v3_infra.config.places import sagemaker_regions
@@ -338,6 +339,7 @@ def _environment(deployment: Deployment) -> Iterator[str]:
             yield f"endpoint.environment: {name} is SageMaker's own to set; remove it"
         if len(environment[name].encode()) > _VALUE_BYTES:
             yield f"endpoint.environment: {name} has more than {_VALUE_BYTES} bytes, the most there can be; shorten it"
+    yield from unknown_settings(environment, "endpoint.environment")
     size_bytes = sum(len(name.encode()) + len(value.encode()) for name, value in environment.items())
     if size_bytes > 32 * 1024:
         yield f"endpoint.environment: {size_bytes} bytes in all, and SageMaker takes 32768; shorten it"

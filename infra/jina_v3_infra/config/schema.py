@@ -189,7 +189,12 @@ class UpdateSettings:
         float, Field(gt=0, le=100, description="of a minute's calls; more rings the alarm and rolls back")
     ] = 1.0
     most_latency_ms: Annotated[
-        float, Field(gt=0, le=60_000, description="of the model, as a minute's p99; more rings the alarm")
+        float,
+        Field(
+            gt=0,
+            le=60_000,
+            description="of the model, as a minute's p99; more rings the alarm; not of asynchronous calls",
+        ),
     ] = 10_000.0
 
 

@@ -52,6 +52,19 @@ def check_stacks(account: Account, deployment: Deployment) -> Iterator[Finding]:
     for name in deployment.stacks:
         stack = find_stack(account.client("cloudformation"), name)
         yield right(STACKS, f"{name} will be made") if stack is None else _changeable(name, stack.status)
+    for name in forgotten_stacks(account, deployment):
+        yield unsure(
+            STACKS,
+            f"{name} stands, and the configuration no longer has it: it goes on as it is, and costs what it costs",
+            f"bring it back into the configuration, or aws cloudformation delete-stack --stack-name {name}",
+        )
+
+
+def forgotten_stacks(account: Account, deployment: Deployment) -> list[str]:
+    """Return the stacks of this deployment that stand, and that its configuration leaves out."""
+    names = (deployment.endpoint_stack, deployment.batch_stack)
+    cloudformation = account.client("cloudformation")
+    return [name for name in names if name not in deployment.stacks and find_stack(cloudformation, name) is not None]
 
 
 def _changeable(name: str, status: str) -> Finding:
@@ -70,20 +83,29 @@ def check_name(account: Account, deployment: Deployment) -> Iterator[Finding]:
     """Look whether another's endpoint has the name."""
     name = deployment.endpoint_name
     try:
-        account.client("sagemaker").describe_endpoint(EndpointName=name)
+        standing = account.client("sagemaker").describe_endpoint(EndpointName=name)
     except ClientError as error:
         if not absent(error):
             raise
         yield right(NAME, f"no endpoint is called {name}")
         return
-    if owns_endpoint(account.client("cloudformation"), deployment):
-        yield right(NAME, f"the endpoint {name} is this deployment's own, and will be updated")
-    else:
+    is_asynchronous, becomes = "AsyncInferenceConfig" in standing, deployment.endpoint.asynchronous is not None
+    if not owns_endpoint(account.client("cloudformation"), deployment):
         yield wrong(
             NAME,
             f"there is an endpoint {name} that the stack {deployment.endpoint_stack} has not made",
             "set endpoint.name (or name) to another, or delete that endpoint",
         )
+    elif is_asynchronous != becomes:
+        kinds = {True: "asynchronous", False: "real-time"}
+        yield wrong(
+            NAME,
+            f"the endpoint {name} is {kinds[is_asynchronous]}, and the configuration's is {kinds[becomes]}; SageMaker "
+            "makes none of the one into one of the other",
+            "set endpoint.name to another, so that a new endpoint takes its place, or destroy first",
+        )
+    else:
+        yield right(NAME, f"the endpoint {name} is this deployment's own, and will be updated")
 
 
 def owns_endpoint(cloudformation: Any, deployment: Deployment) -> bool:

@@ -13,6 +13,7 @@ from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.batch.command import describe_runs
 from jina_v3_infra.deploy.batch.runs import open_runs
+from jina_v3_infra.deploy.check_standing import forgotten_stacks
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, absent, explain
 from jina_v3_infra.deploy.machines import configured_machines, standing_machines, tell_machines
 from jina_v3_infra.deploy.stack_state import find_stack, list_resources
@@ -41,6 +42,10 @@ def read_status(account: Account, deployment: Deployment) -> Status:
         lines.append(f"stack {name}: {stack.status if stack else 'not there'}")
         standing += [name] if stack else []
     alarms = list(_alarms(account, standing))
+    lines += [
+        f"stack {name}: stands, and the configuration no longer has it"
+        for name in forgotten_stacks(account, deployment)
+    ]
     runs = None if deployment.batch is None else _batch(account, deployment)
     if not deployment.endpoint.enabled:
         assert runs is not None  # by the rules

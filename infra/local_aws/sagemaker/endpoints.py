@@ -64,6 +64,7 @@ def update_endpoint(hosting: Hosting, store: Store, request: dict[str, Any]) -> 
     with store.lock:
         endpoint = store.endpoint(request["EndpointName"])
         config = store.config(request["EndpointConfigName"])
+        _check_kind(endpoint, config.definition)
         _check_scaled(endpoint, config.definition, scaled)
         endpoint.begin_update()
         excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties", [])}
@@ -82,6 +83,20 @@ def update_endpoint(hosting: Hosting, store: Store, request: dict[str, Any]) -> 
         lambda: deployment.update(hosting, store, endpoint, config.name, definition, retained),
     )
     return {"EndpointArn": endpoint.arn}
+
+
+def _check_kind(endpoint: Endpoint, config: Mapping[str, Any]) -> None:
+    """Refuse to make an asynchronous endpoint a real-time one, or the other way round.
+
+    **Source**: github.com/aws/sagemaker-python-sdk/pull/3124 has the error of the removal; the addition's is ours.
+    """
+    member = "AsyncInferenceConfig"
+    if (member in endpoint.config) != (member in config):
+        done = "added to" if member in config else "removed from"
+        refuse(
+            f"The {member} parameter cannot be {done} this endpoint {endpoint.name}. To change the endpoint type, "
+            "create a new endpoint."
+        )
 
 
 def _scaled_variants(hosting: Hosting, store: Store, endpoint: Endpoint) -> set[str]:

@@ -455,6 +455,29 @@ def test_the_endpoints_name_must_be_free_or_ones_own(account: Account) -> None:
     assert "set endpoint.name" in finding.fix
 
 
+def test_an_endpoint_stays_asynchronous_or_real_time(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_stack(account, "jina-v3-endpoint", ENDPOINT)
+    finding = only(look(account, {"endpoint": {"asynchronous": {}}}), "name")
+    assert finding.verdict == "✗"
+    assert "is real-time, and the configuration's is asynchronous" in finding.sentence
+    assert "set endpoint.name to another" in finding.fix
+    sagemaker = account.client("sagemaker")
+    standing = sagemaker.describe_endpoint(EndpointName="jina-v3") | {"AsyncInferenceConfig": {"OutputConfig": {}}}
+    monkeypatch.setattr(sagemaker, "describe_endpoint", lambda **_: standing)
+    assert "is asynchronous, and the configuration's is real-time" in only(look(account), "name").sentence
+
+
+def test_a_stack_that_the_configuration_no_longer_has_is_named(account: Account) -> None:
+    assert not [one for one in find(look(account), "stacks") if "jina-v3-batch" in one.sentence]
+    make_stack(account, "jina-v3-batch", TOOLKIT)
+    found = look(account)
+    (finding,) = [one for one in find(found, "stacks") if "jina-v3-batch" in one.sentence]
+    assert finding.verdict == "!"
+    assert "goes on" in finding.sentence
+    assert "delete-stack --stack-name jina-v3-batch" in finding.fix
+    assert found.passed
+
+
 def test_the_scaling_role_matters_where_something_scales(account: Account) -> None:
     assert "not needed" in only(look(account, scaled(2, 2)), "scaling role").sentence
     assert only(look(account, scaled(1, 2)), "scaling role").verdict == "!"

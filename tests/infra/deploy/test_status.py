@@ -45,6 +45,14 @@ def test_nothing_stands(run: Run, account: Account, capsys: pytest.CaptureFixtur
     assert "endpoint jina-v3: not there" in out
 
 
+def test_a_stack_that_the_configuration_no_longer_has_is_named(
+    run: Run, account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_stack(account, "jina-v3-batch", {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    run("status")
+    assert "stack jina-v3-batch: stands, and the configuration no longer has it" in capsys.readouterr().out
+
+
 def test_what_stands_is_what_would_be_deployed(
     run: Run, account: Account, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

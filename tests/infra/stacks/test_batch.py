@@ -70,7 +70,7 @@ def test_the_model_is_the_archive() -> None:
     }
     theirs = of_batch(case("batch"), "SageMaker::Model")
     assert theirs["PrimaryContainer"]["ModelDataUrl"] == "s3://their-models/jina/v3.tar.gz"
-    assert theirs["PrimaryContainer"]["Environment"] == {"JINA_V3_LOG_LEVEL": "debug"}
+    assert theirs["PrimaryContainer"]["Environment"] == {"JINA_V3_MAX_QUEUE_S": "9"}
     assert theirs["VpcConfig"]["Subnets"] == ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
 
 

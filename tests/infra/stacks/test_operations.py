@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.templates import ROOT, Templates, case, plain
+from tests.support.templates import RELEASE, ROOT, Templates, case, plain
 
+from jina_v3_infra.config import check_deployment
+from jina_v3_infra.stacks.application import build_application
 from jina_v3_infra.stacks.operations.runbook import RUNBOOK, Page
 
 RUNBOOK_TEXT = (ROOT / RUNBOOK).read_text(encoding="utf-8")
@@ -99,6 +102,7 @@ def test_an_asynchronous_endpoint_is_watched_for_its_backlog_too() -> None:
     pages = {each["AlarmDescription"].partition("#")[2] for each in alarms("asynchronous-zero").values()}
     assert {"backlog-age", "backlog-without-machine", "failed-asynchronous-calls", "undelivered-notices"} <= pages
     assert "no-machine" not in pages  # it may have none
+    assert not {"slow-answers", "queue-wait"} & pages  # its calls may take an hour, and wait
     waiting = alarm("asynchronous-zero", "WatchWithoutMachine")
     assert (waiting["MetricName"], waiting["Statistic"]) == ("HasBacklogWithoutCapacity", "Minimum")
     assert (waiting["Period"], waiting["EvaluationPeriods"], waiting["Threshold"]) == (60, 20, 0)
@@ -126,6 +130,24 @@ def test_limits_are_the_configuration_s_and_count_every_gpu() -> None:
     assert (gone["ComparisonOperator"], gone["Threshold"]) == ("LessThanThreshold", 1)
 
 
+def test_an_endpoint_without_machines_rings_neither_while_it_is_made_nor_while_it_is_deleted() -> None:
+    (endpoint,) = [each.name for each in case("default").resources("SageMaker::Endpoint")]
+    silent = [each for each in case("default").resources("CloudWatch::Alarm") if "NoMachine" in each.name]
+    assert [each.raw["DependsOn"] for each in silent] == [[endpoint]]
+
+
+def test_runs_that_fail_or_cannot_start_tell_the_topic() -> None:
+    pages = {
+        each.properties["MetricName"]: each.properties["AlarmDescription"].partition("#")[2]
+        for each in case("batch").resources("CloudWatch::Alarm")
+    }
+    assert pages == {
+        "ExecutionsFailed": "failed-run",
+        "ExecutionsTimedOut": "failed-run",
+        "FailedInvocations": "run-not-started",
+    }
+
+
 def test_the_container_s_log_becomes_metrics_that_alarms_watch() -> None:
     made = {}
     for each in case("default").resources("Logs::MetricFilter"):
@@ -149,6 +171,34 @@ def test_a_filter_s_fields_are_those_that_the_container_writes() -> None:
         assert value == "1" or value.removeprefix("$.") in written
 
 
+def test_the_filters_find_the_container_s_own_lines() -> None:
+    """Each line is written by the container's formatter, and read as CloudWatch Logs reads a filter's pattern."""
+    from jina_v3.serving.load_report import describe_load
+    from jina_v3.serving.logs import JsonLines
+
+    def written(level: int, event: str, **fields: Any) -> dict[str, Any]:
+        record = logging.LogRecord("jina_v3", level, "", 0, event, (), None)
+        record.fields = fields
+        line: dict[str, Any] = json.loads(JsonLines().format(record))
+        return line
+
+    lines = {
+        "QueueWaitP99": written(logging.INFO, "load", **describe_load([0.1, 0.2], 1, 2)),
+        "QueueRequests": written(logging.INFO, "load", **describe_load([], 3, 4)),
+        "PingFailures": written(logging.CRITICAL, "cannot start", message="no model"),
+    }
+    other = written(logging.WARNING, "request", status=503)
+    for each in case("default").resources("Logs::MetricFilter"):
+        (transformation,) = each.properties["MetricTransformations"]
+        pattern = re.fullmatch(r'\{ \$\.(\w+) = "(\w+)" \}', each.properties["FilterPattern"])
+        assert pattern is not None
+        field, wanted = pattern.groups()
+        line = lines[transformation["MetricName"]]
+        assert (line[field], other[field] == wanted) == (wanted, False)
+        value = transformation["MetricValue"]
+        assert value == "1" or isinstance(line[value.removeprefix("$.")], int | float)
+
+
 def test_a_budget_watches_what_carries_the_tag() -> None:
     budget = case("operated").one("Budgets::Budget")
     assert budget["Budget"]["BudgetLimit"] == {"Amount": 900, "Unit": "USD"}
@@ -161,6 +211,16 @@ def test_a_budget_watches_what_carries_the_tag() -> None:
     told = {"SubscriptionType": "SNS", "Address": f"${{{topic}}}"}
     assert warned == [("ACTUAL", 80, told), ("FORECASTED", 100, told)]
     assert not case("default").resources("Budgets::Budget")
+
+
+def test_a_budget_watches_the_tag_that_a_configuration_gives_everything(tmp_path: Path) -> None:
+    deployment = check_deployment({"tags": {"deployment": "blue"}, "operations": {"monthly_budget_usd": 9}})
+    app = build_application(deployment, release=RELEASE, outdir=tmp_path)
+    resources = app.synth().get_stack_by_name("jina-v3-foundation").template["Resources"].values()
+    (budget,) = [each["Properties"]["Budget"] for each in resources if each["Type"] == "AWS::Budgets::Budget"]
+    (key,) = [each["Properties"]["Tags"] for each in resources if each["Type"] == "AWS::KMS::Key"]
+    assert {"Key": "deployment", "Value": "blue"} in key
+    assert budget["CostFilters"] == {"TagKeyValue": ["user:deployment$blue"]}
 
 
 def test_a_budget_waits_for_the_policy_of_its_topic() -> None:

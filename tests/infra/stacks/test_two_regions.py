@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.templates import Templates, case
+from tests.support.templates import RELEASE, Templates, case
+
+from jina_v3_infra.config import check_deployment
+from jina_v3_infra.stacks.application import build_application
 
 HERE, THERE = "us-east-1", "eu-west-1"
 
@@ -57,3 +61,26 @@ def test_the_second_region_s_template_is_the_first_s(two: Templates, stack: str)
 def test_no_template_names_the_other_region(two: Templates, stack: str) -> None:
     assert THERE not in json.dumps(template(two, f"jina-v3-two-{stack}"))
     assert HERE not in json.dumps(template(two, f"jina-v3-two-{stack}-{THERE}"))
+
+
+def test_the_dashboards_of_both_regions_have_names_of_their_own(two: Templates) -> None:
+    """CloudWatch's dashboards are the account's: a second one of the same name would take the first one's place."""
+    names = {
+        each["Properties"]["DashboardName"]
+        for artifact in ("jina-v3-two-endpoint", f"jina-v3-two-endpoint-{THERE}")
+        for each in template(two, artifact)["Resources"].values()
+        if each["Type"] == "AWS::CloudWatch::Dashboard"
+    }
+    assert names == {f"jina-v3-two-{HERE}", f"jina-v3-two-{THERE}"}
+
+
+def test_alarms_tell_the_given_topics_of_their_own_region(tmp_path: Path) -> None:
+    topics = [f"arn:aws:sns:{region}:123456789012:pager" for region in (HERE, THERE)]
+    deployment = check_deployment({"operations": {"topics": topics}, "router": {"second_region": THERE}})
+    assembly = build_application(deployment, release=RELEASE, outdir=tmp_path).synth()
+    for artifact, topic in (("jina-v3-endpoint", topics[0]), (f"jina-v3-endpoint-{THERE}", topics[1])):
+        resources = assembly.get_stack_artifact(artifact).template["Resources"].values()
+        alarms = [each["Properties"] for each in resources if each["Type"] == "AWS::CloudWatch::Alarm"]
+        assert alarms
+        for each in alarms:
+            assert [told for told in each["AlarmActions"] if isinstance(told, str)] == [topic]

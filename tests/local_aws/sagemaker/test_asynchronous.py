@@ -144,6 +144,14 @@ def test_real_time_and_asynchronous_endpoints_are_not_mixed_up(bench: Bench, end
             bench.runtime.invoke_endpoint_async(**request)
 
 
+def test_an_endpoint_stays_asynchronous_or_real_time(bench: Bench, endpoint: str, waiting: str) -> None:
+    queued = bench.create_config(variant(bench.create_model()), AsyncInferenceConfig={"OutputConfig": OUTPUT})
+    direct = bench.create_config(variant(bench.create_model()))
+    for name, config, done in ((waiting, direct, "removed from"), (endpoint, queued, "added to")):
+        with pytest.raises(ClientError, match=f"AsyncInferenceConfig parameter cannot be {done} this endpoint {name}"):
+            bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=config)
+
+
 def test_a_bounded_queue_keeps_order_and_limit() -> None:
     import threading
 

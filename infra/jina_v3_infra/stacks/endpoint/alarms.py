@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
@@ -31,10 +32,12 @@ class EndpointAlarms(Construct):
         *,
         deployment: Deployment,
         container: ContainerMetrics,
+        endpoint: sagemaker.CfnEndpoint,
         told: Sequence[sns.ITopic],
     ) -> None:
         super().__init__(scope, id)
         self._deployment, self._limits, self._told = deployment, deployment.operations.alarms, told
+        self._endpoint = endpoint
         self._watch_container(container)
         for variant in deployment.endpoint.variants:
             self._watch_machines(variant)
@@ -48,16 +51,17 @@ class EndpointAlarms(Construct):
 
     def _watch_container(self, container: ContainerMetrics) -> None:
         name, most_ms = self._deployment.endpoint_name, self._limits.most_queue_wait_ms
-        self._alarm(
-            "QueueWait",
-            container.queue_wait_ms,
-            name,
-            happened="calls wait too long in a container's queue",
-            limit=f"{most_ms:g} ms as a minute's p99, for five minutes",
-            page=Page.QUEUE_WAIT,
-            most=most_ms,
-            periods=_FIVE,
-        )
+        if self._deployment.endpoint.asynchronous is None:  # its calls are there to wait; their age is watched
+            self._alarm(
+                "QueueWait",
+                container.queue_wait_ms,
+                name,
+                happened="calls wait too long in a container's queue",
+                limit=f"{most_ms:g} ms as a minute's p99, for five minutes",
+                page=Page.QUEUE_WAIT,
+                most=most_ms,
+                periods=_FIVE,
+            )
         self._alarm(
             "Ping",
             container.ping_failures,
@@ -100,8 +104,11 @@ class EndpointAlarms(Construct):
             )
 
     def _watch_presence(self, variant: VariantSettings) -> None:
-        """Ring when no machine tells of itself any more: then there is none, whatever the endpoint's status is."""
-        silence_alarm(
+        """Ring when no machine tells of itself any more: then there is none, whatever the endpoint's status is.
+
+        It comes after the endpoint and goes before it, so that neither its beginning nor its end rings.
+        """
+        gone = silence_alarm(
             self,
             f"NoMachine-{variant.name}",
             metric("CPUUtilization", "SampleCount", self._dimensions(variant), namespace=MACHINES),
@@ -111,6 +118,7 @@ class EndpointAlarms(Construct):
             minutes=self._limits.longest_without_machine_min,
             told=self._told,
         )
+        gone.node.add_dependency(self._endpoint)
 
     def _watch_backlog(self) -> None:
         name, limits = self._deployment.endpoint_name, self._limits

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
@@ -11,6 +13,8 @@ from jina_v3_infra.config import Deployment
 from jina_v3_infra.stacks.endpoint.container_metrics import ContainerMetrics
 from jina_v3_infra.stacks.operations.watched import MACHINES, metric
 from jina_v3_infra.stacks.operations.widgets import dashboard, graph
+
+_MINUTE_S: Final = 60
 
 
 class EndpointDashboard(Construct):
@@ -82,10 +86,30 @@ class EndpointDashboard(Construct):
             ],
         )
 
-    def _counts(self) -> Iterator[cloudwatch.Metric]:
-        """Count machines by who tells of itself: each does so once a minute."""
-        for who, dimensions in self._variants:
-            yield metric("CPUUtilization", "SampleCount", dimensions, namespace=MACHINES, label=who)
+    def _counts(self) -> Iterator[cloudwatch.IMetric]:
+        """Count machines by who tells of itself: each does so as often as is configured, once a minute by default."""
+        every_s = self._deployment.operations.metrics_every_s
+        period_s = max(_MINUTE_S, every_s)
+        for number, (who, dimensions) in enumerate(self._variants):
+            told = metric(
+                "CPUUtilization",
+                "SampleCount",
+                dimensions,
+                namespace=MACHINES,
+                period=Duration.seconds(period_s),
+                label=who,
+            )
+            times = period_s // every_s
+            yield (
+                told
+                if times == 1
+                else cloudwatch.MathExpression(
+                    label=who,
+                    expression=f"told{number} / {times}",
+                    using_metrics={f"told{number}": told},
+                    period=Duration.seconds(period_s),
+                )
+            )
 
     def _backlog(self) -> list[cloudwatch.IWidget]:
         endpoint = {"EndpointName": self._deployment.endpoint_name}

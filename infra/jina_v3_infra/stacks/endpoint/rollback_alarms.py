@@ -17,7 +17,10 @@ _US_PER_MS: Final = 1000
 
 
 class RollbackAlarms(Construct):
-    """Two alarms for what the dimensions name: a variant, or an inference component. No calls ring neither."""
+    """Two alarms for what the dimensions name: a variant, or an inference component. No calls ring neither.
+
+    Asynchronous calls may last an hour, so that slow ones neither ring nor roll an update back.
+    """
 
     def __init__(
         self,
@@ -31,7 +34,7 @@ class RollbackAlarms(Construct):
         told: Sequence[sns.ITopic],
     ) -> None:
         super().__init__(scope, id)
-        self.alarms = (
+        self.alarms = [
             alarm(
                 self,
                 "Errors",
@@ -42,19 +45,22 @@ class RollbackAlarms(Construct):
                 page=Page.FAILURES,
                 most=update.most_5xx_percent,
                 told=told,
-            ),
-            alarm(
-                self,
-                "Latency",
-                metric("ModelLatency", "p99", dimensions),
-                subject=subject,
-                happened="the model answers too slowly",
-                limit=f"{update.most_latency_ms:g} ms as a minute's p99",
-                page=Page.SLOW_ANSWERS,
-                most=update.most_latency_ms * _US_PER_MS,
-                told=told,
-            ),
-        )
+            )
+        ]
+        if not asynchronous:
+            self.alarms.append(
+                alarm(
+                    self,
+                    "Latency",
+                    metric("ModelLatency", "p99", dimensions),
+                    subject=subject,
+                    happened="the model answers too slowly",
+                    limit=f"{update.most_latency_ms:g} ms as a minute's p99",
+                    page=Page.SLOW_ANSWERS,
+                    most=update.most_latency_ms * _US_PER_MS,
+                    told=told,
+                )
+            )
 
 
 def _failures_percent(dimensions: Mapping[str, str], *, asynchronous: bool) -> cloudwatch.IMetric:

@@ -98,7 +98,7 @@ class RealTimeStack(Stack):
         CfnOutput(self, Output.ENDPOINT, value=endpoint.attr_endpoint_name)
         self._scale(endpoint)
         self._place_component(endpoint, model, alarms)
-        self._watch(log)
+        self._watch(log, endpoint)
 
     @property
     def availability_zones(self) -> list[str]:
@@ -111,10 +111,10 @@ class RealTimeStack(Stack):
             return None
         return ResultTopics(self, "Results", deployment=self._deployment, settings=settings, key=self._key)
 
-    def _watch(self, log: logs.ILogGroup) -> None:
+    def _watch(self, log: logs.ILogGroup, endpoint: sagemaker.CfnEndpoint) -> None:
         deployment = self._deployment
         container = ContainerMetrics(self, "Container", deployment=deployment, log=log)
-        EndpointAlarms(self, "Watch", deployment=deployment, container=container, told=self._told)
+        EndpointAlarms(self, "Watch", deployment=deployment, container=container, endpoint=endpoint, told=self._told)
         if deployment.operations.dashboard:
             EndpointDashboard(self, "Overview", deployment=deployment, container=container)
 

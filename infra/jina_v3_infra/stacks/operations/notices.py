@@ -15,6 +15,7 @@ from aws_cdk import aws_sns_subscriptions as subscriptions
 from constructs import Construct
 
 from jina_v3_infra.config import Deployment
+from jina_v3_infra.stacks.tags import all_tags
 from jina_v3_infra.stacks.topic import encrypted_topic
 
 TELLING: Final = ("cloudwatch", "budgets")
@@ -44,7 +45,7 @@ class Notices(Construct):
                 budget_type="COST",
                 time_unit="MONTHLY",
                 budget_limit=budgets.CfnBudget.SpendProperty(amount=usd, unit="USD"),
-                cost_filters={"TagKeyValue": [f"user:deployment${deployment.name}"]},
+                cost_filters={"TagKeyValue": [f"user:deployment${all_tags(deployment)['deployment']}"]},
             ),
             notifications_with_subscribers=[
                 budgets.CfnBudget.NotificationWithSubscribersProperty(
@@ -66,6 +67,10 @@ class Notices(Construct):
 
 
 def told_topics(scope: Construct, deployment: Deployment, own: str) -> list[sns.ITopic]:
-    """Return the topics that alarms tell: the deployment's own, by its ARN, and those of the configuration."""
-    arns = [own, *deployment.operations.topics]
+    """Return the topics that alarms tell: the deployment's own, by its ARN, and the configuration's of this region.
+
+    CloudWatch refuses an action in another region.
+    """
+    here = [arn for arn in deployment.operations.topics if arn.split(":")[3] == deployment.region]
+    arns = [own, *here]
     return [sns.Topic.from_topic_arn(scope, f"Told{number}", arn) for number, arn in enumerate(arns)]
