@@ -142,8 +142,8 @@ def test_runs_that_fail_or_cannot_start_tell_the_topic() -> None:
         for each in case("batch").resources("CloudWatch::Alarm")
     }
     assert pages == {
-        "ExecutionsFailed": "failed-run",
-        "ExecutionsTimedOut": "failed-run",
+        "ExecutionsFailed": "run-failed",
+        "ExecutionsTimedOut": "run-ran-too-long",
         "FailedInvocations": "run-not-started",
     }
 
