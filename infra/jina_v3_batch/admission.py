@@ -19,6 +19,9 @@ from jina_v3_batch.store import must_be_open
 
 _INHERITED: Final = ("task", "dimensions", "embedding_type", "format")
 
+RESUMED: Final = "resumed.json"
+"""Of a run's working files: the name of the one that goes on with it."""
+
 
 def check_cost(run: Run, request: Request, whole: Estimate) -> None:
     """Hold the lower of the request's and the deployment's limits of cost."""
@@ -56,11 +59,17 @@ def inherit(run: Run, request: Request) -> Request:
     """Take from the run that is resumed what the request leaves open; it may not ask for something else."""
     if request.resume is None:
         return request
-    before = earlier_run(run, request.resume).find("plan.json")
+    earlier = earlier_run(run, request.resume)
+    before, later = earlier.find("plan.json"), earlier.find(RESUMED)
     if before is None:
         raise PreflightError(f"resume is {request.resume!r}, and no run of that name has left a plan here")
     if before["dataset"] != request.dataset.uri:
         raise PreflightError(f"dataset is {request.dataset.uri}, but the run to resume embeds {before['dataset']}")
+    if later is not None and later["run"] != run.name:
+        raise PreflightError(
+            f"resume is {request.resume!r}, which the run {later['run']!r} has resumed already; two would delete each "
+            f"other's outputs, so resume that one"
+        )
     asked = dataclasses.asdict(request)
     for name in _INHERITED:
         if asked[name] not in (None, "auto", before[name]):
@@ -71,6 +80,12 @@ def inherit(run: Run, request: Request) -> Request:
     if request.output not in (None, output):
         raise PreflightError(f"output is {request.output.uri}, but the run to resume writes to {output.uri}")
     return dataclasses.replace(request, output=output, **{name: before[name] for name in _INHERITED})
+
+
+def take_over(run: Run, request: Request) -> None:
+    """Write down that a run goes on with the one it resumes, so that no other does."""
+    if request.resume is not None:
+        earlier_run(run, request.resume).write(RESUMED, {"run": run.name})
 
 
 def _read_output(before: Mapping[str, Any]) -> Place:

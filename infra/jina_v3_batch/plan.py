@@ -13,6 +13,7 @@ from jina_v3_batch.admission import (
     earlier_run,
     inherit,
     refuse_second_use,
+    take_over,
 )
 from jina_v3_batch.cutting import choose_cuts, plan_pieces
 from jina_v3_batch.dataset import DataFile, find_format, list_dataset, total_bytes
@@ -128,6 +129,8 @@ def _write(
     if planned.request.resume:
         run.write("carried.json", carried.describe())
     run.write("plan.json", {**_describe(run, event, planned, files), "jobs": len(jobs), "estimate": whole.describe()})
+    if decision == "embed":
+        take_over(run, planned.request)  # only now: who breaks off before can not be resumed itself
     return _answer(run, decision, jobs=len(jobs))
 
 

@@ -108,6 +108,11 @@ def test_a_file_that_always_fails_is_given_up_and_a_resumed_run_completes_it(bat
     assert len(batch.service.requests) == batch.settings.attempts + 1
     assert len(outputs(batch)) == 30
 
+    told = batch.run("other", resume="run-1")["error"]["message"]
+    assert "resume is 'run-1', which the run 'run-2' has resumed already" in told
+    assert len(outputs(batch)) == 30
+    assert len(batch.service.requests) == batch.settings.attempts + 1
+
     nothing = batch.run("run-3", resume="run-2")
     assert nothing["outcome"] == "complete"
     assert nothing["records"]["all"] == 30
