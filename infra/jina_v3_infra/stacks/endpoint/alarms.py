@@ -148,8 +148,8 @@ class EndpointAlarms(Construct):
             label="failed and expired calls",
             expression="FILL(failed, 0) + FILL(expired, 0)",
             using_metrics={
-                "failed": metric("InvocationFailures", "Sum", variant),
-                "expired": metric("ExpiredRequests", "Sum", variant),
+                "failed": metric("InvocationFailures", "Sum", variant, period=FIVE_MINUTES),
+                "expired": metric("ExpiredRequests", "Sum", variant, period=FIVE_MINUTES),
             },
             period=FIVE_MINUTES,
         )
