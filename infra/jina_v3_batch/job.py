@@ -20,6 +20,7 @@ _MEDIA_TYPES: Final = {
 }
 REWRITTEN: Final = "rewritten"
 """Copies of files without the records that are too large; their keys are those of the files."""
+_NAME: Final = 30
 _INVOCATION_S: Final = 3600
 _RETRIES: Final = 1
 """Of a request within a job: a file that kills its container does so each time, and takes others' requests along."""
@@ -76,7 +77,7 @@ def job_name(deployment: str, run: str, started: object, number: int, attempt: i
     **Source**: ``CreateTransformJob``: letters, digits and single hyphens, 63 characters at most.
     """
     digest = hashlib.sha256(f"{run} {started}".encode()).hexdigest()[:10]
-    return f"{deployment}-{digest}-{number}-{attempt}"
+    return f"{deployment[:_NAME].rstrip('-')}-{digest}-{number}-{attempt}"
 
 
 def transform_request(
