@@ -5,7 +5,7 @@ from botocore.exceptions import ClientError
 from tests.support.live import Live, until
 
 from jina_v3_infra.deploy.check_instances import read_quotas
-from jina_v3_infra.deploy.needs import instance_needs
+from jina_v3_infra.deploy.needs import all_needs, instance_needs
 from jina_v3_infra.deploy.prices import read_prices
 from jina_v3_infra.log_groups import endpoint_log_group
 from jina_v3_infra.release import MODELS
@@ -14,12 +14,10 @@ pytestmark = pytest.mark.aws
 
 
 def test_quotas_are_enough(live: Live) -> None:
-    needs = instance_needs(live.deployment)
-    quotas = read_quotas(live.account, {need.instance_type for need in needs})
+    needs = all_needs(live.deployment)
+    quotas = read_quotas(live.account, {need.quota for need in needs})
     missing = {
-        need.instance_type: need.most
-        for need in needs
-        if need.instance_type not in quotas or quotas[need.instance_type].count < need.most
+        need.quota: need.most for need in needs if need.quota not in quotas or quotas[need.quota].count < need.most
     }
     assert not missing, f"more than the account may have: {missing}; it may have {quotas}"
 

@@ -49,18 +49,14 @@ def read_quotas(account: Account, names: set[str]) -> dict[str, Quota]:
 def check_instances(account: Account, deployment: Deployment, prices: Prices) -> Iterator[Finding]:
     """Compare what the deployment takes with what there is and what may be had."""
     needs = all_needs(deployment)
-    quotas = read_quotas(account, {_quota_name(need) for need in needs})
+    quotas = read_quotas(account, {need.quota for need in needs})
     for need in needs:
-        quota = quotas.get(_quota_name(need))
+        quota = quotas.get(need.quota)
         if quota is not None:
             yield right(REGION, f"{deployment.region} has {need.instance_type}{_for_jobs(need)}")
             yield _compare(need, quota, deployment.region)
         else:
             yield _offered(need, deployment.region, prices)
-
-
-def _quota_name(need: Need) -> str:
-    return f"{need.instance_type} for {need.usage}"
 
 
 def _for_jobs(need: Need) -> str:
@@ -84,7 +80,7 @@ def _offered(need: Need, region: str, prices: Prices) -> Finding:
 
 
 def _compare(need: Need, quota: Quota, region: str) -> Finding:
-    have = f"{quota.count:g} × {_quota_name(need)}"
+    have = f"{quota.count:g} × {need.quota}"
     wanted = need.most + need.surplus or need.spare
     fix = _increase(need.instance_type, quota, wanted, region)
     if need.usage == TRANSFORM_USAGE:

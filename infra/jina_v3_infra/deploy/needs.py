@@ -26,6 +26,11 @@ class Need:
     surplus: int = 0
     spare: int = 0
 
+    @property
+    def quota(self) -> str:
+        """The name of the account's quota for it."""
+        return f"{self.instance_type} for {self.usage}"
+
 
 def all_needs(deployment: Deployment) -> list[Need]:
     """Return the needs of the endpoint and of batch transform."""

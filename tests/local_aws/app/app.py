@@ -58,7 +58,7 @@ class Serving(cdk.Stack):
             self, "Endpoint", endpoint_config_name=config.attr_endpoint_config_name, endpoint_name="serving"
         )
         if revision == "strange":
-            cdk.CfnResource(self, "Strange", type="AWS::Budgets::Budget", properties={"Budget": {}})
+            cdk.CfnResource(self, "Strange", type="AWS::Timestream::Database", properties={"DatabaseName": "strange"})
         cdk.CfnOutput(self, "EndpointName", value=endpoint.attr_endpoint_name)
         cdk.CfnOutput(self, "ModelName", value=model.attr_model_name)
         cdk.CfnOutput(self, "TopicArn", value=topic.topic_arn)
