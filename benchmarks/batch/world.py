@@ -107,15 +107,14 @@ class World:
     called_s: float = 0.0
     jobs: int = 0
     failures: dict[str, int] = field(default_factory=dict)
+    _store: Store = field(init=False)
+    _chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         for shard in range(self.dataset.shards):
             self.s3.put(f"{FOLDER}{shard_key(shard)}", self.dataset.body(shard), self.dataset.shard_bytes)
         self._store = Store(self.s3)
         self._chance = random.Random(self.seed)
-
-    _store: Store = field(init=False)
-    _chance: random.Random = field(init=False)
 
     def read_items(self, _bucket: str, key: str) -> list[Any]:
         """Read the items of a distributed Map."""

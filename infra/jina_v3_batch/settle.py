@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
@@ -25,7 +24,7 @@ def settle(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
     """Write the account after an attempt; ``event`` has the ``transform``'s result or error."""
     number, attempt = event["job"], event["attempt"]
     transform = event.get("transform") or {}
-    state = copy.deepcopy(read_state(run, number, attempt))
+    state = read_state(run, number, attempt)
     outcome = classify(transform)
     if outcome == CAPACITY and state["waits"] >= _WAITS_OF_STARTED and described(transform).get("TransformStartTime"):
         outcome = FILES
