@@ -1,1 +1,4 @@
-"""The client SDK's package; it may import ``jina_v3.contract`` and nothing else of the inference side."""
+"""The client SDK: signs, routes, and never loses a text.
+
+It may import ``jina_v3.contract`` and nothing else of the inference side.
+"""

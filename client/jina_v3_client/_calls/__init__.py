@@ -1,0 +1,1 @@
+"""One request's way to an answer: attempts, waits, hedges; no input or output but in the drivers."""

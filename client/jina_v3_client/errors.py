@@ -1,0 +1,154 @@
+"""What can go wrong, as one tree.
+
+JinaClientError
+├── ConfigurationError (ValueError)      the client was set up in a way that cannot be
+├── InvalidInputError (ValueError)       the texts or parameters are at fault: code, field, value, allowed, index
+│   └── TooLargeError                    more than one request may hold, and not to be cut smaller
+├── AccessError                          no credentials, wrong or expired ones, or no permission
+├── EndpointNotFoundError                there is no such endpoint, variant, component, router, or run
+├── NotInServiceError                    it exists and cannot answer now: being made, failed, or no machine yet
+├── OverloadedError                      throttled or queues full for longer than patience lasts; retry_after_s
+├── ModelError                           the container failed: original_status, original_code
+├── ConnectionFailedError                nothing answered, or the connection broke each time
+├── DeadlineError (TimeoutError)         the call's deadline has passed
+├── ResponseError                        an answer that is none: cut off, not of the contract's form
+└── BatchError                           a batch run failed, or is incomplete: its report says why
+
+Every one has ``request_id`` (the service's, to ask AWS about), ``target`` (who was asked), ``attempts`` and ``advice``
+(what to do); all that is there stands in the message. Credentials and texts never do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class JinaClientError(Exception):
+    """Base of everything this package raises on purpose.
+
+    >>> error = JinaClientError("it failed", advice="try again", request_id="6f1c", attempts=3)
+    >>> print(error)
+    it failed; try again (request 6f1c, 3 attempts)
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        advice: str = "",
+        request_id: str | None = None,
+        target: str | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.request_id = request_id
+        self.target = target
+        self.attempts = attempts
+
+    def __str__(self) -> str:
+        facts = [
+            self.target or "",
+            f"request {self.request_id}" if self.request_id else "",
+            f"{self.attempts} attempts" if self.attempts > 1 else "",
+        ]
+        shown = ", ".join(fact for fact in facts if fact)
+        return f"{self.message}{f'; {self.advice}' if self.advice else ''}{f' ({shown})' if shown else ''}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle whole, whatever the subclass adds."""
+        return _restore, (type(self), self.args, self.__dict__)
+
+
+def _restore(kind: type[JinaClientError], arguments: tuple[Any, ...], members: dict[str, Any]) -> JinaClientError:
+    error = kind.__new__(kind, *arguments)
+    Exception.__init__(error, *arguments)
+    error.__dict__.update(members)
+    return error
+
+
+class ConfigurationError(JinaClientError, ValueError):
+    """The client was set up in a way that cannot be; nothing was sent."""
+
+
+class InvalidInputError(JinaClientError, ValueError):
+    """Texts or parameters that cannot be embedded, by the contract's ``code``.
+
+    ``index`` is the text's place among those the caller gave, where one text is at fault; ``field``, ``value`` and
+    ``allowed`` are as in the wire contract's error body. Retrying the same input never helps.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        field: str | None = None,
+        value: object = None,
+        allowed: Any = None,
+        index: int | None = None,
+        **facts: Any,
+    ) -> None:
+        super().__init__(message, **facts)
+        self.code = code
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+        self.index = index
+
+
+class TooLargeError(InvalidInputError):
+    """More than one request may hold, and not to be cut smaller: one long text, or one document's chunks."""
+
+
+class AccessError(JinaClientError):
+    """No credentials were found, AWS does not know them, they have expired, or they may not do this."""
+
+
+class EndpointNotFoundError(JinaClientError):
+    """There is no such endpoint, variant, inference component, router or run in this account and region."""
+
+
+class NotInServiceError(JinaClientError):
+    """The endpoint exists and cannot answer now: being made, failed, or without a machine for longer than patience."""
+
+
+class OverloadedError(JinaClientError):
+    """Throttled, or queues were full, for longer than patience lasts. **Units**: ``retry_after_s`` seconds."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.retry_after_s = retry_after_s
+
+
+class ModelError(JinaClientError):
+    """The container answered with a fault of its own: its HTTP status and its code."""
+
+    def __init__(
+        self, message: str, *, original_status: int | None = None, original_code: str | None = None, **facts: Any
+    ) -> None:
+        super().__init__(message, **facts)
+        self.original_status = original_status
+        self.original_code = original_code
+
+
+class ConnectionFailedError(JinaClientError):
+    """Nothing answered at the endpoint's address, or the connection broke at every attempt."""
+
+
+class DeadlineError(JinaClientError, TimeoutError):
+    """The deadline that the caller set for the whole call has passed."""
+
+
+class ResponseError(JinaClientError):
+    """An answer that is none: cut off in the middle, or not of the contract's form."""
+
+
+class BatchError(JinaClientError):
+    """A batch run failed or is incomplete; ``run`` is its name, ``report`` what its report says (may be empty)."""
+
+    def __init__(self, message: str, *, run: str, report: dict[str, Any] | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.run = run
+        self.report = report or {}

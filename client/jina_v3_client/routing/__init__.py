@@ -1,0 +1,1 @@
+"""Whom to ask: targets, policies over them, and what is known of their health."""
