@@ -77,20 +77,25 @@ def test_any_body_at_all_is_an_error_or_none(body):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"{}", b"[]", b'{"Message": "Rate exceeded"}', b'{"error": "x"}', b'{"error": []}', b'{"error":' * 10_000]
-    + [b"[" * 100_000, b'{"message": null}', b'{"Message": "Endpoint texts of account 1 not found."}'],
+    [
+        *(b"", b"{}", b"[]", b'{"Message": "Rate exceeded"}', b'{"error": "x"}', b'{"error": []}'),
+        *(b'{"error":' * 10_000, b"[" * 100_000, b'{"message": null}', b'{"Message": "Endpoint texts not found."}'),
+    ],
 )
 def test_a_body_without_an_error_of_the_containers_has_none(body):
     assert error_body(body) is None
 
 
 @pytest.mark.parametrize(
-    ("texts", "asked", "lines", "index"),
-    [(("a", "b", " "), Parameters(), False, 2), (("a", "word " * 60), Parameters(), False, 1)]
-    + [((" ", "a"), Parameters(late_chunking=True), False, 0)],
+    ("texts", "asked", "index"),
+    [
+        (("a", "b", " "), Parameters(), 2),
+        (("a", "word " * 60), Parameters(), 1),
+        ((" ", "a"), Parameters(late_chunking=True), 0),
+    ],
 )
-def test_the_real_servers_error_names_the_text_by_its_place(texts, asked, lines, index):
-    piece = Piece(0, texts, asked, lines)
+def test_the_real_servers_error_names_the_text_by_its_place(texts, asked, index):
+    piece = Piece(0, texts, asked)
     response = container.answer(piece.work)
     assert response.status == 422
     assert error_body(response.body).index == index
