@@ -1,0 +1,91 @@
+"""What can go wrong at the loopback endpoint, as data: where, how often, and what happens."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+Kind = Literal[
+    "respond",  # an answer of the service's own in place of the container's
+    "delay",  # the right answer, later
+    "hang",  # none, ever; the connection stays open
+    "reset",  # the connection is reset as soon as the request's head is there
+    "abort",  # … once the whole request is there
+    "cut",  # half of the answer, and the connection ends
+    "wrong_length",  # Content-Length is ``length_by`` more than what comes; less: the rest follows unasked for
+    "close_after",  # the right answer, and the connection ends without having said so
+    "lose_item",  # the right answer without its last item
+    "reverse_items",  # the items in another order than asked for
+    "garble",  # status 200 and a body that is no JSON
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """One fault. ``None`` of a place means any; ``after`` lets so many requests pass first. **Units**: seconds."""
+
+    kind: Kind
+    region: str | None = None
+    endpoint: str | None = None
+    variant: str | None = None
+    component: str | None = None
+    times: int | None = None
+    after: int = 0
+    for_s: float | None = None
+    probability: float = 1.0
+    delay_s: float = 0.0
+    status: int = 200
+    body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    length_by: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def fits(self, place: dict[str, str | None]) -> bool:
+        """Say whether a request to this place is meant."""
+        return all(getattr(self, name) in (None, place[name]) for name in place)
+
+
+def service_error(status: int, code: str, message: str, *, retry_after_s: float | None = None, **where: Any) -> Fault:
+    """Make the fault that the service answers with an error of its own."""
+    headers = {"x-amzn-ErrorType": code} | ({} if retry_after_s is None else {"Retry-After": f"{retry_after_s:g}"})
+    return Fault(kind="respond", status=status, body=json.dumps({"Message": message}), headers=headers, **where)
+
+
+def throttled(**where: Any) -> Fault:
+    return service_error(400, "ThrottlingException", "Rate exceeded", **where)
+
+
+def unavailable(**where: Any) -> Fault:
+    message = "The request has failed due to a temporary failure of the server."
+    return service_error(503, "ServiceUnavailable", message, **where)
+
+
+def no_capacity(**where: Any) -> Fault:
+    """Make the fault of an inference component that is scaled to zero."""
+    message = (
+        "Inference Component has no capacity to process this request. ApplicationAutoScaling may be in-progress (if "
+        "configured) or try to increase the capacity by invoking UpdateInferenceComponentRuntimeConfig API."
+    )
+    return service_error(400, "ValidationError", message, **where)
+
+
+def model_error(original_status: int, code: str = "overloaded", **where: Any) -> Fault:
+    """Make the fault that the container answers with a status and the contract's error body."""
+    error = {"code": code, "message": f"as the test wants: {code}", "field": "queue", "value": None, "allowed": "…"}
+    original = json.dumps({"error": error | {"request_id": "loopback"}, "detail": error["message"]})
+    body = json.dumps(wrapped(original_status, original))
+    return Fault(kind="respond", status=424, body=body, headers={"x-amzn-ErrorType": "ModelError"}, **where)
+
+
+def wrapped(original_status: int, original: str) -> dict[str, Any]:
+    """What a caller is told of a container's answer, as SageMaker words it."""
+    kind = "client" if 400 <= original_status < 500 else "server"
+    group = "https://eu-west-1.console.aws.amazon.com/cloudwatch/home#logEventViewer:group=/aws/sagemaker/Endpoints/e"
+    return {
+        "Message": f'Received {kind} error ({original_status}) from primary with message "{original}". '
+        f"See {group} in account 123456789012 for more information.",
+        "OriginalStatusCode": original_status,
+        "OriginalMessage": original,
+        "LogStreamArn": "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/Endpoints/e",
+    }
