@@ -1,9 +1,11 @@
 """SageMaker's runtime on loopback, in a process of its own: endpoints of several regions that are told what to do.
 
 One address plays all regions, which it tells by the signature's scope; each region has an address of its own besides,
-which can go away by itself. Signatures are checked by botocore's signer. What it does wrong is scripted by faults
-(``faults``), what it must answer is told by ``vectors.expected``.
+which can go away by itself. Signatures are checked by botocore's signer. What it does wrong is scripted by ``faults``,
+what it must answer is told by ``vectors.expected``.
 """
+
+from __future__ import annotations
 
 import json
 import subprocess
@@ -17,48 +19,15 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from benchmarks.loopback.faults import Fault
+from benchmarks.loopback.hosting import Hosted, Pace, Router
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 REGION: Final = "eu-west-1"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Pace:
-    """How fast an endpoint is: so many requests at a time, each for so long. **Units**: seconds."""
-
-    slots: int = 1
-    request_s: float = 0.0
-    text_s: float = 0.0
-
-    def seconds(self, texts: int, requests: int) -> float:
-        """How long the endpoint is busy with so much at least, if it never waits for anybody."""
-        return (texts * self.text_s + requests * self.request_s) / self.slots
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hosted:
-    """An endpoint; those with components answer for a component only, a variant ``None`` is the first."""
-
-    name: str = "texts"
-    region: str = REGION
-    variants: tuple[str, ...] = ("AllTraffic",)
-    components: tuple[str, ...] = ()
-    pace: Pace | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Routers:
-    """An inference router: the endpoints (region, name) that it asks, the first that is there."""
-
-    name: str
-    destinations: tuple[tuple[str, str], ...]
-    region: str = REGION
-    routing_target: str = "jina-embeddings-v3"
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request that has come in whole and was let in, as far as tests look at it; ``status`` 0 is no answer."""
+    """A request that came in whole and was let in; ``status`` is 0 where its answer was broken on purpose."""
 
     region: str
     endpoint: str
@@ -72,10 +41,14 @@ class Asked:
 
 @dataclass
 class LoopbackEndpoint:
-    """Start the process with ``with``; ``verify=False`` is for measuring, ``journal=False`` too: nothing is recorded."""
+    """A process that starts and ends with the context.
+
+    ``verify=False`` and ``journal=False`` are for measuring: signatures are not checked, and nothing is recorded but
+    totals. ``secrets`` are by access key, ``tokens`` those of temporary keys.
+    """
 
     hosted: Sequence[Hosted] = (Hosted(),)
-    routers: Sequence[Routers] = ()
+    routers: Sequence[Router] = ()
     secrets: dict[str, str] = field(default_factory=lambda: {"testing": "testing"})
     tokens: dict[str, str] = field(default_factory=dict)
     verify: bool = True
@@ -90,15 +63,12 @@ class LoopbackEndpoint:
             stdout=subprocess.PIPE,
             cwd=ROOT,
         )
-        self._ports: dict[str, int] = self._tell(asdict(self))
+        self._ports: dict[str, int] = self._exchange(asdict(self))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(timeout=20)
-        self._process.stdout.close()
+        with self._process:  # its pipes are closed, which ends it, and it is waited for
+            pass
 
     @property
     def url(self) -> str:
@@ -106,67 +76,71 @@ class LoopbackEndpoint:
         return f"http://127.0.0.1:{self._ports['']}"
 
     def url_of(self, region: str) -> str:
-        """The address of one region, which ``die(region)`` closes."""
+        """Return the address of one region, which ``die(region)`` closes."""
         return f"http://127.0.0.1:{self._ports[region]}"
 
     @property
     def pid(self) -> int:
+        """The process."""
         return self._process.pid
 
     def inject(self, *faults: Fault) -> None:
         """Let these happen from now on, besides those that do; the first that fits a request meets it."""
-        self._tell({"do": "inject", "faults": [fault.as_dict() for fault in faults]})
+        self._tell("inject", faults=[asdict(fault) for fault in faults])
 
     def heal(self) -> None:
-        """End all faults; clocks are right again. What has hung goes on hanging."""
-        self._tell({"do": "heal"})
+        """End all faults; clocks are right again. What hangs goes on hanging."""
+        self._tell("heal")
 
     def die(self, region: str | None = None) -> None:
-        """Close every connection (of a region), and take no more."""
-        self._tell({"do": "die", "region": region})
+        """Reset every connection (of a region), and take no more."""
+        self._tell("die", region=region)
 
     def revive(self, region: str | None = None) -> None:
         """Be there again at the same addresses."""
-        self._tell({"do": "revive", "region": region})
+        self._tell("revive", region=region)
 
     def close_idle(self) -> int:
         """Close the connections that wait for a request, without a word; return how many."""
-        return int(self._tell({"do": "close_idle"}))
+        return int(self._tell("close_idle"))
 
     def set_clock(self, offset_s: float, region: str | None = None) -> None:
         """Let the service's clock be ahead of this machine's."""
-        self._tell({"do": "set_clock", "offset_s": offset_s, "region": region})
+        self._tell("set_clock", offset_s=offset_s, region=region)
 
     def set_pace(self, pace: Pace | None) -> None:
         """Set the pace of all endpoints."""
-        self._tell({"do": "set_pace", "pace": None if pace is None else asdict(pace)})
+        self._tell("set_pace", pace=None if pace is None else asdict(pace))
 
     def expire(self, access_key: str) -> None:
         """Let a temporary key have expired."""
-        self._tell({"do": "expire", "access_key": access_key})
+        self._tell("expire", access_key=access_key)
 
     def answered(self, region: str | None = None) -> Counter[str]:
-        """How often each text was in an answer that went out whole."""
-        return Counter(self._tell({"do": "answered", "region": region}))
+        """Return how often each text was in an answer that went out whole."""
+        return Counter(self._tell("answered", region=region))
 
     def asked(self) -> list[Asked]:
-        """All requests so far that were let in, in the order of their answers."""
-        return [Asked(**one) for one in self._tell({"do": "asked"})]
+        """Return all requests that were let in, in the order of their answers."""
+        return [Asked(**one) for one in self._tell("asked")]
 
     def totals(self) -> dict[str, int]:
-        """``connections`` opened, ``open`` ones, ``requests``, ``texts`` answered, ``refused`` (403), ``at_once`` most."""
-        totals: dict[str, int] = self._tell({"do": "totals"})
+        """Count ``connections``, those ``open``, ``requests``, the most ``at_once``, ``refused``, and ``texts`` answered."""
+        totals: dict[str, int] = self._tell("totals")
         return totals
 
     def forget(self) -> None:
         """Forget what was asked and answered."""
-        self._tell({"do": "forget"})
+        self._tell("forget")
 
-    def _tell(self, command: dict[str, Any]) -> Any:
+    def _tell(self, command: str, **arguments: Any) -> Any:
+        return self._exchange({"do": command, **arguments})
+
+    def _exchange(self, message: dict[str, Any]) -> Any:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         with self._lock:
-            self._process.stdin.write(json.dumps(command).encode() + b"\n")
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         if not answer:

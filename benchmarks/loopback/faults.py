@@ -1,7 +1,11 @@
 """What can go wrong at the loopback endpoint, as data: where, how often, and what happens."""
 
+from __future__ import annotations
+
 import json
-from dataclasses import asdict, dataclass, field
+import random
+import time
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Kind = Literal[
@@ -11,7 +15,7 @@ Kind = Literal[
     "reset",  # the connection is reset as soon as the request's head is there
     "abort",  # … once the whole request is there
     "cut",  # half of the answer, and the connection ends
-    "wrong_length",  # Content-Length is ``length_by`` more than what comes; less: the rest follows unasked for
+    "wrong_length",  # Content-Length is ``length_by`` more than what comes; where less, the rest comes unasked for
     "close_after",  # the right answer, and the connection ends without having said so
     "lose_item",  # the right answer without its last item
     "reverse_items",  # the items in another order than asked for
@@ -19,7 +23,17 @@ Kind = Literal[
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Whom a request asks."""
+
+    region: str
+    endpoint: str
+    variant: str | None = None
+    component: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """One fault. ``None`` of a place means any; ``after`` lets so many requests pass first. **Units**: seconds."""
 
@@ -38,12 +52,11 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     length_by: int = 0
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    def fits(self, place: dict[str, str | None]) -> bool:
+    def fits(self, place: Place) -> bool:
         """Say whether a request to this place is meant."""
-        return all(getattr(self, name) in (None, place[name]) for name in place)
+        wanted = (self.region, self.endpoint, self.variant, self.component)
+        there = (place.region, place.endpoint, place.variant, place.component)
+        return all(want in (None, has) for want, has in zip(wanted, there, strict=True))
 
 
 def service_error(status: int, code: str, message: str, *, retry_after_s: float | None = None, **where: Any) -> Fault:
@@ -53,10 +66,12 @@ def service_error(status: int, code: str, message: str, *, retry_after_s: float 
 
 
 def throttled(**where: Any) -> Fault:
+    """Make the fault of too many requests; ``retry_after_s`` is among what may be given."""
     return service_error(400, "ThrottlingException", "Rate exceeded", **where)
 
 
 def unavailable(**where: Any) -> Fault:
+    """Make the fault of a service, or of an endpoint without a healthy instance."""
     message = "The request has failed due to a temporary failure of the server."
     return service_error(503, "ServiceUnavailable", message, **where)
 
@@ -74,18 +89,64 @@ def model_error(original_status: int, code: str = "overloaded", **where: Any) ->
     """Make the fault that the container answers with a status and the contract's error body."""
     error = {"code": code, "message": f"as the test wants: {code}", "field": "queue", "value": None, "allowed": "…"}
     original = json.dumps({"error": error | {"request_id": "loopback"}, "detail": error["message"]})
-    body = json.dumps(wrapped(original_status, original))
-    return Fault(kind="respond", status=424, body=body, headers={"x-amzn-ErrorType": "ModelError"}, **where)
+    return container_error(original_status, original, **where)
 
 
-def wrapped(original_status: int, original: str) -> dict[str, Any]:
-    """What a caller is told of a container's answer, as SageMaker words it."""
+def container_error(original_status: int, original: str, **where: Any) -> Fault:
+    """Make the fault that the container answers with a status and a body, as SageMaker words it to the caller."""
     kind = "client" if 400 <= original_status < 500 else "server"
     group = "https://eu-west-1.console.aws.amazon.com/cloudwatch/home#logEventViewer:group=/aws/sagemaker/Endpoints/e"
-    return {
+    told = {
         "Message": f'Received {kind} error ({original_status}) from primary with message "{original}". '
         f"See {group} in account 123456789012 for more information.",
         "OriginalStatusCode": original_status,
         "OriginalMessage": original,
         "LogStreamArn": "arn:aws:logs:eu-west-1:123456789012:log-group:/aws/sagemaker/Endpoints/e",
     }
+    headers = {"x-amzn-ErrorType": "ModelError"}
+    return Fault(kind="respond", status=424, body=json.dumps(told), headers=headers, **where)
+
+
+class Faults:
+    """The faults that happen now; the first that fits a request meets it."""
+
+    def __init__(self, seed: int) -> None:
+        self._draw = random.Random(seed)
+        self._active: list[_Active] = []
+
+    def inject(self, fault: Fault) -> None:
+        """Let it happen from now on."""
+        until = float("inf") if fault.for_s is None else time.monotonic() + fault.for_s
+        self._active.append(_Active(fault, fault.after, fault.times, until))
+
+    def heal(self) -> None:
+        """End all of them."""
+        self._active.clear()
+
+    def meet(self, place: Place, *, at_head: bool) -> Fault | None:
+        """Return what meets a request of which the head alone is there, or else the whole."""
+        for active in self._active:
+            fault = active.fault
+            if (fault.kind == "reset") == at_head and fault.fits(place) and active.strikes(self._draw):
+                return fault
+        return None
+
+
+@dataclass(slots=True)
+class _Active:
+    fault: Fault
+    passes: int
+    left: int | None
+    until: float
+
+    def strikes(self, draw: random.Random) -> bool:
+        if time.monotonic() > self.until or self.left == 0:
+            return False
+        if self.passes > 0:
+            self.passes -= 1
+            return False
+        if self.fault.probability < 1 and draw.random() >= self.fault.probability:
+            return False
+        if self.left is not None:
+            self.left -= 1
+        return True

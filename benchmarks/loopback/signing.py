@@ -1,5 +1,7 @@
 """Whether a request is signed as it must be, by botocore's own signer, and what AWS says where it is not."""
 
+from __future__ import annotations
+
 import hashlib
 import hmac
 from collections.abc import Mapping

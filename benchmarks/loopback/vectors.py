@@ -5,6 +5,8 @@ Cheap enough that a server on half a core measures its client and not itself, an
 A vector of fewer dimensions is a prefix; lengths are near 1, and not more than that.
 """
 
+from __future__ import annotations
+
 import random
 import zlib
 from collections.abc import Iterable, Sequence
@@ -40,23 +42,24 @@ def _bytes() -> bytes:
 
 
 def place(text: str, task: str | None) -> int:
-    """Where in the table a text's vector begins; a task changes it."""
+    """Return where in the table a text's vector begins; a task changes it."""
     return zlib.crc32(f"{task or ''}\0{text}".encode()) % _PLACES
 
 
 def tokens(text: str) -> int:
-    """How many tokens a text counts: its words, and the two at the ends."""
+    """Count a text's tokens: its words, and the two at the ends."""
     return 2 + len(text.split())
 
 
 def expected(texts: Iterable[str], task: str | None = None, dimensions: int = DIMENSIONS) -> NDArray[np.float32]:
-    """What a client must have for these texts. **Shapes**: (texts, dimensions) float32."""
+    """Return what a client must have for these texts. **Shapes**: (texts, dimensions) float32."""
     places = np.fromiter((place(text, task) for text in texts), dtype=np.int64)
-    return _table()[places[:, None] + np.arange(dimensions)]
+    vectors: NDArray[np.float32] = _table()[places[:, None] + np.arange(dimensions)]
+    return vectors
 
 
 def as_json(text: str, task: str | None, dimensions: int, form: str) -> bytes:
-    """A vector in one of the contract's forms, as it stands in JSON; ``int8`` is followed by its scale."""
+    """Write a vector in one of the contract's forms, as it stands in JSON; ``int8`` is followed by its scale."""
     first = place(text, task)
     if form == "base64":
         return b'"%b"' % pybase64.b64encode(_bytes()[4 * first : 4 * (first + dimensions)])

@@ -3,11 +3,14 @@
 The shapes are the Jina API's, jina-sagemaker's and JSON lines. Texts are counted as words, not as the model would.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
+
 from benchmarks.loopback import vectors
 
 FORMS: Final = ("float", "base64", "binary", "ubinary", "int8")
@@ -26,7 +29,7 @@ class ContainerError(Exception):
         self.error = {"code": code, "message": f"{field}: {code}", "field": field, "value": value, "allowed": allowed}
 
     def body(self) -> bytes:
-        """The error as the contract writes it."""
+        """Write the error as the contract has it."""
         return orjson.dumps({"error": self.error | {"request_id": "loopback"}, "detail": self.error["message"]})
 
 
@@ -42,6 +45,7 @@ class ContainerAnswer:
     content_type: str = "application/json"
 
     def body(self) -> bytes:
+        """Return the whole."""
         return self.head + self.between.join(self.items) + self.tail
 
 

@@ -12,7 +12,7 @@ import botocore.exceptions
 import numpy as np
 import pytest
 from botocore.config import Config
-from tests.support.loopback_endpoint import Fault, Hosted, LoopbackEndpoint, Pace, Routers, expected, faults
+from tests.support.loopback_endpoint import Fault, Hosted, LoopbackEndpoint, Pace, Router, expected, faults
 
 TEXTS = [f"text number {number}" for number in range(40)]
 
@@ -25,7 +25,7 @@ def shared() -> Iterator[LoopbackEndpoint]:
         Hosted(name="parts", components=("part",)),
         Hosted(region="us-east-1"),
     )
-    routers = (Routers(name="everywhere", destinations=(("us-east-1", "texts"), ("eu-west-1", "texts"))),)
+    routers = (Router(name="everywhere", destinations=(("us-east-1", "texts"), ("eu-west-1", "texts"))),)
     with LoopbackEndpoint(hosted=hosted, routers=routers) as endpoint:
         yield endpoint
 
