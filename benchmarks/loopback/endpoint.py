@@ -125,7 +125,7 @@ class LoopbackEndpoint:
         return [Asked(**one) for one in self._tell("asked")]
 
     def totals(self) -> dict[str, int]:
-        """Count ``connections``, those ``open``, ``requests``, the most ``at_once``, ``refused``, and ``texts`` answered."""
+        """Count ``connections``, those ``open``, ``requests``, most ``at_once``, ``refused``, ``texts`` answered."""
         totals: dict[str, int] = self._tell("totals")
         return totals
 

@@ -84,11 +84,7 @@ class Service:
                 place = self.hosting.find(place, head.headers.get("x-amzn-sagemaker-routing-target-name"), self.dead)
                 answer = wire.answer(body, head.headers.get("content-type", "application/json"))
             except (NobodyError, wire.ContainerError) as error:
-                made = (
-                    error.fault
-                    if isinstance(error, NobodyError)
-                    else container_error(error.status, error.body().decode())
-                )
+                made = _refusal(error)
                 payload = made.body.encode()
             else:
                 texts = answer.texts
@@ -129,6 +125,10 @@ class Service:
 
     def _now(self, region: str) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.clocks.get(region, self.clocks.get(None, 0.0)))
+
+
+def _refusal(error: NobodyError | wire.ContainerError) -> Fault:
+    return error.fault if isinstance(error, NobodyError) else container_error(error.status, error.body().decode())
 
 
 def _right_answer(place: Place, answer: wire.ContainerAnswer) -> Fault:
