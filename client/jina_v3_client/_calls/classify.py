@@ -11,7 +11,7 @@ import email.utils
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
@@ -98,7 +98,7 @@ def take_apart(target: Target, response: HttpResponse) -> Refusal:
     """Read an error's name, message and members, whatever of them is there."""
     try:
         members = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         members = {}
     if not isinstance(members, dict):
         members = {}
@@ -151,11 +151,12 @@ def _of_model(refusal: Refusal) -> Verdict:
     said = error_body(text.encode())
     code = None if said is None else said.code
     if status == 429:
-        return _verdict(Kind.BUSY, refusal, explain.busy(refusal, said), _said_retry_after_s(said))
+        refusal = replace(refusal, retry_after_s=refusal.retry_after_s or _said_retry_after_s(said))
+        return _verdict(Kind.BUSY, refusal, explain.busy(refusal, said))
     if status in (0, 408, 502, 503, 504):
         slow = code == "deadline_exceeded" or status == 504 or (status == 0 and _TIMED_OUT.search(text) is not None)
         error = explain.model(refusal, status, "timed_out" if slow else code, said)
-        return Verdict(kind=Kind.FAILED, error=error, retry_after_s=refusal.retry_after_s, slow=slow)
+        return replace(_verdict(Kind.FAILED, refusal, error), slow=slow)
     if status == 413:
         return _verdict(Kind.REFUSED, refusal, explain.too_large(refusal, said))
     if 400 <= status < 500:
@@ -164,8 +165,8 @@ def _of_model(refusal: Refusal) -> Verdict:
     return _verdict(Kind.FAULTY, refusal, explain.model(refusal, status, code, said))
 
 
-def _verdict(kind: Kind, refusal: Refusal, error: JinaClientError, retry_after_s: float | None = None) -> Verdict:
-    return Verdict(kind=kind, error=error, retry_after_s=refusal.retry_after_s or retry_after_s)
+def _verdict(kind: Kind, refusal: Refusal, error: JinaClientError) -> Verdict:
+    return Verdict(kind=kind, error=error, retry_after_s=refusal.retry_after_s)
 
 
 def _said_retry_after_s(said: ContainerError | None) -> float | None:

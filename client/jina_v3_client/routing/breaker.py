@@ -48,7 +48,7 @@ class Breaker:
         return self._until if self.state == "open" else now + PROBE_POLL_S
 
     def enter(self, now: float) -> int | None:
-        """Return the era of what may ask the target, ``None`` where nothing may; the first after a rest is the probe."""
+        """Return the era of what may ask, or ``None`` where nothing may; the first after a rest is the probe."""
         if self.state == "open" and now >= self._until:
             self.state = "half-open"
             self._era += 1

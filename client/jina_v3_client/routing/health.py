@@ -145,28 +145,32 @@ class Routing:
         usual_s = self._health[first.target].latencies.percentile(work.tokens, first.hedged.percentile)
         if usual_s is None or not share.take():
             return plain
-        hedge, hedge_era = self._hedge(candidates, barred, now, era)
+        hedge = self._hedge(candidates, barred, now)
+        if hedge is None:
+            share.give(1.0)
+            return plain
         return Admission(
             target=first.target,
             era=era,
             tokens=work.tokens,
             hedged=first.hedged,
-            hedge=hedge,
-            hedge_era=hedge_era,
+            hedge=hedge[0],
+            hedge_era=hedge[1],
             hedge_after_s=max(usual_s, first.hedged.least_s),
         )
 
     def _hedge(
-        self, candidates: tuple[Candidate, ...], barred: Mapping[Target, float], now: float, era: int
-    ) -> tuple[Target, int]:
-        """Return the next target that is well, or the first again, which has other machines."""
+        self, candidates: tuple[Candidate, ...], barred: Mapping[Target, float], now: float
+    ) -> tuple[Target, int] | None:
+        """Return the next target that is well, or the first again, which has other machines; never a probe."""
         first = candidates[0].target
-        for target in (candidate.target for candidate in candidates[1:]):
+        others = [candidate.target for candidate in candidates[1:] if candidate.target != first]
+        for target in (*others, first):
             breaker = self._health[target].breaker
-            entered = breaker.enter(now) if breaker.state == "closed" and barred.get(target, now) <= now else None
-            if target != first and entered is not None:
-                return target, entered
-        return first, era
+            era = breaker.enter(now) if breaker.state == "closed" and barred.get(target, now) <= now else None
+            if era is not None:
+                return target, era
+        return None
 
     def answered(self, admission: Admission, target: Target, seconds: float) -> None:
         """Take in a whole answer of the target's."""
