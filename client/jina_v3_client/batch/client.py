@@ -8,9 +8,11 @@ import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from os import PathLike
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jina_v3.contract import MODEL_DIMENSIONS
+from jina_v3_client._access import Access
+from jina_v3_client._deployment import Deployment
 from jina_v3_client.batch.datasets import prepared, upload
 from jina_v3_client.batch.executions import Executions
 from jina_v3_client.batch.places import Place, read_place
@@ -21,9 +23,12 @@ from jina_v3_client.batch.status import BatchStatus
 from jina_v3_client.batch.store import Store
 from jina_v3_client.batch.table_sharding import is_table
 from jina_v3_client.batch.transform_jobs import TransformJobs
-from jina_v3_client.errors import BatchError, ConfigurationError
+from jina_v3_client.errors import BatchError, ConfigurationError, EndpointNotFoundError
 from jina_v3_client.parameters import UNSET, Parameters, Unset, VectorForm
 from jina_v3_client.protocols import AnyTask, Progress
+
+if TYPE_CHECKING:
+    import boto3
 
 BatchForm = VectorForm | Literal["base64"]
 """``float`` and ``base64`` both come back as float32; they differ in how the outputs in S3 look, and in their size."""
@@ -62,7 +67,8 @@ class BatchClient:
         instance_type: str = INSTANCE_TYPE,
         region: str | None = None,
         profile: str | None = None,
-        session: Any = None,
+        session: boto3.Session | None = None,
+        access: Access | None = None,
     ) -> None:
         if state_machine is None and model is None:
             raise ConfigurationError(
@@ -80,9 +86,32 @@ class BatchClient:
                 raise ConfigurationError("state_machine is given without the bucket that its runs write to")
             region = region or found["region"]
         self._machine, self._bucket, self._model, self._instance_type = state_machine, bucket, model, instance_type
-        self._region, self._profile, self._session = region, profile, session
+        self._region, self._access = region, access or Access(session, profile, region)
         self._service_and_store: tuple[RunService, Store] | None = None
         self._lock = threading.Lock()
+
+    @classmethod
+    def from_deployment(
+        cls,
+        name: str,
+        *,
+        region: str | None = None,
+        profile: str | None = None,
+        session: boto3.Session | None = None,
+        access: Access | None = None,
+    ) -> BatchClient:
+        """Return the client of a deployment's batch, by the name in its configuration.
+
+        **Raises**: ``EndpointNotFoundError`` where there is no such deployment, or it has no batch; ``AccessError``.
+        """
+        access = access or Access(session, profile, region)
+        found = Deployment.find(name, region, access)
+        if found.state_machine is None or found.bucket is None:
+            raise EndpointNotFoundError(
+                f"the deployment {name!r} in {found.region} has no batch",
+                advice="add a [batch] section to its configuration and deploy it",
+            )
+        return cls(state_machine=found.state_machine, bucket=found.bucket, region=found.region, access=access)
 
     def submit(
         self,
@@ -194,14 +223,11 @@ class BatchClient:
             return self._service_and_store
 
     def _open(self) -> tuple[RunService, Store]:
-        import boto3
-
-        session = self._session or boto3.Session(profile_name=self._profile, region_name=self._region)
-        store = Store(session.client("s3", region_name=self._region))
+        store = Store(self._access.client("s3", self._region))
         if self._machine is not None and self._bucket is not None:
-            states = session.client("stepfunctions", region_name=self._region)
+            states = self._access.client("stepfunctions", self._region)
             return Executions(states, store, self._machine, self._bucket), store
-        sagemaker = session.client("sagemaker", region_name=self._region)
+        sagemaker = self._access.client("sagemaker", self._region)
         model, machines = str(self._model), self._instance_type
         return TransformJobs(sagemaker, store, model, instance_type=machines, bucket=self._bucket), store
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any, Final
 
-from jina_v3_client.batch.aws_failures import code_of, explained, read_error
+from jina_v3_client.batch.aws_failures import code_of, explained
 from jina_v3_client.batch.execution_files import ExecutionFiles
 from jina_v3_client.batch.outputs import Outputs
 from jina_v3_client.batch.places import Place, read_place
@@ -159,5 +159,5 @@ def _read(found: Mapping[str, Any]) -> dict[str, Any]:
         "state": _STATES.get(found["status"], "failed"),
         "started": found["startDate"],
         "ended": found.get("stopDate"),
-        "reason": read_error(found),
+        "reason": ": ".join(part for part in (found.get("error"), found.get("cause")) if part),
     }

@@ -5,33 +5,34 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from jina_v3_client.protocols import Progress
+if TYPE_CHECKING:
+    from jina_v3_client.protocols import Progress
 
 
 @contextmanager
 def uploading(progress: Progress | None, total_bytes: int, name: str) -> Iterator[Callable[[int], None]]:
-    """Show an upload; what is yielded takes the bytes of each part. A function gets bytes, and of how many."""
-    if callable(progress):
-        done, tell = 0, progress
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            tell(done, total_bytes)
-
-        yield advance
-    elif not _is_shown(progress) or not total_bytes:
+    """Show an upload to a person; what is yielded takes the bytes of each part, from any thread."""
+    if callable(progress) or not _is_shown(progress) or not total_bytes:
         yield lambda _: None
-    else:
-        from rich.console import Console
-        from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
-        columns = (TextColumn("uploading {task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(name, total=total_bytes)
-            yield lambda count: bar.advance(task, count)
+    with Bar(
+        TextColumn("uploading {task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ) as bar:
+        task = bar.add_task(name, total=total_bytes)
+        yield lambda count: bar.advance(task, count)
 
 
 @contextmanager
@@ -50,4 +51,4 @@ def following(progress: Progress | None) -> Iterator[Callable[[str, int, int | N
 
 
 def _is_shown(progress: Progress | None) -> bool:
-    return sys.stderr.isatty() if progress is None else bool(progress)
+    return progress is not False and sys.stderr is not None and sys.stderr.isatty()

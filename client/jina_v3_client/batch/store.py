@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from jina_v3_client.batch.aws_failures import code_of, explained
+from jina_v3_client.batch.aws_failures import DENIED, code_of, explained
 from jina_v3_client.batch.places import Place
 from jina_v3_client.errors import ConnectionFailedError, ResponseError
 
 _TRIES: Final = 4
 _ABSENT: Final = ("404", "NoSuchKey", "NotFound")
-_FORBIDDEN: Final = ("403", "AccessDenied", "Forbidden")
 _CHANGED: Final = ("PreconditionFailed", "412", "InvalidRange", "416")
 
 
@@ -117,7 +116,7 @@ class Store:
 
     def _is_absent(self, error: Any, bucket: str, key: str) -> bool:
         """Say whether an object is not there; S3 answers 403 to who may not list the place it would be in."""
-        if code_of(error) not in _FORBIDDEN:
+        if code_of(error) not in DENIED:
             return code_of(error) in _ABSENT
         found = self._s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", ())
         return not any(item["Key"] == key for item in found)
