@@ -70,6 +70,29 @@ class BreakerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSettings:
+    """What ``route="auto"`` goes by. **Units**: estimated tokens, tokens a second, seconds.
+
+    Up to ``real_time_tokens`` texts are worth no detour; up to ``asynchronous_tokens`` they wait in an asynchronous
+    endpoint's queue; more is work for batch transform. Time is estimated as tokens over ``tokens_per_s`` of one machine
+    (78,500 are what a g6 is expected to do at 128 tokens a text), and what it takes for machines to come: an
+    asynchronous endpoint may be asleep, a transform job always starts its own.
+
+    **Raises**: ``ConfigurationError``.
+    """
+
+    real_time_tokens: int = 10_000_000
+    asynchronous_tokens: int = 100_000_000
+    tokens_per_s: int = 50_000
+    asynchronous_start_s: float = 300.0
+    batch_start_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        _at_least(self, real_time_tokens=0, tokens_per_s=1, asynchronous_start_s=0, batch_start_s=0)
+        _at_least(self, asynchronous_tokens=self.real_time_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How a client works.
 
@@ -88,6 +111,7 @@ class Settings:
     limits: RequestLimits = field(default_factory=RequestLimits)
     retry: RetrySettings = field(default_factory=RetrySettings)
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    routes: RouteSettings = field(default_factory=RouteSettings)
     concurrency: int = 8
     window: int = 16
     connect_s: float = 5.0

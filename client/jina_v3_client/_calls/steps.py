@@ -51,11 +51,12 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one request to one target. **Units**: seconds."""
+    """What became of one request to one target; ``abandoned`` lost a race against it. **Units**: seconds."""
 
     target: Target
     result: HttpResponse | TransportError
     seconds: float
+    abandoned: Target | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +72,5 @@ class Answer:
 
 Step = Ask | Wait
 Way = Generator[Step, list[Outcome], Answer]
-"""Is sent what came of each ``Ask`` (two outcomes where both the target and its hedge ended), ``[]`` for a ``Wait``."""
+"""Is sent what came of each ``Ask``, ``[]`` for a ``Wait``. Two outcomes mean that both the target and its hedge ended;
+one says in ``abandoned`` who else was asked, and none there means that no hedge was sent."""

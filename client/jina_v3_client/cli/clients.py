@@ -1,0 +1,38 @@
+"""Opens what the commands work with: the only place that knows how a client is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jina_v3_client.cli.places import Place
+from jina_v3_client.errors import ConfigurationError
+from jina_v3_client.protocols import Embedder
+
+NAME_ONE = (
+    "give --endpoint NAME or --deployment NAME, or set JINA_V3_ENDPOINT or JINA_V3_DEPLOYMENT; "
+    "jina-v3 endpoints shows what there is"
+)
+
+
+def open_client(place: Place) -> Embedder:
+    """Return a client of the place.
+
+    **Raises**: ``ConfigurationError`` where none is named; ``EndpointNotFoundError``, ``AccessError`` of a deployment.
+    """
+    from jina_v3_client import EmbeddingClient
+
+    if place.deployment is not None:
+        return EmbeddingClient.from_deployment(place.deployment, region=place.region, profile=place.profile)
+    if place.target is None:
+        raise ConfigurationError("no endpoint is named", advice=NAME_ONE)
+    return EmbeddingClient(place.target, region=place.region, profile=place.profile)
+
+
+def open_session(place: Place) -> Any:
+    """Return a session of boto3's of the place's profile and region.
+
+    **Raises**: ``ProfileNotFound`` of botocore's.
+    """
+    import boto3
+
+    return boto3.Session(profile_name=place.profile, region_name=place.aws_region)
