@@ -171,9 +171,7 @@ def read_reply(answer: Answer, piece: Piece) -> Reply:
     except JinaClientError as error:
         error.target, error.attempts = answer.target.label, answer.attempts
         raise
-    usage = Usage(
-        tokens=int(block.token_counts.sum()), requests=1, attempts=answer.attempts, hedges=answer.hedges
-    )
+    usage = Usage(tokens=int(block.token_counts.sum()), requests=1, attempts=answer.attempts, hedges=answer.hedges)
     return Reply(parts=((piece, block),), usage=usage)
 
 

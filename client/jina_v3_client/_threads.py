@@ -64,9 +64,7 @@ class Threads:
             if len(first) == 1:
                 yield reply(first[0])
             else:
-                yield from windowed(
-                    chain(first, pieces), lambda piece: spawn(partial(reply, piece)), size=size
-                )
+                yield from windowed(chain(first, pieces), lambda piece: spawn(partial(reply, piece)), size=size)
         except GivenUp:
             raise closed() from None
         finally:

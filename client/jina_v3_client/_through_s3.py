@@ -218,9 +218,7 @@ def _explained(target: Endpoint, failure: bytes) -> JinaClientError:
     said = error_body(failure)
     status = next((code.status for code in ErrorCode if said is not None and code.wire_name == said.code), 0)
     members = {"OriginalStatusCode": status, "OriginalMessage": failure.decode("utf-8", "replace")}
-    response = HttpResponse(
-        status=424, headers={"x-amzn-errortype": "ModelError"}, body=json.dumps(members).encode()
-    )
+    response = HttpResponse(status=424, headers={"x-amzn-errortype": "ModelError"}, body=json.dumps(members).encode())
     error = classify(Outcome(target=target, result=response, seconds=0.0)).error
     assert error is not None
     return error
@@ -242,7 +240,9 @@ def _errors(target: str) -> Iterator[None]:
                 raise ConfigurationError("there is no such bucket", advice="see AsynchronousEndpoint's") from None
             if told.get("Code") == "ValidationError" and "not found" in told.get("Message", ""):
                 raise EndpointNotFoundError(
-                    "there is no such endpoint in this account and region", advice="see jina-v3 endpoints", target=target
+                    "there is no such endpoint in this account and region",
+                    advice="see jina-v3 endpoints",
+                    target=target,
                 ) from None
             raise
 
