@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from typing import Final
 
+from jina_v3_client._calls import explanations as explain
 from jina_v3_client._calls.classify import Kind, Verdict, classify
 from jina_v3_client._calls.retrying import backoff_s
 from jina_v3_client._calls.steps import Answer, Ask, Outcome, Wait, Way, Work
@@ -100,21 +101,19 @@ class _Journey:
             hedges = len(outcomes) - 1 + sum(outcome.abandoned is not None for outcome in outcomes)
             self.hedges += hedges
             self.attempts += hedges
-            return self._learn(admission, outcomes, now, was_cut_short=left_s < self.settings.attempt_s)
+            return self._learn(admission, outcomes, was_cut_short=left_s < self.settings.attempt_s)
         finally:
             self.routing.end(admission, hedges=hedges)
 
-    def _learn(
-        self, admission: Admission, outcomes: list[Outcome], asked: float, *, was_cut_short: bool
-    ) -> Answer | None:
+    def _learn(self, admission: Admission, outcomes: list[Outcome], *, was_cut_short: bool) -> Answer | None:
         now = self.clock()
         verdicts = [(outcome, classify(outcome)) for outcome in outcomes]
         for outcome, verdict in verdicts:
             gave_up = was_cut_short and isinstance(outcome.result, TransportError) and outcome.result.kind == "timeout"
             if not gave_up:
                 self._tell(admission, outcome, verdict, now)
-            if outcome.abandoned == admission.target:
-                self.routing.abandoned(admission, admission.target, now - asked, now)
+            if outcome.abandoned == admission.target != outcome.target:
+                self.routing.overtaken(admission, admission.target, explain.overtaken(admission.target), now)
         for outcome, verdict in verdicts:
             if verdict.error is None:
                 return self._answer(outcome, now)
