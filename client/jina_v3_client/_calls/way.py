@@ -40,6 +40,10 @@ def find_way(
     """Ask targets until one answers. **Units**: ``deadline`` is a time of ``clock``, whose unit is the second.
 
     **Raises**: every ``JinaClientError`` but those of batches.
+
+    >>> way = find_way(Work(body=b"{}"), Routing("texts", Settings()), Settings())
+    >>> next(way).target.name
+    'texts'
     """
     return (yield from _Journey(work, routing, settings, deadline, clock, random).go())
 
@@ -164,6 +168,7 @@ class _Journey:
 
     def _count(self, verdicts: list[Verdict]) -> None:
         """Take a turn for what failed, and give up where there are no more."""
+        self._keep_deadline(self.clock())
         self.turns += any(verdict.kind is not Kind.ASLEEP for verdict in verdicts)
         out_of_time = self.work.texts > 1 and self.slow >= _SLOW_ATTEMPTS
         if self.turns >= self.settings.retry.attempts or out_of_time:

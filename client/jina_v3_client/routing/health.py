@@ -56,7 +56,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A target's health at one moment, for people; ``failures`` are those in a row."""
+    """A target's health at one moment, for people; ``failures`` are those in a row.
+
+    >>> Routing("texts", Settings()).reports()[0].outstanding
+    0
+    """
 
     target: Target
     state: BreakerState
