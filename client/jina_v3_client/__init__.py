@@ -6,7 +6,7 @@ Names are imported when they are used: importing the package imports neither num
 >>> from jina_v3_client.testing import InMemoryClient  # an EmbeddingClient that needs no account
 >>> client = InMemoryClient(task="retrieval.passage")
 >>> client.embed(["The sun rises at six.", "Boats return with fish."])
-<Embeddings 2 × 1024 float32, 24 tokens>
+<Embeddings 2 × 1024 float32, 25 tokens>
 """
 
 from __future__ import annotations

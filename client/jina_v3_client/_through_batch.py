@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from jina_v3_client._assembly import assemble
 from jina_v3_client._call import Call
@@ -27,7 +27,7 @@ def embed_in_batch(batch: BatchClient, texts: Iterable[str], call: Call, progres
     **Raises**: ``InvalidInputError`` with the first bad text's ``index`` unless errors are to be returned;
     ``BatchError``, ``DeadlineError``.
     """
-    records = _Records(texts, call.parameters)
+    records = _Counted(texts)
     first = next(records, None)
     if first is None:
         return assemble([], 0, call.parameters, Usage(seconds=call.seconds))
@@ -36,9 +36,11 @@ def embed_in_batch(batch: BatchClient, texts: Iterable[str], call: Call, progres
         task=call.parameters.task,
         dimensions=call.parameters.dimensions,
         embedding_type=call.parameters.form,
+        normalized=call.parameters.normalized,
+        truncate=call.parameters.truncate,
         progress=progress,
     )
-    run.wait(timeout_s=call.left_s, progress=progress)
+    run.wait(call.left_s, progress=progress)
     result = run.result()
     errors = {_index(bad): TextError(code=bad.code, message=bad.message) for bad in result.bad}
     if errors and not call.lines:
@@ -50,18 +52,17 @@ def embed_in_batch(batch: BatchClient, texts: Iterable[str], call: Call, progres
     return assemble(blocks, records.count, call.parameters, Usage(seconds=call.seconds), errors=errors)
 
 
-class _Records:
-    """Texts as records of a run, which say what a run has no parameter for; counts them."""
+class _Counted:
+    """Texts that are counted as they are read, and are texts: a run would take other records too."""
 
-    def __init__(self, texts: Iterable[str], parameters: Parameters) -> None:
+    def __init__(self, texts: Iterable[str]) -> None:
         self.count = 0
         self._texts = iter(texts)
-        self._own: dict[str, Any] = {"normalized": parameters.normalized, "truncate": parameters.truncate}
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[str]:
         return self
 
-    def __next__(self) -> dict[str, Any]:
+    def __next__(self) -> str:
         text = next(self._texts)
         if not isinstance(text, str):
             raise InvalidInputError(
@@ -73,7 +74,7 @@ class _Records:
                 index=self.count,
             )
         self.count += 1
-        return {"text": text, **self._own}
+        return text
 
 
 def _index(record: BatchRecord | BadRecord) -> int:

@@ -17,7 +17,7 @@ from jina_v3_client._sync import EmbeddingClient
 from jina_v3_client.parameters import TaskName
 from jina_v3_client.routing.policies import Choice
 from jina_v3_client.routing.targets import Target
-from jina_v3_client.settings import RetrySettings, Settings
+from jina_v3_client.settings import BreakerSettings, RetrySettings, Settings
 from jina_v3_client.transport import HttpRequest, HttpResponse, TransportError
 
 _CODES: Final = {429: "overloaded", 500: "internal", 503: "not_ready"}
@@ -166,13 +166,18 @@ class _InMemoryAccess(Access):
     def may_block(self, target: Target | None = None) -> bool:  # noqa: ARG002  # nothing does
         return False
 
+    def renew(self, target: Target, refused: Credentials) -> bool:  # noqa: ARG002  # there are no others
+        return False
+
     def url(self, target: Target) -> str:
         return f"https://in-memory/{target.label}/invocations"
 
 
 def _settings(settings: Settings | None) -> Settings:
-    """Return what a double works with: it need not be waited for."""
-    return settings or Settings(retry=RetrySettings(first_wait_s=0.0))
+    """Return what a double works with: nobody shall wait for it."""
+    if settings is not None:
+        return settings
+    return Settings(retry=RetrySettings(first_wait_s=0.0), breaker=BreakerSettings(rest_s=0.0))
 
 
 class InMemoryClient(EmbeddingClient):
@@ -206,6 +211,7 @@ class InMemoryClient(EmbeddingClient):
 class AsyncInMemoryClient(AsyncEmbeddingClient):
     """An ``AsyncEmbeddingClient`` of endpoints in memory; see ``InMemoryClient``.
 
+    >>> import asyncio
     >>> asyncio.run(AsyncInMemoryClient(dimensions=256).embed("sunrise")).shape
     (1, 256)
     """
