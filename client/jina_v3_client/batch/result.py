@@ -69,7 +69,7 @@ class BatchResult:
         """Write the vectors into one Parquet file, in bounded memory; return how many.
 
         Columns are ``id`` (as text), ``embedding``, ``scale`` with int8, ``tokens``, ``truncated``, ``file``, ``line``,
-        and ``metadata`` as JSON; what was submitted as a table has its own columns in the place of ``metadata``.
+        and the record's own fields as ``metadata`` in JSON.
 
         **Raises**: ``ConfigurationError`` without pyarrow.
         """

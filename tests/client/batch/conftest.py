@@ -1,0 +1,47 @@
+"""A batch client over a deployment in this process, and one over transform jobs alone."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from tests.support.batch_aws import MACHINE, BatchAccess
+from tests.support.batch_deployment import BUCKET, Batch
+
+from jina_v3_client.batch import BatchClient
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Any]:
+    """One moto a module: to begin it anew takes longer than most tests."""
+    with mock_aws():
+        client = boto3.client(
+            "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        client.create_bucket(Bucket=BUCKET)
+        yield client
+
+
+@pytest.fixture
+def batch(service: Any) -> Batch:
+    """An empty bucket."""
+    batch = Batch(service)
+    for key in batch.keys(""):
+        service.delete_object(Bucket=BUCKET, Key=key)
+    return batch
+
+
+@pytest.fixture
+def access(service: Any, batch: Batch) -> BatchAccess:
+    return BatchAccess(service, batch)
+
+
+@pytest.fixture
+def client(access: BatchAccess) -> BatchClient:
+    return BatchClient(state_machine=MACHINE, bucket=BUCKET, access=access)
+
+
+@pytest.fixture
+def jobs(access: BatchAccess) -> BatchClient:
+    return BatchClient(model="jina-v3-model", bucket=BUCKET, access=access)
