@@ -1,16 +1,14 @@
-"""What a person sees: colour, tables and a bar on a terminal, plain lines in a pipe; knows nothing of what is said."""
+"""What a person sees: colour and tables on a terminal, plain lines in a pipe; knows nothing of what is said."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -44,7 +42,7 @@ class Screen:
 
     def show_json(self, value: Any) -> None:
         """Print a value for programs."""
-        sys.stdout.write(json.dumps(value, indent=2 if self.is_terminal else None) + "\n")
+        sys.stdout.write(json.dumps(value, indent=2 if self.is_terminal else None, default=str) + "\n")
 
     def show_table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table: with its head on a terminal, as tab-separated values in a pipe."""
@@ -58,27 +56,6 @@ class Screen:
         for row in rows:
             table.add_row(*(Text(in_one_line(cell)) for cell in row))
         self._out.print(table)
-
-    @contextmanager
-    def progress(self, what: str, *, shown: bool = True) -> Iterator[Callable[[int, int | None], None]]:
-        """Give a function that is told how many are done, and of how many; a bar is on a terminal only."""
-        bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self._errors,
-            transient=True,
-            disable=not (shown and self._errors.is_terminal),
-        )
-        with bar:
-            task = bar.add_task(what, total=None)
-
-            def tell(done: int, total: int | None) -> None:
-                bar.update(task, completed=done, total=total)
-
-            yield tell
 
 
 def in_one_line(text: str) -> str:
