@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from jina_v3.contract import Task
+from jina_v3_client.errors import JinaClientError
 from jina_v3_client.routing.targets import Target
 from jina_v3_client.transport import HttpResponse, TransportError
 
@@ -51,10 +52,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one request to one target; ``abandoned`` lost a race against it. **Units**: seconds."""
+    """What became of one request to one target; ``abandoned`` lost a race against it. **Units**: seconds.
+
+    A ``JinaClientError`` is one of the sender's own, such as that there are no credentials for the target.
+    """
 
     target: Target
-    result: HttpResponse | TransportError
+    result: HttpResponse | TransportError | JinaClientError
     seconds: float
     abandoned: Target | None = None
 

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from jina_v3_client.transport import HttpRequest, HttpResponse, TransportError
+from jina_v3_client.transport._answers import whole_answer
 from jina_v3_client.transport._tls import trusting_context
 
 
@@ -38,17 +39,17 @@ class HttpxTransport:
 
         **Raises**: ``TransportError``.
         """
+        host = urlsplit(request.url).netloc
         try:
             async with asyncio.timeout(timeout_s):  # httpx's time-outs are for each read
                 response = await self._client().request(
                     request.method, request.url, headers=dict(request.headers), content=request.body
                 )
         except TimeoutError:
-            host = urlsplit(request.url).netloc
             raise TransportError("timeout", f"{host} gave no whole answer within {timeout_s:.3g} s") from None
         except httpx.TransportError as error:
-            raise _explained(error, urlsplit(request.url).netloc) from None
-        return HttpResponse(status=response.status_code, headers=dict(response.headers), body=response.content)
+            raise _explained(error, host) from None
+        return whole_answer(response.status_code, dict(response.headers), response.content, host)
 
     async def aclose(self) -> None:
         """Close all connections."""

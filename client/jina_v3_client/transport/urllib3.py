@@ -28,6 +28,7 @@ from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 from urllib3.util import Timeout, make_headers
 
 from jina_v3_client.transport import HttpRequest, HttpResponse, TransportError
+from jina_v3_client.transport._answers import whole_answer
 from jina_v3_client.transport._tls import trusting_context
 
 _HOSTS: Final = 32
@@ -71,7 +72,7 @@ class Urllib3Transport:
         except HTTPError as error:
             raise _explained(error, parts.netloc, timeout_s) from None
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return HttpResponse(status=response.status, headers=headers, body=response.data)
+        return whole_answer(response.status, headers, response.data, parts.netloc)
 
     def close(self) -> None:
         """Close all connections."""
