@@ -9,12 +9,13 @@ from moto import mock_aws
 from tests.support.batch_aws import MACHINE, BatchAccess
 from tests.support.batch_deployment import BUCKET, Batch
 
+from jina_v3_batch.store import Store
 from jina_v3_client.batch import BatchClient
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def service() -> Iterator[Any]:
-    """One moto a module: to begin it anew takes longer than most tests."""
+    """One moto for all tests here: to begin it anew takes longer than most of them."""
     with mock_aws():
         client = boto3.client(
             "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
@@ -27,8 +28,7 @@ def service() -> Iterator[Any]:
 def batch(service: Any) -> Batch:
     """An empty bucket."""
     batch = Batch(service)
-    for key in batch.keys(""):
-        service.delete_object(Bucket=BUCKET, Key=key)
+    Store(service).delete(BUCKET, batch.keys(""))
     return batch
 
 
