@@ -37,7 +37,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
         assert process.stderr.read() == b""
 
 
-@pytest.mark.parametrize("name", ["v.npy", "v.jsonl", "v.parquet"])
+@pytest.mark.parametrize("name", ["v.npy", "v.parquet"])
 def test_ctrl_c_ends_it_quietly_and_leaves_no_half_file(tmp_path: Path, name: str) -> None:
     words = ("embed", "--output", str(tmp_path / name))
     with start(*words, env={**os.environ, "SLOW_S": "0.01"}) as process:
