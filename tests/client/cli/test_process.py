@@ -77,7 +77,7 @@ def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
 def test_a_ranking_is_a_table_on_a_terminal_and_tab_separated_in_a_pipe(tmp_path: Path) -> None:
     file = tmp_path / "a.txt"
     file.write_text("red apple\nblue sky \x1b[2Jcleared\n")
-    words = ("similarity", "--query", "red", str(file))
+    words = ("similarity", "--query", "red [/b] [i]", str(file))  # no markup of rich's
     status, shown = on_terminal(*words)
     assert status == 0
     assert re.search(r"score\W+id\W+text", re.sub(r"\x1b\[[0-9;]*m", "", shown))
