@@ -24,8 +24,9 @@ def runtime() -> Iterator[LoopbackEndpoint]:
 
 @pytest.fixture
 def endpoint(runtime: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch) -> LoopbackEndpoint:
-    runtime.revive()
     runtime.heal()
+    runtime.die()  # what another test's client still has under way ends here
+    runtime.revive()
     runtime.set_pace(None)
     runtime.forget()
     monkeypatch.setenv("AWS_ENDPOINT_URL", runtime.url)
