@@ -56,6 +56,7 @@ async def windowed_async(
     try:
         async for item in items:
             running.append(asyncio.ensure_future(start(item)))
+            await asyncio.sleep(0)  # it goes off before the next one is read
             while running and (len(running) >= size or running[0].done()):
                 yield await running.popleft()
         while running:
