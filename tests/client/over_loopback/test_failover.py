@@ -32,8 +32,8 @@ from jina_v3_client import (
     Weighted,
 )
 
-TEXTS = some_texts(3000)
-PACE = Pace(slots=8, text_s=0.0001)
+TEXTS = some_texts(1200)
+PACE = Pace(slots=8, text_s=0.0002)
 Death = Callable[[LoopbackEndpoint], None]
 DEATHS: dict[str, Death] = {
     "goes away": lambda endpoint: endpoint.die("eu-west-1"),
@@ -70,8 +70,8 @@ def test_a_region_that_dies_under_load_costs_no_text(
 ) -> None:
     near, far = write_profiles(tmp_path, endpoint, monkeypatch)
     endpoint.set_pace(PACE)
-    quick = settings(limits=RequestLimits(texts=32), attempt_s=0.5)
-    taken = caller.stream(Failover(near, far), TEXTS, AfterSome(500, lambda: death(endpoint)), settings=quick)
+    quick = settings(limits=RequestLimits(texts=16), attempt_s=0.3)
+    taken = caller.stream(Failover(near, far), TEXTS, AfterSome(200, lambda: death(endpoint)), settings=quick)
     assert_whole(taken)
     before, after = endpoint.answered("eu-west-1"), endpoint.answered("us-east-1")
     assert before
@@ -86,9 +86,9 @@ def test_a_region_that_is_back_is_asked_again(
     endpoint.set_pace(PACE)
 
     def turn(one: TextEmbedding) -> None:
-        if one.index == 300:
+        if one.index == 100:
             endpoint.die("eu-west-1")
-        if one.index == 900:
+        if one.index == 400:
             endpoint.revive("eu-west-1")
 
     taken = caller.stream(Failover(near, far), TEXTS, turn, settings=settings(limits=RequestLimits(texts=16)))
@@ -104,11 +104,11 @@ def test_a_region_that_is_back_is_asked_again(
 def test_load_is_shared_until_one_dies(endpoint: LoopbackEndpoint, caller: Caller, policy: Any) -> None:
     endpoint.set_pace(PACE)
     quick = settings(limits=RequestLimits(texts=16))
-    taken = caller.stream(policy, TEXTS, AfterSome(1500, lambda: endpoint.die("eu-west-1")), settings=quick)
+    taken = caller.stream(policy, TEXTS, AfterSome(600, lambda: endpoint.die("eu-west-1")), settings=quick)
     assert_whole(taken)
     near, far = endpoint.answered("eu-west-1"), endpoint.answered("us-east-1")
-    assert len(near) >= 200
-    assert len(far) >= 1500
+    assert len(near) >= 100
+    assert len(far) >= 600
     assert set(near) | set(far) == set(TEXTS)
 
 
