@@ -17,9 +17,9 @@ import boto3
 import numpy as np
 import urllib3
 from botocore.config import Config
-from jina_v3_client import AsyncEmbeddingClient, EmbeddingClient
 
 from benchmarks.agreement import Vectors
+from jina_v3_client import AsyncEmbeddingClient, EmbeddingClient
 
 OURS: Final = "ours"
 OURS_ASYNC: Final = "ours, asynchronous"

@@ -57,7 +57,7 @@ def _at_most(title: str, against: str, value: float | None, bound: float, unit: 
     return [title, against, f"≤{bound:g}{unit}", f"{value:.0f}{unit}", _verdict(value <= bound)]
 
 
-def _verdict(is_reached: bool) -> str:  # noqa: FBT001 - what else would it be
+def _verdict(is_reached: bool) -> str:
     return "reached" if is_reached else "**not reached**"
 
 

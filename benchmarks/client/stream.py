@@ -12,10 +12,10 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from jina_v3_client import EmbeddingClient
 
 from benchmarks.client.contestants import ENDPOINT, REGION
 from benchmarks.loopback.vectors import expected
+from jina_v3_client import EmbeddingClient
 
 _SAMPLED = 10
 

@@ -14,6 +14,7 @@ from jina_v3_client._answering import Reply, refusal, reply
 from jina_v3_client._async import AsyncEmbeddingClient
 from jina_v3_client._signing import Credentials
 from jina_v3_client._sync import EmbeddingClient
+from jina_v3_client.batch.in_memory import InMemoryBatchClient as InMemoryBatchClient
 from jina_v3_client.parameters import TaskName
 from jina_v3_client.routing.policies import Choice
 from jina_v3_client.routing.targets import Target

@@ -30,7 +30,8 @@ from jina_v3_client.transport.httpx import HttpxTransport
 from jina_v3_client.transport.urllib3 import Urllib3Transport
 
 pytestmark = pytest.mark.timeout(30)  # what is not bounded never ends here
-_SHORT_S = 0.25
+_SHORT_S = 0.1
+_CONNECT_S = 0.4
 _LONG_S = 10.0
 
 Send = Callable[..., HttpResponse]
@@ -40,13 +41,13 @@ Send = Callable[..., HttpResponse]
 def send(request: pytest.FixtureRequest) -> Iterator[Send]:
     """Sends with one transport of each kind, over the same connections all through a test."""
     if request.param == "urllib3":
-        with Urllib3Transport(connect_s=_SHORT_S) as transport:
+        with Urllib3Transport(connect_s=_CONNECT_S) as transport:
             yield lambda url, body=b"{}", timeout_s=_LONG_S, **headers: transport.send(
                 _request(url, body, headers), timeout_s=timeout_s
             )
         return
     with asyncio.Runner() as runner:
-        asynchronous = HttpxTransport(connect_s=_SHORT_S)
+        asynchronous = HttpxTransport(connect_s=_CONNECT_S)
         yield lambda url, body=b"{}", timeout_s=_LONG_S, **headers: runner.run(
             asynchronous.send(_request(url, body, headers), timeout_s=timeout_s)
         )

@@ -103,6 +103,8 @@ class BatchClient:
         """Return the client of a deployment's batch, by the name in its configuration.
 
         **Raises**: ``EndpointNotFoundError`` where there is no such deployment, or it has no batch; ``AccessError``.
+
+        >>> batch = BatchClient.from_deployment("texts", region="eu-west-1")  # doctest: +SKIP
         """
         access = access or Access(session, profile, region)
         found = Deployment.find(name, region, access)
@@ -149,7 +151,15 @@ class BatchClient:
 
         **Raises**: ``InvalidInputError`` (with the ``index`` of the record at fault), ``ConfigurationError``,
         ``AccessError``. What the run's own preflight refuses, ``BatchRun.wait`` raises.
-        """
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> batch = InMemoryBatchClient()
+        >>> texts = (f"text {number}" for number in range(10_000))
+        >>> run = batch.submit(texts, task="retrieval.passage", embedding_type="int8")
+        >>> batch.submit([{"id": "a", "text": "sunrise", "city": "Ulm"}, {"text": 5}])
+        Traceback (most recent call last):
+        jina_v3_client.errors.InvalidInputError: record 1 has no text; records are a text, or a dict with "text"; "text" may be a list with late_chunking
+        """  # noqa: E501  # the message is one line
         service, _ = self._connect()
         fields = _read_fields(task, dimensions, embedding_type, output, format, instances, max_usd, dry_run, resume)
         self._check(service, fields, name)
@@ -165,11 +175,24 @@ class BatchClient:
         return self.run(request.name)
 
     def run(self, name: str) -> BatchRun:
-        """Return a run by its name, whoever started it; nothing is asked of AWS before something is asked of it."""
+        """Return a run by its name, whoever started it; nothing is asked of AWS before something is asked of it.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> InMemoryBatchClient().run("docs-1")
+        <BatchRun docs-1>
+        """
         return BatchRun(name, *self._connect())
 
     def runs(self, count: int = 20) -> list[BatchStatus]:
-        """Return the newest runs, as far as a listing knows them. **Raises**: ``AccessError``."""
+        """Return the newest runs, as far as a listing knows them. **Raises**: ``AccessError``.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> batch = InMemoryBatchClient()
+        >>> for name in ("docs-1", "docs-2"):
+        ...     run = batch.submit(["sunrise"], name=name)
+        >>> [status.name for status in batch.runs()]
+        ['docs-2', 'docs-1']
+        """
         return self._connect()[0].latest(count)
 
     def _bring(
