@@ -289,25 +289,28 @@ class AsyncEmbeddingClient(Client):
         cutter = call.cutter(limits)
         gathering = Gathering(call, cutter)
         replies = tasks.replies(cut_async(texts, cutter), call, through=through)
-        with reported(progress, total) as advance:
+        with reported(progress, total) as reach:
             async with aclosing(replies):
                 async for reply in replies:
-                    advance(gathering.add(reply))
+                    gathering.add(reply)
+                    reach(reply.end)
+            reach(cutter.count)
         return gathering.embeddings(decision)
 
     async def _embed_iter(self, texts: Texts, call: Call, progress: Progress | None) -> AsyncIterator[TextEmbedding]:
         cutter = call.cutter(self.settings.limits)
         in_order = InOrder(cutter.errors)
         replies = self._tasks().replies(cut_async(texts, cutter), call)
-        with reported(progress, count_of(texts)) as advance:
+        with reported(progress, count_of(texts)) as reach:
             async with aclosing(replies):
                 async for reply in replies:
                     for _, block in reply.parts:
                         for one in in_order.add(block):
                             yield one
-                    advance(len(reply))
-        for one in in_order.finish(cutter.count):
-            yield one
+                    reach(reply.end)
+            for one in in_order.finish(cutter.count):
+                yield one
+            reach(cutter.count)
 
     async def _embed_documents(
         self,
@@ -318,12 +321,14 @@ class AsyncEmbeddingClient(Client):
     ) -> AsyncIterator[Embeddings]:
         pieces = cut_documents_async(documents, chunker, call.cutter(self.settings.limits))
         replies = self._tasks().replies(pieces, call)
-        with reported(progress, count_of(documents)) as advance:
+        with reported(progress, count_of(documents)) as reach:
             async with aclosing(replies):
+                done = 0
                 async for reply in replies:
                     for embeddings in documents_of(reply, call):
                         yield embeddings
-                        advance(1)
+                        done += 1
+                        reach(done)
 
     def _call(self, **given: Any) -> Call:
         if self._is_closed:

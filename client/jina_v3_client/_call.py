@@ -230,8 +230,11 @@ class Reply:
     def __add__(self, other: Reply) -> Reply:
         return Reply(parts=self.parts + other.parts, usage=self.usage + other.usage)
 
-    def __len__(self) -> int:
-        return sum(len(block) for _, block in self.parts)
+    @property
+    def end(self) -> int:
+        """The index after its last text."""
+        _, last = self.parts[-1]
+        return last.indices[-1] + 1
 
 
 def read_reply(answer: Answer, piece: Piece) -> Reply:
@@ -266,11 +269,10 @@ class Gathering:
         self._blocks: list[Block] = []
         self._usage = Usage()
 
-    def add(self, reply: Reply) -> int:
-        """Take in a reply, and return of how many texts it is."""
+    def add(self, reply: Reply) -> None:
+        """Take in a reply."""
         self._blocks += [block for _, block in reply.parts]
         self._usage += reply.usage
-        return len(reply)
 
     def embeddings(self, route: RouteDecision) -> Embeddings:
         """Make the call's result."""

@@ -285,9 +285,11 @@ class EmbeddingClient(Client):
         cutter, total = call.cutter(limits), count_of(texts)
         gathering = Gathering(call, cutter)
         replies = threads.replies(cut(texts, cutter), call, hurried=total is not None, through=through)
-        with reported(progress, total) as advance, closing(replies):
+        with reported(progress, total) as reach, closing(replies):
             for reply in replies:
-                advance(gathering.add(reply))
+                gathering.add(reply)
+                reach(reply.end)
+            reach(cutter.count)
         return gathering.embeddings(decision)
 
     def _embed_iter(
@@ -296,12 +298,13 @@ class EmbeddingClient(Client):
         cutter = call.cutter(self.settings.limits)
         in_order = InOrder(cutter.errors)
         replies = threads.replies(cut(texts, cutter), call)
-        with reported(progress, count_of(texts)) as advance, closing(replies):
+        with reported(progress, count_of(texts)) as reach, closing(replies):
             for reply in replies:
                 for _, block in reply.parts:
                     yield from in_order.add(block)
-                advance(len(reply))
-        yield from in_order.finish(cutter.count)
+                reach(reply.end)
+            yield from in_order.finish(cutter.count)
+            reach(cutter.count)
 
     def _embed_documents(
         self,
@@ -312,11 +315,11 @@ class EmbeddingClient(Client):
         progress: Progress | None,
     ) -> Iterator[Embeddings]:
         replies = threads.replies(cut_documents(documents, chunker, call.cutter(self.settings.limits)), call)
-        with reported(progress, count_of(documents)) as advance, closing(replies):
-            for reply in replies:
-                for embeddings in documents_of(reply, call):
-                    yield embeddings
-                    advance(1)
+        with reported(progress, count_of(documents)) as reach, closing(replies):
+            documents_done = (one for reply in replies for one in documents_of(reply, call))
+            for done, embeddings in enumerate(documents_done, 1):
+                yield embeddings
+                reach(done)
 
     def _call(self, **given: Any) -> Call:
         return open_call(self.defaults, self.settings, **given)

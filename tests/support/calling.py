@@ -1,12 +1,20 @@
-"""Both clients asked alike, in settings that make failures quick, and what regions look like from profiles."""
+"""Both clients asked alike, in settings that make failures quick, and what regions look like from profiles.
+
+Vectors are short, and one session serves all: what is tested is the way there and back.
+"""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.support.loopback_endpoint import LoopbackEndpoint
+import boto3
+import numpy as np
+from numpy.typing import NDArray
+from tests.support.loopback_endpoint import REGION, LoopbackEndpoint, expected
 
 from jina_v3_client import (
     AsyncEmbeddingClient,
@@ -21,6 +29,7 @@ from jina_v3_client import (
 )
 
 TASK = "text-matching"
+DIMENSIONS = 32
 QUICK = Settings(
     limits=RequestLimits(texts=10),
     retry=RetrySettings(first_wait_s=0.005, longest_wait_s=0.05),
@@ -33,13 +42,46 @@ NEAR, FAR = Endpoint("texts", region="eu-west-1"), Endpoint("texts", region="us-
 
 
 def some_texts(count: int, first: int = 0) -> list[str]:
-    """Texts that differ from one another."""
+    """Texts that differ from one another, of six tokens each."""
     return [f"text {number} of some" for number in range(first, first + count)]
+
+
+def wait_until(what: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Wait until it is true."""
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
+
+
+def right(texts: Iterable[str]) -> NDArray[np.float32]:
+    """The vectors that these clients must get."""
+    return expected(texts, TASK, DIMENSIONS)
 
 
 def settings(**changed: Any) -> Settings:
     """The quick settings with others in their place."""
     return replace(QUICK, **changed)
+
+
+@cache
+def shared_session() -> boto3.Session:
+    """One session, because each reads botocore's models anew."""
+    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing", region_name=REGION)
+
+
+def options(**given: Any) -> dict[str, Any]:
+    """What a client is made with; ``session=None`` leaves it to find credentials by itself."""
+    usual = {"settings": QUICK, "session": shared_session(), "task": TASK, "dimensions": DIMENSIONS}
+    return usual | given
+
+
+def open_client(target: Any = "texts", **given: Any) -> EmbeddingClient:
+    return EmbeddingClient(target, **options(**given))
+
+
+def open_async_client(target: Any = "texts", **given: Any) -> AsyncEmbeddingClient:
+    return AsyncEmbeddingClient(target, **options(**given))
 
 
 @dataclass(frozen=True)
@@ -51,18 +93,29 @@ class Caller:
     stream: Callable[..., list[TextEmbedding]]
 
 
-def embed(target: Any, *calls: Any, settings: Settings = QUICK, region: str = "eu-west-1", **more: Any) -> Any:
-    """Call the synchronous client with each of some lists of texts, and return the last answer."""
-    with EmbeddingClient(target, region=region, settings=settings) as client:
-        return [client.embed(texts, **({"task": TASK} | more)) for texts in calls][-1]
+_MADE_WITH = ("settings", "session", "region")
 
 
-def embed_async(target: Any, *calls: Any, settings: Settings = QUICK, region: str = "eu-west-1", **more: Any) -> Any:
+def split(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the client is made with, and what it is called with."""
+    made = {name: value for name, value in given.items() if name in _MADE_WITH}
+    return made, {name: value for name, value in given.items() if name not in made}
+
+
+def embed(target: Any, *calls: Any, **given: Any) -> Embeddings:
+    """Call the synchronous client for each of some lists of texts, and return the last answer."""
+    made, asked = split(given)
+    with open_client(target, **made) as client:
+        return [client.embed(texts, **asked) for texts in calls][-1]
+
+
+def embed_async(target: Any, *calls: Any, **given: Any) -> Embeddings:
     """Call the asynchronous client likewise."""
+    made, asked = split(given)
 
     async def run() -> Embeddings:
-        async with AsyncEmbeddingClient(target, region=region, settings=settings) as client:
-            return [await client.embed(texts, **({"task": TASK} | more)) for texts in calls][-1]
+        async with open_async_client(target, **made) as client:
+            return [await client.embed(texts, **asked) for texts in calls][-1]
 
     return asyncio.run(run())
 
@@ -70,21 +123,17 @@ def embed_async(target: Any, *calls: Any, settings: Settings = QUICK, region: st
 Seen = Callable[[TextEmbedding], Any]
 
 
-def stream(
-    target: Any, texts: Iterable[str], seen: Seen = lambda _: None, settings: Settings = QUICK
-) -> list[TextEmbedding]:
+def stream(target: Any, texts: Iterable[str], seen: Seen, **made: Any) -> list[TextEmbedding]:
     """Take all that ``embed_iter`` yields; ``seen`` is called with each before the next is asked for."""
-    with EmbeddingClient(target, settings=settings) as client:
+    with open_client(target, **made) as client:
         taken = []
-        for one in client.embed_iter(texts, task=TASK):
+        for one in client.embed_iter(texts):
             seen(one)
             taken.append(one)
         return taken
 
 
-def stream_async(
-    target: Any, texts: Iterable[str], seen: Seen = lambda _: None, settings: Settings = QUICK
-) -> list[TextEmbedding]:
+def stream_async(target: Any, texts: Iterable[str], seen: Seen, **made: Any) -> list[TextEmbedding]:
     """Take all that the asynchronous ``embed_iter`` yields; the texts come asynchronously, too."""
 
     async def given() -> AsyncIterator[str]:
@@ -92,10 +141,10 @@ def stream_async(
             yield text
 
     async def run() -> list[TextEmbedding]:
-        async with AsyncEmbeddingClient(target, settings=settings) as client:
+        async with open_async_client(target, **made) as client:
             taken = []
-            async for one in client.embed_iter(given(), task=TASK):
-                await asyncio.to_thread(seen, one)
+            async for one in client.embed_iter(given()):
+                seen(one)
                 taken.append(one)
             return taken
 

@@ -15,6 +15,7 @@ _DISTRIBUTION: Final = "jina-embeddings-v3-sagemaker"
 
 _COMMANDS: Final = {
     "embed": (
+        "[TEXT ...]",
         "embed texts: words, lines of standard input, or files of text, JSON lines and CSV",
         "jina-v3 embed 'sunrise over the harbour' --task retrieval.query\n"
         "cat texts.txt | jina-v3 embed --dimensions 256 > vectors.jsonl\n"
@@ -22,22 +23,26 @@ _COMMANDS: Final = {
         "jina-v3 embed --file chapter1.txt chapter2.txt --late-chunking --output chapters.npy",
     ),
     "similarity": (
+        "TEXT TEXT\n       jina-v3 similarity [options] --query TEXT [FILE ...]",
         "compare two texts, or rank the texts of files by a query",
         "jina-v3 similarity 'a red apple' 'ein roter Apfel'\n"
         "jina-v3 similarity --query 'how do I reset it?' answers.jsonl --top 5\n"
         "cat answers.txt | jina-v3 similarity --query 'how do I reset it?' | cut -f3",
     ),
     "batch": (
+        "ACTION ...",
         "embed whole datasets: start runs, see how far they are, fetch their vectors",
         "jina-v3 batch submit documents.jsonl --task retrieval.passage --follow\n"
         "jina-v3 batch runs\n"
         "jina-v3 batch result RUN --output vectors.parquet",
     ),
     "endpoints": (
+        "",
         "list the endpoints, inference components, routers and deployments of the region",
         "jina-v3 endpoints --region eu-west-1\njina-v3 endpoints --json | jq '.endpoints[].name'",
     ),
     "doctor": (
+        "",
         "check what a call needs, from Python to the endpoint, and say how to mend what is wrong",
         "jina-v3 doctor --endpoint texts\njina-v3 doctor --deployment jina-v3 --profile work",
     ),
@@ -48,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of ``jina-v3``."""
     parser = argparse.ArgumentParser(
         prog="jina-v3",
+        usage="jina-v3 [options] COMMAND ...",
         description="Embed texts with jina-embeddings-v3 on Amazon SageMaker.",
         epilog="jina-v3 COMMAND --help has examples. Exit status: 0 done, 1 failed, 2 wrong words, 3 some texts could "
         "not be embedded (--errors return).",
@@ -55,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version)
     add_common(parser, default=None)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", prog="jina-v3")
     parsers = {name: add_command(commands, name, *told) for name, told in _COMMANDS.items()}
     _add_embed(parsers["embed"])
     _add_similarity(parsers["similarity"])

@@ -53,6 +53,7 @@ def _submit(call: Call, client: BatchClient) -> int:
         max_usd=words.max_usd,
         dry_run=words.dry_run,
         resume=words.resume,
+        format=words.input_format if _is_remote(words.data) and words.input_format else "auto",
     )
     if words.follow:
         return _follow(call, run)
@@ -64,15 +65,21 @@ def _submit(call: Call, client: BatchClient) -> int:
     return DONE
 
 
+def _is_remote(data: str | None) -> bool:
+    return data is not None and data.startswith("s3://")
+
+
 def _data(call: Call) -> Any:
     """Return a place or a path as it is, and what must be read here as records."""
     words = call.words
-    if words.data is None:
-        if words.resume is None:
-            raise CommandError("there is no data; name it, or - for standard input, or --resume RUN", usage=True)
-        return None
-    is_plain = words.data.lower().endswith(".txt") or words.input_format is not None or words.field != "text"
-    if words.data.startswith("s3://") or not (words.data == STDIN or is_plain):
+    if words.data is None and words.resume is None:
+        raise CommandError("there is no data; name it, or - for standard input, or --resume RUN", usage=True)
+    is_plain = words.input_format is not None or words.field != "text"
+    if _is_remote(words.data):
+        if words.field != "text" or words.input_format == "txt":
+            raise CommandError("what is in S3 stays as it is: JSON lines or CSV, whose field is named text", usage=True)
+        return words.data
+    if words.data is None or not (words.data == STDIN or words.data.lower().endswith(".txt") or is_plain):
         return words.data
     return _records(call)
 

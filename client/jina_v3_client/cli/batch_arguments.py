@@ -12,26 +12,28 @@ from jina_v3_client.parameters import VECTOR_FORMS
 
 _ACTIONS: Final = {
     "submit": (
+        "[DATA]",
         "start a run over a place in S3, a file or folder of this machine, or standard input",
         "jina-v3 batch submit s3://bucket/documents/ --task retrieval.passage --dimensions 256\n"
         "jina-v3 batch submit documents.jsonl --field body --max-usd 5 --follow\n"
         "jina-v3 batch submit --resume documents-20260301 --follow",
     ),
-    "status": ("say how far a run is", "jina-v3 batch status documents-20260301 --follow"),
+    "status": ("RUN", "say how far a run is", "jina-v3 batch status documents-20260301 --follow"),
     "result": (
+        "RUN",
         "fetch a run's vectors, and its bad records with their reasons",
         "jina-v3 batch result documents-20260301 --output vectors.parquet\n"
         "jina-v3 batch result documents-20260301 | jq 'select(.error)'",
     ),
-    "stop": ("stop a run; what it has embedded stays", "jina-v3 batch stop documents-20260301"),
-    "runs": ("list the newest runs", "jina-v3 batch runs --count 50 --json"),
+    "stop": ("RUN", "stop a run; what it has embedded stays", "jina-v3 batch stop documents-20260301"),
+    "runs": ("", "list the newest runs", "jina-v3 batch runs --count 50 --json"),
 }
 
 
 def add_batch(parser: argparse.ArgumentParser) -> None:
     """Add what can be done with runs."""
-    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    parsers = {name: add_command(actions, name, *told) for name, told in _ACTIONS.items()}
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, prog="jina-v3 batch")
+    parsers = {name: add_command(actions, f"batch {name}", *told) for name, told in _ACTIONS.items()}
     _add_submit(parsers["submit"])
     for name in ("status", "result", "stop"):
         parsers[name].add_argument("run", metavar="RUN", help="the run's name")
@@ -54,6 +56,7 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data",
         nargs="?",
+        metavar="DATA",
         help="s3://bucket/folder/, a file (.jsonl, .csv, .parquet, .txt) or folder, - for standard input",
     )
     add_input(parser)

@@ -32,6 +32,13 @@ class Screen:
         self._out.print(Text(text, style=style), soft_wrap=True)
         sys.stdout.flush()  # what takes its time is told as it comes, in a pipe too
 
+    def say_finding(self, sign: str, style: str, check: str, sentence: str, fix: str) -> None:
+        """Print how a check ended, its sign in colour, and the fix beneath it."""
+        self._out.print(Text.assemble((sign, style), f" {check + ':':<13} {sentence}"), soft_wrap=True)
+        if fix:
+            self._out.print(Text.assemble(f"  {'fix:':<13} ", (fix, "bold")), soft_wrap=True)
+        sys.stdout.flush()
+
     def note(self, text: str, style: str = "dim") -> None:
         """Print a line beside the output."""
         self._errors.print(Text(text, style=style), soft_wrap=True)
@@ -50,7 +57,7 @@ class Screen:
             for row in rows:
                 sys.stdout.write("\t".join(in_one_line(cell) for cell in row) + "\n")
             return
-        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+        table = Table(title=Text(in_one_line(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:

@@ -76,6 +76,8 @@ def _rank(call: Call) -> int:
                 yield Ranked(score=float(one.embedding.vector @ query), name=name, text=one.record.text)
 
         best = heapq.nlargest(words.top, rank(), key=lambda one: one.score)
+    if not best:
+        call.screen.note(f"there was no text in {', '.join(source.name for source in sources)}")
     if words.json:
         call.screen.show_json([{"score": one.score, "id": one.name, "text": one.text} for one in best])
     else:

@@ -9,10 +9,11 @@ from jina_v3.contract import MODEL_DIMENSIONS, TASKS
 from jina_v3_client.cli.records import FORMATS as INPUT_FORMATS
 
 
-def add_command(commands: Any, name: str, summary: str, examples: str) -> argparse.ArgumentParser:
-    """Add a command that has the common options, before it or behind it."""
+def add_command(commands: Any, name: str, usage: str, summary: str, examples: str) -> argparse.ArgumentParser:
+    """Add a command, by its words, that has the common options before it or behind it."""
     parser: argparse.ArgumentParser = commands.add_parser(
-        name,
+        name.rpartition(" ")[2],
+        usage=f"jina-v3 {name} [options] {usage}".rstrip(),
         help=summary,
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog="examples:\n" + "\n".join(f"  {line}" for line in examples.splitlines()),

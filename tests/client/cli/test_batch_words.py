@@ -82,9 +82,16 @@ def test_a_place_in_s3_is_submitted_with_what_was_said_and_nothing_else(run: Run
     data, wishes = batch.submitted
     assert (status, out) == (0, b"docs-1\n")
     assert "jina-v3 batch status docs-1 --follow" in err
-    assert data == "s3://bucket/docs/"
+    assert (data, wishes["format"]) == ("s3://bucket/docs/", "auto")
     assert (wishes["task"], wishes["dimensions"], wishes["embedding_type"]) == (None, UNSET, UNSET)
     assert (wishes["max_usd"], wishes["instances"], wishes["dry_run"]) == (2.5, None, False)
+
+
+def test_what_is_in_s3_is_not_read_here(run: Run, batch: Batch) -> None:
+    run("batch", "submit", "s3://bucket/docs/", "--input-format", "csv")
+    assert batch.submitted[0] == "s3://bucket/docs/"
+    assert batch.submitted[1]["format"] == "csv"
+    assert run("batch", "submit", "s3://bucket/docs/", "--field", "body")[0] == 2
 
 
 def test_lines_and_other_fields_are_submitted_as_records(
