@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sized
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from jina_v3_client._assembly import assemble
 from jina_v3_client._calls.classify import smaller_may_help
 from jina_v3_client._calls.steps import Answer
 from jina_v3_client._cutting import Cutter
@@ -14,8 +15,8 @@ from jina_v3_client._pieces import Piece
 from jina_v3_client._wire import Block, decode
 from jina_v3_client.errors import InvalidInputError, JinaClientError
 from jina_v3_client.parameters import UNSET, Parameters, Unset, VectorForm
-from jina_v3_client.protocols import AnyTask, Errors
-from jina_v3_client.results import Usage
+from jina_v3_client.protocols import AnyTask, Chunker, Errors
+from jina_v3_client.results import Embeddings, RouteDecision, Usage
 from jina_v3_client.settings import RequestLimits, Settings
 
 _ERRORS: Final = ("raise", "return")
@@ -87,6 +88,11 @@ def open_call(
     )
 
 
+def closed() -> JinaClientError:
+    """Return the error of a client that is used after its end."""
+    return JinaClientError("this client is closed", advice="make a new one, or close it later")
+
+
 def _invalid(field: str, value: object, allowed: tuple[str, ...]) -> InvalidInputError:
     return InvalidInputError(
         f"{field} is {value!r}; it must be {' or '.join(allowed)}",
@@ -150,6 +156,70 @@ def cut(texts: Iterable[str], cutter: Cutter) -> Iterator[Piece]:
     yield from cutter.finish()
 
 
+async def cut_async(texts: Iterable[str] | AsyncIterable[str], cutter: Cutter) -> AsyncGenerator[Piece, None]:
+    """Yield pieces as they are full."""
+    if isinstance(texts, AsyncIterable):
+        async for text in texts:
+            for piece in cutter.add(text):
+                yield piece
+        for piece in cutter.finish():
+            yield piece
+    else:
+        for piece in cut(texts, cutter):
+            yield piece
+
+
+def chunks_of(document: Sequence[str] | str, chunker: Chunker | None) -> Sequence[str]:
+    """Return a document's chunks: those it has, or those it is cut into.
+
+    **Raises**: ``InvalidInputError``.
+    """
+    if isinstance(document, str):
+        if chunker is None:
+            raise InvalidInputError(
+                "document is one text, and nothing says how to cut it; give chunker=…, such as one of "
+                "jina_v3_client.chunking, or its chunks in a list",
+                code="wrong_type",
+                field="document",
+                value="str",
+                allowed="chunks in a list, or a text and a chunker",
+            )
+        return tuple(chunker(document))
+    if chunker is not None:
+        raise InvalidInputError(
+            f"document is {type(document).__name__}, and a chunker cuts one text; give the text, or no chunker",
+            code="wrong_type",
+            field="document",
+            value=type(document).__name__,
+            allowed="a text and a chunker, or chunks in a list",
+        )
+    return tuple(texts_of(document))
+
+
+def cut_documents(documents: Iterable[Sequence[str] | str], chunker: Chunker | None, cutter: Cutter) -> Iterator[Piece]:
+    """Yield pieces of whole documents as they are full."""
+    for document in documents:
+        yield from cutter.add_document(chunks_of(document, chunker))
+    yield from cutter.finish()
+
+
+async def cut_documents_async(
+    documents: Iterable[Sequence[str] | str] | AsyncIterable[Sequence[str] | str],
+    chunker: Chunker | None,
+    cutter: Cutter,
+) -> AsyncGenerator[Piece, None]:
+    """Yield pieces of whole documents as they are full."""
+    if isinstance(documents, AsyncIterable):
+        async for document in documents:
+            for piece in cutter.add_document(chunks_of(document, chunker)):
+                yield piece
+        for piece in cutter.finish():
+            yield piece
+    else:
+        for piece in cut_documents(documents, chunker, cutter):
+            yield piece
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
     """What came of a piece: a block for each of the pieces that it was cut into, in order."""
@@ -160,8 +230,11 @@ class Reply:
     def __add__(self, other: Reply) -> Reply:
         return Reply(parts=self.parts + other.parts, usage=self.usage + other.usage)
 
-    def __len__(self) -> int:
-        return sum(len(block) for _, block in self.parts)
+    @property
+    def end(self) -> int:
+        """The index after its last text."""
+        _, last = self.parts[-1]
+        return last.indices[-1] + 1
 
 
 def read_reply(answer: Answer, piece: Piece) -> Reply:
@@ -171,9 +244,7 @@ def read_reply(answer: Answer, piece: Piece) -> Reply:
     except JinaClientError as error:
         error.target, error.attempts = answer.target.label, answer.attempts
         raise
-    usage = Usage(
-        tokens=int(block.token_counts.sum()), requests=1, attempts=answer.attempts, hedges=answer.hedges
-    )
+    usage = Usage(tokens=int(block.token_counts.sum()), requests=1, attempts=answer.attempts, hedges=answer.hedges)
     return Reply(parts=((piece, block),), usage=usage)
 
 
@@ -187,3 +258,41 @@ def halves_after(error: JinaClientError, piece: Piece) -> tuple[Piece, Piece]:
     if isinstance(error, InvalidInputError):
         piece.locate(error)
     raise error
+
+
+class Gathering:
+    """The replies of a call, until they are all there."""
+
+    def __init__(self, call: Call, cutter: Cutter) -> None:
+        self._call = call
+        self._cutter = cutter
+        self._blocks: list[Block] = []
+        self._usage = Usage()
+
+    def add(self, reply: Reply) -> None:
+        """Take in a reply."""
+        self._blocks += [block for _, block in reply.parts]
+        self._usage += reply.usage
+
+    def embeddings(self, route: RouteDecision) -> Embeddings:
+        """Make the call's result."""
+        return assemble(
+            self._blocks,
+            self._cutter.count,
+            self._call.parameters,
+            self._usage + Usage(seconds=self._call.seconds),
+            errors=self._cutter.errors,
+            route=route,
+        )
+
+
+def documents_of(reply: Reply, call: Call) -> Iterator[Embeddings]:
+    """Yield a result for each document of a reply, with its chunks; what the request took is the first one's."""
+    usage = reply.usage
+    for piece, block in reply.parts:
+        start = 0
+        for part in block.split(piece.documents):
+            chunks = piece.texts[start : start + len(part)]
+            start += len(part)
+            yield assemble([part], len(part), call.parameters, usage, chunks=chunks)
+            usage = Usage()

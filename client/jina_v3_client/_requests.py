@@ -124,15 +124,16 @@ def estimate_tokens(text: str, utf8_bytes: int) -> int:
     """Estimate how many tokens a text has for the model, rather too many than too few.
 
     The tokenizer is XLM-RoBERTa's: 250,000 pieces of words from a hundred languages, about one token for 3.5 bytes of
-    mixed text. Prose takes one for 4 to 5 bytes of English, German or Chinese and for 6 to 10 of Russian, Hindi or
-    Thai; each rare Han character is one for 3. So 3 bytes are on the safe side, and three kinds are denser: words of a
-    letter or two are a token each; ASCII almost without spaces (base64, digits, URLs) and emoji, which are 4 bytes and
-    often two tokens (a space's and their own), take one for every 2 bytes.
+    mixed text, and in the model's published sample of English questions one for 3 to 6. A rare Han character is a
+    token of 3 bytes. So 3 bytes are on the safe side, but for three kinds: words of a letter or two are a token each;
+    ASCII almost without spaces (base64, digits, URLs) and emoji, which are 4 bytes and may be two tokens (one a
+    space's), are taken as 2 bytes a token.
 
     >>> estimate_tokens("The sun rises over the harbour.", 31)
     13
     """
-    words = text.count(" ") + 1
+    spaces = text.count(" ")
+    characters, solid_bytes = len(text) - spaces, utf8_bytes - spaces
     is_ascii = utf8_bytes == len(text)
-    is_dense = utf8_bytes > 16 * words if is_ascii else 2 * utf8_bytes > 7 * len(text)
-    return _FRAME_TOKENS + max(words, -(-utf8_bytes // (2 if is_dense else 3)))
+    is_dense = utf8_bytes > 16 * (spaces + 1) if is_ascii else 2 * solid_bytes > 7 * characters
+    return _FRAME_TOKENS + max(spaces + 1, -(-utf8_bytes // (2 if is_dense else 3)))

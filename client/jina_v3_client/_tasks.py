@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from functools import partial
+from typing import Any
 
-from jina_v3_client._call import Call, Reply, halves_after, read_reply
+from jina_v3_client._call import Call, Reply, closed, halves_after, read_reply
 from jina_v3_client._calls.drivers import drive_async
 from jina_v3_client._calls.steps import Answer, Wait, Work
 from jina_v3_client._calls.way import find_way
 from jina_v3_client._pieces import Piece
 from jina_v3_client._sender import AsyncSender
-from jina_v3_client._through_s3 import ThroughS3
+from jina_v3_client._through_s3 import Step, ThroughS3, advance
 from jina_v3_client._window import AsyncSlot, windowed_async
 from jina_v3_client.errors import JinaClientError
 from jina_v3_client.routing.health import Routing
@@ -29,23 +31,44 @@ class Tasks:
         self._routing = routing
         self._settings = settings
         self._slots = asyncio.Semaphore(settings.concurrency)
+        self._running: set[asyncio.Task[Any]] = set()
+        self._is_closed = False
 
     async def replies(
-        self, pieces: AsyncIterator[Piece], call: Call, *, through: ThroughS3 | None = None
+        self, pieces: AsyncGenerator[Piece, None], call: Call, *, through: ThroughS3 | None = None
     ) -> AsyncGenerator[Reply, None]:
         """Yield the replies in order. **Raises**: what sending raises; an error of reading the pieces as it is."""
         answer = self._through_targets if through is None else partial(self._through_s3, through)
         size = self._settings.window if through is None else through.endpoint.in_flight
-        window = windowed_async(pieces, partial(self._reply, answer, call), size=size)
-        try:
-            async for reply in window:
-                yield reply
-        finally:
-            await window.aclose()
+        async with (
+            aclosing(pieces),
+            aclosing(windowed_async(pieces, partial(self._run, answer, call), size=size)) as window,
+        ):
+            try:
+                async for reply in window:
+                    yield reply
+            except asyncio.CancelledError:
+                if self._is_closed and not _is_cancelled():
+                    raise closed() from None
+                raise
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Give up what is in flight, and close the connections."""
+        self._is_closed = True
+        running = list(self._running)
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
         await self._sender.aclose()
+
+    async def _run(self, answer: Callable[[Work, Call], Awaitable[Answer]], call: Call, piece: Piece) -> Reply:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
+        try:
+            return await self._reply(answer, call, piece)
+        finally:
+            self._running.discard(task)
 
     async def _reply(self, answer: Callable[[Work, Call], Awaitable[Answer]], call: Call, piece: Piece) -> Reply:
         try:
@@ -67,20 +90,26 @@ class Tasks:
         errand = through.errand(work, call.deadline)
         steps = errand.steps()
         try:
-            step = next(steps)
-            while True:
-                if isinstance(step, Wait):
-                    step = steps.send(await asyncio.sleep(step.seconds))
-                    continue
-                try:
-                    result = await asyncio.to_thread(step)
-                except JinaClientError as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(result)
-        except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+            step = advance(steps, None)
+            while not isinstance(step, Answer):
+                step = advance(steps, await _do(step))
+            return step
         finally:
             steps.close()
             await asyncio.shield(asyncio.to_thread(errand.clear_away))
+
+
+def _is_cancelled() -> bool:
+    """Say whether it is the caller's own task that is cancelled, and not just one that it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _do(step: Step) -> object:
+    if isinstance(step, Wait):
+        await asyncio.sleep(step.seconds)
+        return None
+    try:
+        return await asyncio.to_thread(step)
+    except JinaClientError as error:
+        return error

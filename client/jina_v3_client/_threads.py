@@ -9,13 +9,13 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any, Final
 
-from jina_v3_client._call import Call, Reply, halves_after, read_reply
+from jina_v3_client._call import Call, Reply, closed, halves_after, read_reply
 from jina_v3_client._calls.drivers import drive
 from jina_v3_client._calls.steps import Answer, Wait, Work
 from jina_v3_client._calls.way import find_way
 from jina_v3_client._pieces import Piece
 from jina_v3_client._sender import Sender
-from jina_v3_client._through_s3 import ThroughS3
+from jina_v3_client._through_s3 import Step, ThroughS3, advance
 from jina_v3_client._window import GivenUp, Slot, Slots, spawn, windowed
 from jina_v3_client.errors import JinaClientError
 from jina_v3_client.routing.health import Routing
@@ -64,9 +64,7 @@ class Threads:
             if len(first) == 1:
                 yield reply(first[0])
             else:
-                yield from windowed(
-                    chain(first, pieces), lambda piece: spawn(partial(reply, piece)), size=size
-                )
+                yield from windowed(chain(first, pieces), lambda piece: spawn(partial(reply, piece)), size=size)
         except GivenUp:
             raise closed() from None
         finally:
@@ -102,27 +100,21 @@ class Threads:
         errand = through.errand(work, call.deadline)
         steps = errand.steps()
         try:
-            step = next(steps)
-            while True:
-                if isinstance(step, Wait):
-                    if given_up.wait(step.seconds):
-                        raise GivenUp
-                    step = steps.send(None)
-                    continue
-                try:
-                    result = step()
-                except JinaClientError as error:
-                    step = steps.throw(error)
-                else:
-                    step = steps.send(result)
-        except StopIteration as end:
-            answer: Answer = end.value
-            return answer
+            step = advance(steps, None)
+            while not isinstance(step, Answer):
+                step = advance(steps, _do(step, given_up))
+            return step
         finally:
             steps.close()
             errand.clear_away()
 
 
-def closed() -> JinaClientError:
-    """Return the error of a client that is used after its end."""
-    return JinaClientError("this client is closed", advice="make a new one, or close it later")
+def _do(step: Step, given_up: threading.Event) -> object:
+    if isinstance(step, Wait):
+        if given_up.wait(step.seconds):
+            raise GivenUp
+        return None
+    try:
+        return step()
+    except JinaClientError as error:
+        return error

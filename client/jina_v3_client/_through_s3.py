@@ -125,7 +125,7 @@ class Errand:
     def steps(self) -> Generator[Step, Any, Answer]:
         """Go the way: whatever a call returns is sent in, and what it raises is thrown in.
 
-        **Raises**: ``AccessError``, ``EndpointNotFoundError``, ``DeadlineError``, and what a failure of the model means.
+        **Raises**: ``AccessError``, ``EndpointNotFoundError``, ``DeadlineError``, and what a failure stands for.
         """
         began = time.monotonic()
         place = f"s3://{self._endpoint.bucket}/{self._endpoint.inputs}{uuid.uuid4()}"
@@ -214,13 +214,11 @@ class Errand:
 
 
 def _explained(target: Endpoint, failure: bytes) -> JinaClientError:
-    """Say what a failure means: what the container answered, or the service's words, in the form of a real-time call."""
+    """Say what a failure means, which is a container's answer or the service's words: as that of a real-time call."""
     said = error_body(failure)
     status = next((code.status for code in ErrorCode if said is not None and code.wire_name == said.code), 0)
     members = {"OriginalStatusCode": status, "OriginalMessage": failure.decode("utf-8", "replace")}
-    response = HttpResponse(
-        status=424, headers={"x-amzn-errortype": "ModelError"}, body=json.dumps(members).encode()
-    )
+    response = HttpResponse(status=424, headers={"x-amzn-errortype": "ModelError"}, body=json.dumps(members).encode())
     error = classify(Outcome(target=target, result=response, seconds=0.0)).error
     assert error is not None
     return error
@@ -242,9 +240,20 @@ def _errors(target: str) -> Iterator[None]:
                 raise ConfigurationError("there is no such bucket", advice="see AsynchronousEndpoint's") from None
             if told.get("Code") == "ValidationError" and "not found" in told.get("Message", ""):
                 raise EndpointNotFoundError(
-                    "there is no such endpoint in this account and region", advice="see jina-v3 endpoints", target=target
+                    "there is no such endpoint in this account and region",
+                    advice="see jina-v3 endpoints",
+                    target=target,
                 ) from None
             raise
+
+
+def advance(steps: Generator[Step, Any, Answer], came: Any) -> Step | Answer:
+    """Tell an errand's steps what came of the last one, and return the next one, or the answer at their end."""
+    try:
+        return steps.throw(came) if isinstance(came, JinaClientError) else steps.send(came)
+    except StopIteration as end:
+        answer: Answer = end.value
+        return answer
 
 
 def _within(seconds: float, bounds: tuple[int, int]) -> int:

@@ -109,11 +109,11 @@ def _after_word(text: str, begin: int, limit: int) -> int | None:
 def _after_character(text: str, begin: int, limit: int) -> int:
     """Return where the last character ends that ends by ``limit``; where the first one is longer, its end."""
     places = chain(range(limit, begin, -1), range(limit + 1, len(text)))
-    return next((at for at in places if not _is_within_character(text, at)), len(text))
+    return next((at for at in places if not _is_within_character(text, at, begin)), len(text))
 
 
-def _is_within_character(text: str, at: int) -> bool:
-    """Tell whether the code points before and at a place are one character to a reader.
+def _is_within_character(text: str, at: int, begin: int) -> bool:
+    """Tell whether the code points before and at a place are one character to a reader, where one begins at ``begin``.
 
     **Source**: Unicode Standard Annex 29, the rules for marks, joiners, emoji, Hangul and flags.
     """
@@ -125,7 +125,7 @@ def _is_within_character(text: str, at: int) -> bool:
     if "\U0001f3fb" <= after <= "\U0001f3ff" or "\u1160" <= after <= "\u11ff":  # colours of skin; vowels, finals
         return True
     if _is_flag_letter(before) and _is_flag_letter(after):
-        run = next((back for back in range(at, 0, -1) if not _is_flag_letter(text[back - 1])), 0)
+        run = next((back for back in range(at, begin, -1) if not _is_flag_letter(text[back - 1])), begin)
         return (at - run) % 2 == 1
     return False
 

@@ -246,7 +246,10 @@ def test_an_access_error_says_which_kind_it_is_and_shows_nothing_of_a_signature(
 
 def test_a_missing_permission_is_named_with_its_action_and_its_resource():
     arn = "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/texts"
-    message = f"User: arn:aws:iam::123456789012:user/x is not authorized to perform: sagemaker:InvokeEndpoint on resource: {arn} because no identity-based policy allows it"
+    message = (
+        "User: arn:aws:iam::123456789012:user/x is not authorized to perform: sagemaker:InvokeEndpoint on resource: "
+        f"{arn} because no identity-based policy allows the sagemaker:InvokeEndpoint action"
+    )
     said = str(judge(service_error("AccessDeniedException", message, 403)).error)
     assert "sagemaker:InvokeEndpoint" in said
     assert arn in said

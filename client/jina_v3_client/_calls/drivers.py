@@ -36,6 +36,14 @@ def drive(
     Hedges need an ``executor`` that has two threads for each caller; without one there are none.
 
     **Raises**: what the way raises.
+
+    >>> from jina_v3_client._calls.steps import Work
+    >>> from jina_v3_client._calls.way import find_way
+    >>> from jina_v3_client.routing import Routing
+    >>> from jina_v3_client.settings import Settings
+    >>> way = find_way(Work(body=b"{}"), Routing("texts", Settings()), Settings())
+    >>> drive(way, lambda target, timeout_s: HttpResponse(status=200, headers={}, body=b"{}")).attempts
+    1
     """
     try:
         step = _advance(way, None)

@@ -24,41 +24,40 @@ from jina_v3_client.routing.targets import InferenceRouter, Target
 from jina_v3_client.transport import TransportError
 
 if TYPE_CHECKING:
-    from jina_v3_client._calls._said import ContainerError
     from jina_v3_client._calls.classify import Refusal
+    from jina_v3_client._wire import ContainerError
 
+_UNSIGNED: Final = ("the request was not signed", "configure credentials: `aws configure`, or a role")
+_UNKNOWN: Final = (
+    "AWS does not know the access key, or its session token does not belong to it",
+    "check AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN, or the profile; `aws sts get-caller-identity` says who you are",
+)
+_EXPIRED: Final = ("the credentials have expired", "renew them, such as by `aws sso login`")
+_CLOCK: Final = ("the signature's time is not the service's", "set this machine's clock")
+_WRONG_SECRET: Final = (
+    "the signature is wrong: the secret access key does not belong to the access key",
+    "check AWS_SECRET_ACCESS_KEY, or the profile; a proxy that changes requests breaks signatures too",
+)
+_INCOMPLETE: Final = (
+    "the signature did not arrive whole",
+    "check the credentials for blanks and line ends; a proxy that drops headers breaks signatures too",
+)
+_FORBIDDEN: Final = ("AccessDeniedException", "AccessDenied", "NotAuthorized")
 ACCESS: Final = {
-    "MissingAuthenticationTokenException": ("the request was not signed", "configure credentials: `aws configure`"),
-    "MissingAuthenticationToken": ("the request was not signed", "configure credentials: `aws configure`"),
-    "UnrecognizedClientException": (
-        "AWS does not know the access key, or its session token does not belong to it",
-        "check AWS_ACCESS_KEY_ID and AWS_SESSION_TOKEN, or the profile; `aws sts get-caller-identity` says who you are",
-    ),
-    "InvalidClientTokenId": ("AWS does not know the access key", "check AWS_ACCESS_KEY_ID, or the profile"),
-    "ExpiredTokenException": ("the credentials have expired", "renew them, such as by `aws sso login`"),
-    "ExpiredToken": ("the credentials have expired", "renew them, such as by `aws sso login`"),
-    "RequestExpired": ("the request's signature has expired", "set this machine's clock"),
-    "InvalidSignatureException": (
-        "the signature is wrong: the secret access key does not belong to the access key",
-        "check AWS_SECRET_ACCESS_KEY, or the profile; a proxy that changes requests breaks signatures too",
-    ),
-    "SignatureDoesNotMatch": (
-        "the signature is wrong: the secret access key does not belong to the access key",
-        "check AWS_SECRET_ACCESS_KEY, or the profile; a proxy that changes requests breaks signatures too",
-    ),
-    "IncompleteSignatureException": (
-        "the signature did not arrive whole",
-        "check the credentials for blanks and line ends; a proxy that drops headers breaks signatures too",
-    ),
-    "IncompleteSignature": (
-        "the signature did not arrive whole",
-        "check the credentials for blanks and line ends; a proxy that drops headers breaks signatures too",
-    ),
+    "MissingAuthenticationTokenException": _UNSIGNED,
+    "MissingAuthenticationToken": _UNSIGNED,
+    "UnrecognizedClientException": _UNKNOWN,
+    "InvalidClientTokenId": _UNKNOWN,
+    "ExpiredTokenException": _EXPIRED,
+    "ExpiredToken": _EXPIRED,
+    "RequestExpired": _CLOCK,
+    "RequestTimeTooSkewed": _CLOCK,
+    "InvalidSignatureException": _WRONG_SECRET,
+    "SignatureDoesNotMatch": _WRONG_SECRET,
+    "IncompleteSignatureException": _INCOMPLETE,
+    "IncompleteSignature": _INCOMPLETE,
     "OptInRequired": ("the account does not have this region enabled", "enable the region, or name another"),
-    "AccessDeniedException": None,
-    "AccessDenied": None,
-    "NotAuthorized": None,
-}
+} | dict.fromkeys(_FORBIDDEN)
 """What AWS calls a request it does not let in, and what that means; ``None``: the caller is known and may not do it."""
 
 _SKEW: Final = re.compile(r"Signature expired|not yet current")
@@ -80,6 +79,15 @@ def connection(target: Target, error: TransportError) -> JinaClientError:
     return explained
 
 
+def overtaken(target: Target) -> JinaClientError:
+    """Explain that a target was slower than what was asked beside it."""
+    return ConnectionFailedError(
+        "no answer while another target, asked later, had one",
+        advice="look at its load: `jina-v3 endpoints`",
+        target=target.label,
+    )
+
+
 def is_slow(error: JinaClientError) -> bool:
     """Say whether it was time that ran out."""
     cause = error.__cause__
@@ -98,7 +106,7 @@ def access(refusal: Refusal) -> JinaClientError:
     """Explain who was not let in, and why; messages on signatures are not shown, for they hold parts of them."""
     known = ACCESS.get(refusal.name)
     if _SKEW.search(refusal.message):
-        known = ("the signature's time is not the service's", "set this machine's clock")
+        known = _CLOCK
     if known is not None:
         return AccessError(known[0], advice=known[1], **_facts(refusal))
     router = isinstance(refusal.target, InferenceRouter)
@@ -106,9 +114,14 @@ def access(refusal: Refusal) -> JinaClientError:
     wanted = action[1] if action else f"sagemaker:{'InvokeInferenceRouter' if router else 'InvokeEndpoint'}"
     where = f" on {resource[1].rstrip('.,')}" if resource else ""
     also = ", and for each destination what it needs itself" if router else ""
+    if refusal.name in _FORBIDDEN:
+        message, proxy = f"the caller is known and may not do {wanted}{where}", ""
+    else:
+        message = f"the request was not let in ({refusal.name or 'no error name'}, HTTP {refusal.status})"
+        proxy = "; without an error name it may be a proxy that refuses" if not refusal.name else ""
     return AccessError(
-        f"the caller is known and may not do {wanted}{where}",
-        advice=f"give its role or user an IAM policy that allows {wanted}{where}{also}",
+        message,
+        advice=f"give the role or user an IAM policy that allows {wanted}{where}{also}{proxy}",
         **_facts(refusal),
     )
 

@@ -23,6 +23,8 @@ def backoff_s(failures: int, settings: RetrySettings, random: Callable[[], float
 class Budget:
     """What may be spent on asking again: each request that goes well earns a share of one more. Safe for threads.
 
+    ``burst`` are there from the start; no more than ``most`` (by itself: the burst) are ever saved up.
+
     >>> budget = Budget(share=0.5, burst=1)
     >>> budget.take(), budget.take()
     (True, False)
@@ -30,10 +32,10 @@ class Budget:
     (None, None, True)
     """
 
-    def __init__(self, *, share: float, burst: float) -> None:
+    def __init__(self, *, share: float, burst: float, most: float = 1.0) -> None:
         self._share = share
         self._left = float(burst)
-        self._most = max(float(burst), 1.0)
+        self._most = max(float(burst), most)
         self._lock = threading.Lock()
 
     def take(self) -> bool:

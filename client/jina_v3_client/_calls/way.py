@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Generator
 from typing import Final
 
+from jina_v3_client._calls import explanations as explain
 from jina_v3_client._calls.classify import Kind, Verdict, classify
 from jina_v3_client._calls.retrying import backoff_s
 from jina_v3_client._calls.steps import Answer, Ask, Outcome, Wait, Way, Work
@@ -39,6 +40,10 @@ def find_way(
     """Ask targets until one answers. **Units**: ``deadline`` is a time of ``clock``, whose unit is the second.
 
     **Raises**: every ``JinaClientError`` but those of batches.
+
+    >>> way = find_way(Work(body=b"{}"), Routing("texts", Settings()), Settings())
+    >>> next(way).target.name
+    'texts'
     """
     return (yield from _Journey(work, routing, settings, deadline, clock, random).go())
 
@@ -100,21 +105,19 @@ class _Journey:
             hedges = len(outcomes) - 1 + sum(outcome.abandoned is not None for outcome in outcomes)
             self.hedges += hedges
             self.attempts += hedges
-            return self._learn(admission, outcomes, now, was_cut_short=left_s < self.settings.attempt_s)
+            return self._learn(admission, outcomes, was_cut_short=left_s < self.settings.attempt_s)
         finally:
             self.routing.end(admission, hedges=hedges)
 
-    def _learn(
-        self, admission: Admission, outcomes: list[Outcome], asked: float, *, was_cut_short: bool
-    ) -> Answer | None:
+    def _learn(self, admission: Admission, outcomes: list[Outcome], *, was_cut_short: bool) -> Answer | None:
         now = self.clock()
         verdicts = [(outcome, classify(outcome)) for outcome in outcomes]
         for outcome, verdict in verdicts:
             gave_up = was_cut_short and isinstance(outcome.result, TransportError) and outcome.result.kind == "timeout"
             if not gave_up:
                 self._tell(admission, outcome, verdict, now)
-            if outcome.abandoned == admission.target:
-                self.routing.abandoned(admission, admission.target, now - asked, now)
+            if outcome.abandoned == admission.target != outcome.target:
+                self.routing.overtaken(admission, admission.target, explain.overtaken(admission.target), now)
         for outcome, verdict in verdicts:
             if verdict.error is None:
                 return self._answer(outcome, now)
@@ -165,6 +168,7 @@ class _Journey:
 
     def _count(self, verdicts: list[Verdict]) -> None:
         """Take a turn for what failed, and give up where there are no more."""
+        self._keep_deadline(self.clock())
         self.turns += any(verdict.kind is not Kind.ASLEEP for verdict in verdicts)
         out_of_time = self.work.texts > 1 and self.slow >= _SLOW_ATTEMPTS
         if self.turns >= self.settings.retry.attempts or out_of_time:

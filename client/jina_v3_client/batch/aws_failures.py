@@ -7,7 +7,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from jina_v3_client._aws_errors import aws_errors
-from jina_v3_client.errors import AccessError, ConfigurationError, JinaClientError, OverloadedError
+from jina_v3_client.errors import (
+    AccessError,
+    ConfigurationError,
+    EndpointNotFoundError,
+    JinaClientError,
+    OverloadedError,
+)
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
@@ -60,6 +66,10 @@ def _explain(error: ClientError, service: str, target: str) -> JinaClientError |
         )
     if code == "NoSuchBucket":
         return ConfigurationError("there is no such bucket", advice="look at its name and its region", **facts)
+    if code == "StateMachineDoesNotExist":
+        return EndpointNotFoundError(
+            "there is no such state machine", advice="look at its ARN, and whether the batch stack stands", **facts
+        )
     if metadata.get("HTTPStatusCode", 0) >= 500:
         return OverloadedError(f"AWS could not answer {error.operation_name} ({code})", advice="try again", **facts)
     return None

@@ -103,6 +103,8 @@ class BatchClient:
         """Return the client of a deployment's batch, by the name in its configuration.
 
         **Raises**: ``EndpointNotFoundError`` where there is no such deployment, or it has no batch; ``AccessError``.
+
+        >>> batch = BatchClient.from_deployment("texts", region="eu-west-1")  # doctest: +SKIP
         """
         access = access or Access(session, profile, region)
         found = Deployment.find(name, region, access)
@@ -135,7 +137,7 @@ class BatchClient:
 
         ``data`` is an ``s3://`` place (used where it is), a file or folder of this machine (JSON lines, CSV, Parquet,
         ``.gz``), an iterable of texts or of records (dicts with ``text`` and, if you like, ``id`` and fields of your
-        own, which come back), or a data frame or table with a column ``text``. What is not in S3 is written to files on
+        own, which come back unless they are named as an answer's), or a data frame or table with a column ``text``. What is not in S3 is written to files on
         disk, in bounded memory, and uploaded once: the same data is found again by its digest. Texts and records
         without an ``id`` are given their place, from 0.
 
@@ -149,7 +151,15 @@ class BatchClient:
 
         **Raises**: ``InvalidInputError`` (with the ``index`` of the record at fault), ``ConfigurationError``,
         ``AccessError``. What the run's own preflight refuses, ``BatchRun.wait`` raises.
-        """
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> batch = InMemoryBatchClient()
+        >>> texts = (f"text {number}" for number in range(10_000))
+        >>> run = batch.submit(texts, task="retrieval.passage", embedding_type="int8")
+        >>> batch.submit([{"id": "a", "text": "sunrise", "city": "Ulm"}, {"text": 5}])
+        Traceback (most recent call last):
+        jina_v3_client.errors.InvalidInputError: record 1 has no text; records are a text, or a dict with "text"; "text" may be a list with late_chunking
+        """  # noqa: E501  # the message is one line
         service, _ = self._connect()
         fields = _read_fields(task, dimensions, embedding_type, output, format, instances, max_usd, dry_run, resume)
         self._check(service, fields, name)
@@ -165,11 +175,24 @@ class BatchClient:
         return self.run(request.name)
 
     def run(self, name: str) -> BatchRun:
-        """Return a run by its name, whoever started it; nothing is asked of AWS before something is asked of it."""
+        """Return a run by its name, whoever started it; nothing is asked of AWS before something is asked of it.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> InMemoryBatchClient().run("docs-1")
+        <BatchRun docs-1>
+        """
         return BatchRun(name, *self._connect())
 
     def runs(self, count: int = 20) -> list[BatchStatus]:
-        """Return the newest runs, as far as a listing knows them. **Raises**: ``AccessError``."""
+        """Return the newest runs, as far as a listing knows them. **Raises**: ``AccessError``.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> batch = InMemoryBatchClient()
+        >>> for name in ("docs-1", "docs-2"):
+        ...     run = batch.submit(["sunrise"], name=name)
+        >>> [status.name for status in batch.runs()]
+        ['docs-2', 'docs-1']
+        """
         return self._connect()[0].latest(count)
 
     def _bring(

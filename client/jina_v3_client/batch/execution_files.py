@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jina_v3_client.batch.outputs import Counts, OutputFile, Outputs
+from jina_v3_client.batch.outputs import BadFile, Counts, OutputFile, Outputs
 from jina_v3_client.batch.places import RUNS, Place, read_place
 from jina_v3_client.batch.store import Store, Stored
 from jina_v3_client.errors import BatchError
@@ -80,7 +80,7 @@ class ExecutionFiles:
             format=plan["format"],
             form=plan["embedding_type"],
             files=tuple(sorted(files, key=lambda one: one.order)),
-            bad_files=None if plan["format"] == "parquet" else self._bad_files([*earlier["runs"], self.name]),
+            bad_files=None if plan["format"] == "parquet" else self._bad_files(earlier),
         )
 
     def _accounts(self, earlier: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[int]]]:
@@ -99,9 +99,14 @@ class ExecutionFiles:
                 rewritten = state["rewritten"].get(index, {})
                 yield files[int(index)], result, [line for line, _ in rewritten.get("aside", ())]
 
-    def _bad_files(self, runs: list[str]) -> tuple[Stored, ...]:
-        places = [Place(self.bucket, f"{RUNS}{name}/bad/") for name in runs]
-        return tuple(one for place in places for one in self.store.list(place))
+    def _bad_files(self, earlier: Mapping[str, Any]) -> tuple[BadFile, ...]:
+        carried = frozenset(_original(result["file"]) for result in earlier["verified"])
+        places = [(Place(self.bucket, f"{RUNS}{name}/bad/"), carried) for name in earlier["runs"]]
+        return tuple(
+            BadFile(one, only)
+            for place, only in [*places, (self.place.below("bad"), None)]
+            for one in self.store.list(place)
+        )
 
     def _read_verified(self, name: str) -> tuple[str, dict[str, tuple[int, int]]]:
         job = name.split("/")[0]
@@ -111,12 +116,17 @@ class ExecutionFiles:
         }
 
 
+def _original(file: Mapping[str, Any]) -> str:
+    """Return the file of the dataset that a file or a shard is of."""
+    return str(file.get("source") or file["key"])
+
+
 def _output(file: Mapping[str, Any], result: Mapping[str, Any], aside: list[int], stored: Stored) -> OutputFile:
     before = int(file.get("lines_before", 0))
     errors: Mapping[str, int] = result["errors"]
     return OutputFile(
         stored=stored,
-        file=str(file.get("source") or file["key"]),
+        file=_original(file),
         lines_before=before,
         aside=frozenset({line for line, _ in file.get("aside", ())} | {before + line for line in aside}),
         counts=Counts(

@@ -56,6 +56,14 @@ class OutputFile:
         return index_of(self.file, line)
 
 
+@dataclass(frozen=True, slots=True)
+class BadFile:
+    """Bad records, one in a line; those of other files than ``only`` count no more: the files changed since."""
+
+    stored: Stored
+    only: frozenset[str] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outputs:
     """What a run has left: verified outputs, in the order of their records, and the form it asked for.
@@ -67,7 +75,7 @@ class Outputs:
     format: str
     form: str
     files: tuple[OutputFile, ...]
-    bad_files: tuple[Stored, ...] | None = None
+    bad_files: tuple[BadFile, ...] | None = None
 
 
 def index_of(file: str, line: int) -> int | None:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 class BatchRecord:
     """A record that was embedded.
 
-    ``metadata`` are the record's own fields, without its text. ``file`` is relative to the dataset; ``line`` counts its
-    records from 1, which are its lines or rows (blank lines of a file that you put into S3 do not count). ``index`` is
-    the record's place among those that were submitted, of data that this client sharded.
+    ``metadata`` are the record's own fields, without its text. ``file`` is relative to the dataset; ``line`` is its
+    line or row there, from 1 (of a file that has blank lines, which outputs do not tell of, it may come out lower).
+    ``index`` is the record's place among those that were submitted, of data that this client sharded.
 
     **Shapes**: ``vector``: (dimensions,) float32, int8, or packed int8 / uint8; (chunks, …) of a record that is a
     document's chunks. ``scale`` is there with ``int8``.

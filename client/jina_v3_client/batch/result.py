@@ -26,6 +26,12 @@ class BatchResult:
 
     Nothing is kept: each iteration reads the outputs again, some ranges ahead, in memory of about 50 MB whatever the
     size. Iterating raises ``BatchError`` where an output is damaged or is not what the run verified.
+
+    >>> from jina_v3_client.testing import InMemoryBatchClient
+    >>> result = InMemoryBatchClient().submit([{"id": "a", "text": "sunrise", "city": "Ulm"}]).result()
+    >>> for record in result:
+    ...     print(record.id, record.vector.shape, record.metadata)
+    a (1024,) {'city': 'Ulm'}
     """
 
     def __init__(self, store: Store, outputs: Outputs) -> None:
@@ -39,13 +45,24 @@ class BatchResult:
 
     @property
     def bad(self) -> Iterator[BadRecord]:
-        """All records that have no vector, each with its reason."""
+        """All records that have no vector, each with its reason.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> for bad in InMemoryBatchClient().submit(["sunrise", " "]).result().bad:
+        ...     print(bad.index, bad.code)
+        1 empty_text
+        """
         if self._outputs.bad_files is None:
             return (record for record in self.records() if isinstance(record, BadRecord))
         return self._listed_bad()
 
     def records(self) -> Iterator[Record]:
-        """Yield embedded and bad records together, in order; those too large to be sent are in ``bad`` alone."""
+        """Yield embedded and bad records together, in order; those too large to be sent are in ``bad`` alone.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> [type(record).__name__ for record in InMemoryBatchClient().submit(["sunrise", " "]).result().records()]
+        ['BatchRecord', 'BadRecord']
+        """
         for output, chunks, source in self._fetched():
             seen = Seen()
             try:
@@ -60,6 +77,11 @@ class BatchResult:
         """Return the ids, and the vectors as one array, in the same order.
 
         **Shapes**: vectors: (records, dimensions), float32, int8 or uint8 as asked for.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> ids, vectors = InMemoryBatchClient().submit(["sunrise", "sunset"], dimensions=64).result().to_numpy()
+        >>> ids, vectors.shape
+        ([0, 1], (2, 64))
         """
         from jina_v3_client.batch.writing import write_numpy
 
@@ -69,9 +91,13 @@ class BatchResult:
         """Write the vectors into one Parquet file, in bounded memory; return how many.
 
         Columns are ``id`` (as text), ``embedding``, ``scale`` with int8, ``tokens``, ``truncated``, ``file``, ``line``,
-        and ``metadata`` as JSON; what was submitted as a table has its own columns in the place of ``metadata``.
+        and the record's own fields as ``metadata`` in JSON.
 
         **Raises**: ``ConfigurationError`` without pyarrow.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> InMemoryBatchClient().submit(["sunrise", "sunset"]).result().to_parquet(tmp_path / "vectors.parquet")
+        2
         """
         from jina_v3_client.batch.writing import write_parquet
 
@@ -81,6 +107,10 @@ class BatchResult:
         """Return a data frame: ``id``, the record's own fields, ``embedding``, ``scale`` with int8, ``tokens``.
 
         **Raises**: ``ConfigurationError`` without pandas.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> list(InMemoryBatchClient().submit([{"text": "sunrise", "city": "Ulm"}]).result().to_pandas().columns)
+        ['id', 'city', 'embedding', 'tokens']
         """
         from jina_v3_client.batch.writing import write_pandas
 
@@ -108,11 +138,12 @@ class BatchResult:
 
     def _listed_bad(self) -> Iterator[BadRecord]:
         files = self._outputs.bad_files or ()
-        with Fetcher(self._store, files) as fetcher:
+        with Fetcher(self._store, [file.stored for file in files]) as fetcher:
             for file in files:
-                for _, line in split_lines(fetcher.chunks(file)):
+                for _, line in split_lines(fetcher.chunks(file.stored)):
                     value = json.loads(line)
-                    yield BadRecord(**value, index=index_of(value["file"], value["line"]))
+                    if file.only is None or value["file"] in file.only:
+                        yield BadRecord(**value, index=index_of(value["file"], value["line"]))
 
     def _damaged(self, output: OutputFile, error: DamagedError) -> BatchError:
         return BatchError(

@@ -21,7 +21,17 @@ _SHOWN: Final = 3
 
 
 class BatchRun:
-    """A run of a ``BatchClient``; ``name`` is all that another process needs."""
+    """A run of a ``BatchClient``; ``name`` is all that another process needs.
+
+    >>> from jina_v3_client.testing import InMemoryBatchClient
+    >>> batch = InMemoryBatchClient()
+    >>> run = batch.submit(["sunrise", "sunset"], dimensions=64, name="docs-1")
+    >>> print(run.wait())
+    docs-1: complete
+    >>> ids, vectors = batch.run("docs-1").result().to_numpy()
+    >>> vectors.shape
+    (2, 64)
+    """
 
     def __init__(
         self,
@@ -43,6 +53,10 @@ class BatchRun:
         """Return how far the run is.
 
         **Raises**: ``EndpointNotFoundError`` that says which runs there are, ``AccessError``.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> InMemoryBatchClient().submit(["sunrise"]).status().state
+        'succeeded'
         """
         return self._service.status(self.name)
 
@@ -53,6 +67,10 @@ class BatchRun:
 
         **Raises**: ``DeadlineError`` after ``timeout_s``: the run goes on, ``client.batch.run(name)`` waits again;
         ``BatchError`` where it was refused, failed, was stopped or left files outstanding, with its reasons.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> InMemoryBatchClient().submit(["sunrise"]).wait(timeout_s=3600).outcome
+        'complete'
         """
         try:
             with following(progress) as show:
@@ -64,13 +82,22 @@ class BatchRun:
         return status
 
     def report(self) -> dict[str, Any]:
-        """Return the report of a run that has ended, as ``report.json`` has it; empty where it left none."""
+        """Return the report of a run that has ended, as ``report.json`` has it; empty where it left none.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> InMemoryBatchClient().submit(["sunrise"]).report()["outcome"]
+        'complete'
+        """
         return self._service.report(self.name)
 
     def result(self, *, partial: bool = False) -> BatchResult:
         """Return what the run has embedded. ``partial``: what it has verified, though files are outstanding.
 
         **Raises**: ``BatchError`` where the run goes on still, failed, or has embedded nothing.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> [record.tokens for record in InMemoryBatchClient().submit(["sunrise", "at the sea"]).result()]
+        [3, 5]
         """
         status = self.status()
         if status.is_running:
@@ -87,6 +114,9 @@ class BatchRun:
         """Stop the run and its jobs; what was verified stays, and ``submit(resume=name)`` does the rest.
 
         **Raises**: ``EndpointNotFoundError``, ``AccessError``.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> InMemoryBatchClient().submit(["sunrise"]).stop()  # at its end already: nothing happens
         """
         if self.status().is_running:
             self._service.stop(self.name)

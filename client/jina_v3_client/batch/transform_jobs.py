@@ -7,7 +7,7 @@ result is.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from jina_v3_client.batch.aws_failures import code_of, explained
@@ -109,14 +109,15 @@ class TransformJobs:
     def outputs(self, name: str) -> Outputs:
         """Return a job's outputs, each with its input. **Raises**: ``BatchError`` where one is missing."""
         found = self._describe(name)
-        inputs, form, _ = self._list(read_place(_source(found)))
-        output = read_place(found["TransformOutput"]["S3OutputPath"], "output")
+        place, output = read_place(_source(found)), read_place(found["TransformOutput"]["S3OutputPath"], "output")
+        inputs, form, _ = self._list(place)
         there = {one.key: one for one in self._store.list(output)}
-        place = read_place(_source(found))
         files, missing = [], []
-        for one in inputs:
-            name_in = one.key.removeprefix(place.prefix)
-            key = next((key for key in _candidates(output, place, name_in) if key in there), None)
+        names = {one.key.removeprefix(place.prefix): one for one in inputs}
+        parts = _kept_parts(place, names)
+        for name_in, one in names.items():
+            candidates = [f"{output.prefix}{part}{name_in}{_SUFFIX}" for part in parts]
+            key = next((key for key in candidates if key in there), None)
             if key is None:
                 missing.append(name_in)
             else:
@@ -153,7 +154,7 @@ class TransformJobs:
             "ModelName": self._model,
             "MaxConcurrentTransforms": max(1, min(_CONCURRENT, _MAX_MEBIBYTES // payload)),
             "MaxPayloadInMB": payload,
-            "BatchStrategy": "MultiRecord",
+            **({} if form == "parquet" else {"BatchStrategy": "MultiRecord"}),
             "ModelClientConfig": {"InvocationsTimeoutInSeconds": _INVOCATION_S, "InvocationsMaxRetries": _RETRIES},
             "Environment": _environment(request.fields),
             "TransformInput": {
@@ -224,11 +225,16 @@ def _environment(fields: Mapping[str, Any]) -> dict[str, str]:
     return environment
 
 
-def _candidates(output: Place, place: Place, name: str) -> list[str]:
-    """Return where the output of a file may be: AWS's documents do not agree on how much of the prefix it keeps."""
-    folders = place.prefix.rstrip("/").split("/")
-    kept = ["", *("/".join(folders[at:]) + "/" for at in range(len(folders) - 1, -1, -1))]
-    return [f"{output.prefix}{part}{name}{_SUFFIX}" for part in kept]
+def _kept_parts(place: Place, names: Iterable[str]) -> list[str]:
+    """Return which parts of the prefix an output's name may keep: AWS's documents do not agree on how much.
+
+    A part that also begins a file's name is left out: the output of one file would be taken for another's.
+    """
+    folders = place.prefix.rstrip("/").split("/") if place.prefix else []
+    parts = ["/".join(folders[at:]) + "/" for at in range(len(folders) - 1, -1, -1)]
+    parts.append(place.uri.removeprefix("s3://"))
+    begun = {part for name in names for part in parts if name.startswith(part)}
+    return ["", *(part for part in parts if part not in begun)]
 
 
 def _source(found: Mapping[str, Any]) -> str:

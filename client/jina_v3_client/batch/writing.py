@@ -50,7 +50,7 @@ def write_parquet(records: Iterable[BatchRecord], path: str | PathLike[str]) -> 
         for part in _parts(records):
             table = _table(pa, part)
             if writer is None:
-                writer = pa.parquet.ParquetWriter(path, table.schema)
+                writer = pa.parquet.ParquetWriter(path, table.schema, use_dictionary=["file"])
             writer.write_table(table)
             count += len(part)
         if writer is None:

@@ -133,7 +133,9 @@ def check_call(client: Embedder, *, asynchronous: bool = False) -> Finding:
     norm = float(np.linalg.norm(found.vectors[0]))
     told = f"a vector of {length} numbers and length {norm:.3f} in {taken_s * 1000:,.0f} ms, with connecting"
     if length != MODEL_DIMENSIONS or not abs(norm - 1) <= _NORM_TOLERANCE:
-        return wrong("call", told, f"this model gives {MODEL_DIMENSIONS} numbers of length 1: is it another's endpoint?")
+        return wrong(
+            "call", told, f"this model gives {MODEL_DIMENSIONS} numbers of length 1: is it another's endpoint?"
+        )
     return right("call", told)
 
 
@@ -144,9 +146,7 @@ def check_permission(iam: Any, caller: str, action: str, resource: str) -> Findi
     if principal.endswith(":root"):
         return right("permission", "root may do everything")
     try:
-        answer = iam.simulate_principal_policy(
-            PolicySourceArn=principal, ActionNames=[action], ResourceArns=[resource]
-        )
+        answer = iam.simulate_principal_policy(PolicySourceArn=principal, ActionNames=[action], ResourceArns=[resource])
     except AWS_ERRORS:
         return unsure("permission", f"IAM does not tell whether {action} is allowed")
     if answer["EvaluationResults"][0]["EvalDecision"] == "allowed":

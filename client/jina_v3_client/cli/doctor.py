@@ -36,9 +36,8 @@ def doctor(call: Call) -> int:
     for finding in _Examination(call).run():
         findings.append(finding)
         if not call.words.json:
-            call.screen.say(f"{finding.verdict} {finding.check + ':':<13} {finding.sentence}", _STYLES[finding.verdict])
-            if finding.fix:
-                call.screen.say(f"  {'fix:':<13} {finding.fix}")
+            style = _STYLES[finding.verdict]
+            call.screen.say_finding(finding.verdict, style, finding.check, finding.sentence, finding.fix)
     failed = any(finding.verdict is Verdict.WRONG for finding in findings)
     if call.words.json:
         checks = [asdict(finding) | {"verdict": finding.verdict.name.lower()} for finding in findings]
@@ -99,11 +98,11 @@ class _Examination:
         else:
             looked = list(check_endpoint(region, target))
         yield from looked
-        tried = None
-        if all(finding.verdict is not Verdict.WRONG for finding in looked):
-            tried = self._try(asynchronous=asynchronous, told=looked[0].sentence)
-            yield tried
-        if tried is None or tried.verdict is not Verdict.RIGHT:
+        if any(finding.verdict is Verdict.WRONG for finding in looked):
+            return
+        tried = self._try(asynchronous=asynchronous, told=looked[0].sentence)
+        yield tried
+        if tried.verdict is not Verdict.RIGHT:
             yield self._permission(target, asynchronous=asynchronous)
 
     def _try(self, *, asynchronous: bool, told: str) -> Finding:

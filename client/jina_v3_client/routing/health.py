@@ -56,7 +56,11 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A target's health at one moment, for people; ``failures`` are those in a row."""
+    """A target's health at one moment, for people; ``failures`` are those in a row.
+
+    >>> Routing("texts", Settings()).reports()[0].outstanding
+    0
+    """
 
     target: Target
     state: BreakerState
@@ -121,7 +125,9 @@ class Routing:
         """
         blocked: list[Blocked] = []
         with self._lock:
-            candidates = self.policy.order(work, _View(self._health, random))
+            ordered = self.policy.order(work, _View(self._health, random))
+            # who has failed this work comes after those that have not, however short its backoff was
+            candidates = tuple(sorted(ordered, key=lambda candidate: candidate.target in barred))
             for place, candidate in enumerate(candidates):
                 health = self._health[candidate.target]
                 own, free = barred.get(candidate.target, -math.inf), health.breaker.free_at(now)
@@ -140,7 +146,7 @@ class Routing:
         plain = Admission(target=first.target, era=era, tokens=work.tokens)
         if first.hedged is None:
             return plain
-        share = self._hedges.setdefault(first.hedged, Budget(share=first.hedged.share, burst=1))
+        share = self._hedges.setdefault(first.hedged, Budget(share=first.hedged.share, burst=1, most=_MOST_HEDGES))
         share.earn()
         usual_s = self._health[first.target].latencies.percentile(work.tokens, first.hedged.percentile)
         if usual_s is None or not share.take():
@@ -204,13 +210,16 @@ class Routing:
                 admission.era_of(target), now, at_once=True, least_rest_s=_LEAST_SLEEP_S, most_rest_s=most_s
             )
 
-    def abandoned(self, admission: Admission, target: Target, seconds: float, now: float) -> None:
-        """Take in that a hedge was faster; so long, at least, the target's answer would have taken."""
+    def overtaken(self, admission: Admission, target: Target, error: JinaClientError, now: float) -> None:
+        """Take in that the hedge was faster: the target would have taken longer than it was waited for.
+
+        It is a failure as others are: a target that hangs is left alone after a few, not after its time-outs, and one
+        that is only slow now and then has answers in between. As a latency it is the time of the hedge: what both took
+        would make later hedges later, and nothing at all would make them earlier and earlier.
+        """
         with self._lock:
-            health = self._health[target]
-            health.latencies.add(admission.tokens, seconds)
-            if health.breaker.state == "half-open":
-                health.breaker.fail(admission.era_of(target), now)
+            self._health[target].latencies.add(admission.tokens, admission.hedge_after_s)
+            self.failed(admission, target, error, now)
 
     def end(self, admission: Admission, *, hedges: int = 0) -> None:
         """Take in that nothing is under way any more; a probe that told nothing leaves its place to the next."""

@@ -31,7 +31,11 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A target in a policy's order, and the policy by which its requests are hedged."""
+    """A target in a policy's order, and the policy by which its requests are hedged.
+
+    >>> Candidate(Endpoint("texts")).target.label
+    'texts'
+    """
 
     target: Target
     hedged: Hedged | None = None
@@ -56,7 +60,11 @@ class Policy(ABC):
         """Return the same policy over other members."""
 
     def mapped(self, change: Callable[[Target], Target]) -> Policy:
-        """Return the same policy over other targets, such as those with their regions filled in."""
+        """Return the same policy over other targets, such as those with their regions filled in.
+
+        >>> Failover("a", "b").mapped(lambda target: replace(target, region="eu-west-1")).targets[1].label
+        'eu-west-1/b'
+        """
         return self._over(tuple(member.mapped(change) for member in self.members))
 
     @property
@@ -269,6 +277,9 @@ def as_policy(choice: Choice) -> Policy:
     """Return the policy that something stands for: itself, or that of one target.
 
     **Raises**: ``ConfigurationError``.
+
+    >>> as_policy("texts") == Only(Endpoint("texts"))
+    True
     """
     match choice:
         case Policy():
