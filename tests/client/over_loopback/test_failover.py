@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tests.support.calling import (
 from tests.support.loopback_endpoint import Fault, LoopbackEndpoint, Pace, faults
 
 from jina_v3_client import (
+    BreakerSettings,
     Embeddings,
     Failover,
     Hedged,
@@ -65,13 +67,22 @@ def assert_whole(taken: list[TextEmbedding], texts: list[str] = TEXTS) -> None:
 
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
-def test_a_region_that_dies_under_load_costs_no_text(
-    endpoint: LoopbackEndpoint, caller: Caller, death: Death, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_region_that_dies_under_load_costs_no_text(endpoint: LoopbackEndpoint, caller: Caller, death: Death) -> None:
+    assert_survives(endpoint, caller, Failover(NEAR, FAR), death)
+
+
+def test_an_address_that_goes_away_under_load_costs_no_text(
+    endpoint: LoopbackEndpoint, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     near, far = write_profiles(tmp_path, endpoint, monkeypatch)
+    assert_survives(endpoint, caller, Failover(near, far), DEATHS["goes away"])
+
+
+def assert_survives(endpoint: LoopbackEndpoint, caller: Caller, policy: Failover, death: Death) -> None:
+    """Let the first target die in the middle of a stream, of which each text must arrive all the same."""
     endpoint.set_pace(PACE)
     quick = settings(limits=RequestLimits(texts=16), attempt_s=0.3)
-    taken = caller.stream(Failover(near, far), TEXTS, AfterSome(200, lambda: death(endpoint)), settings=quick)
+    taken = caller.stream(policy, TEXTS, AfterSome(200, lambda: death(endpoint)), settings=quick)
     assert_whole(taken)
     before, after = endpoint.answered("eu-west-1"), endpoint.answered("us-east-1")
     assert before
@@ -90,10 +101,15 @@ def test_a_region_that_is_back_is_asked_again(
             endpoint.die("eu-west-1")
         if one.index == 400:
             endpoint.revive("eu-west-1")
+            time.sleep(0.1)  # longer than a target rests that has failed
 
-    taken = caller.stream(Failover(near, far), TEXTS, turn, settings=settings(limits=RequestLimits(texts=16)))
+    breaker = BreakerSettings(rest_s=0.05, longest_rest_s=0.05)
+    quick = settings(limits=RequestLimits(texts=16), breaker=breaker)
+    taken = caller.stream(Failover(near, far), TEXTS, turn, settings=quick)
     assert_whole(taken)
-    assert [one.region for one in endpoint.asked()][-20:].count("eu-west-1") >= 15
+    regions = [one.region for one in endpoint.asked()]
+    assert "us-east-1" in regions
+    assert regions[-20:].count("eu-west-1") >= 15
 
 
 @pytest.mark.parametrize(
