@@ -19,6 +19,9 @@ class RequestLimits:
     how long one request can take (60 s is the service's limit).
 
     **Raises**: ``ConfigurationError``.
+
+    >>> RequestLimits(texts=64, tokens=8192).texts
+    64
     """
 
     request_bytes: int = 6 * MEGABYTE - 100_000
@@ -42,6 +45,9 @@ class RetrySettings:
     the start. **Units**: seconds.
 
     **Raises**: ``ConfigurationError``.
+
+    >>> RetrySettings(attempts=3, longest_wait_s=5).attempts
+    3
     """
 
     attempts: int = 8
@@ -59,6 +65,9 @@ class BreakerSettings:
     """When a target is left alone: after ``failures`` in a row, for ``rest_s``, doubling up to ``longest_rest_s``.
 
     Then one request tries it; the others wait for what becomes of that. **Units**: seconds.
+
+    >>> BreakerSettings(failures=3).longest_rest_s
+    60.0
     """
 
     failures: int = 5
@@ -67,6 +76,32 @@ class BreakerSettings:
 
     def __post_init__(self) -> None:
         _at_least(self, failures=1, rest_s=0, longest_rest_s=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteSettings:
+    """What ``route="auto"`` goes by. **Units**: estimated tokens, tokens a second, seconds.
+
+    Up to ``real_time_tokens`` texts are worth no detour; up to ``asynchronous_tokens`` they wait in an asynchronous
+    endpoint's queue; more is work for batch transform. Time is estimated as tokens over ``tokens_per_s`` of one machine
+    (78,500 are what a g6 is expected to do at 128 tokens a text), and what it takes for machines to come: an
+    asynchronous endpoint may be asleep, a transform job always starts its own.
+
+    **Raises**: ``ConfigurationError``.
+
+    >>> RouteSettings(real_time_tokens=1_000_000).real_time_tokens
+    1000000
+    """
+
+    real_time_tokens: int = 10_000_000
+    asynchronous_tokens: int = 100_000_000
+    tokens_per_s: int = 50_000
+    asynchronous_start_s: float = 300.0
+    batch_start_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        _at_least(self, real_time_tokens=0, tokens_per_s=1, asynchronous_start_s=0, batch_start_s=0)
+        _at_least(self, asynchronous_tokens=self.real_time_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +123,7 @@ class Settings:
     limits: RequestLimits = field(default_factory=RequestLimits)
     retry: RetrySettings = field(default_factory=RetrySettings)
     breaker: BreakerSettings = field(default_factory=BreakerSettings)
+    routes: RouteSettings = field(default_factory=RouteSettings)
     concurrency: int = 8
     window: int = 16
     connect_s: float = 5.0

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 
 from jina_v3.contract import Task
+from jina_v3_client.errors import JinaClientError
 from jina_v3_client.routing.targets import Target
 from jina_v3_client.transport import HttpResponse, TransportError
 
@@ -51,11 +52,15 @@ class Wait:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one request to one target. **Units**: seconds."""
+    """What became of one request to one target; ``abandoned`` lost a race against it. **Units**: seconds.
+
+    A ``JinaClientError`` is one of the sender's own, such as that there are no credentials for the target.
+    """
 
     target: Target
-    result: HttpResponse | TransportError
+    result: HttpResponse | TransportError | JinaClientError
     seconds: float
+    abandoned: Target | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +76,5 @@ class Answer:
 
 Step = Ask | Wait
 Way = Generator[Step, list[Outcome], Answer]
-"""Is sent what came of each ``Ask`` (two outcomes where both the target and its hedge ended), ``[]`` for a ``Wait``."""
+"""Is sent what came of each ``Ask``, ``[]`` for a ``Wait``. Two outcomes mean that both the target and its hedge ended;
+one says in ``abandoned`` who else was asked, and none there means that no hedge was sent."""

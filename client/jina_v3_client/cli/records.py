@@ -1,0 +1,199 @@
+"""Where texts come from: words of the command line, lines, JSON lines and CSV, each record with its id and metadata.
+
+A record that cannot be read has an error in the place of its text, and the others are read on.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from jina_v3_client.cli.failures import CommandError
+from jina_v3_client.results import TextError
+
+SUFFIXES: Final = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+FORMATS: Final = ("txt", "jsonl", "csv")
+STDIN: Final = "-"
+
+_BOM: Final = b"\xef\xbb\xbf"
+_LONGEST_CELL: Final = 10**9  # characters; csv's own limit is 131,072, which a long document exceeds
+_SHOWN: Final = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One text, where it is from (``documents.jsonl:3``), and what goes with it to the output."""
+
+    text: str
+    place: str
+    id: str | int | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    error: TextError | None = None
+
+    def __repr__(self) -> str:
+        """No text."""
+        return f"<Record {self.place}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Something that has records: a file, standard input (``-``), or words of the command line."""
+
+    name: str
+    read: Callable[[], Iterator[Record]]
+
+
+def from_words(texts: Sequence[str]) -> Source:
+    """Return the texts that stand in the command line."""
+
+    def read() -> Iterator[Record]:
+        return (Record(text=text, place=f"text {number}") for number, text in enumerate(texts, 1))
+
+    return Source(name="the command line", read=read)
+
+
+def from_files(names: Sequence[str], text_format: str | None, text_field: str) -> list[Source]:
+    """Return the files, ``-`` for standard input, after a look at whether they can be read.
+
+    **Raises**: ``CommandError``.
+    """
+    return [_from_file(name, _choose_format(name, text_format), text_field) for name in names]
+
+
+def _choose_format(name: str, text_format: str | None) -> str:
+    if text_format is not None:
+        return text_format
+    if name == STDIN:
+        return "txt"
+    suffix = Path(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise CommandError(
+            f"{name}: its name does not say what it is; give --input-format {'|'.join(FORMATS)}", usage=True
+        )
+    return SUFFIXES[suffix]
+
+
+def _from_file(name: str, text_format: str, text_field: str) -> Source:
+    shown = "stdin" if name == STDIN else name
+    if name != STDIN:
+        Path(name).open("rb").close()  # before anything is asked of anybody
+
+    def read() -> Iterator[Record]:
+        if name == STDIN:
+            yield from _READERS[text_format](sys.stdin.buffer, shown, text_field)
+            return
+        with Path(name).open("rb") as file:
+            yield from _READERS[text_format](file, shown, text_field)
+
+    return Source(name=shown, read=read)
+
+
+def _lines(file: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
+    """Yield each line that is not blank, and its place."""
+    for number, raw in enumerate(file, 1):
+        line = raw.removeprefix(_BOM) if number == 1 else raw
+        place = f"{name}:{number}"
+        try:
+            text = line.decode().removesuffix("\n").removesuffix("\r")
+        except UnicodeDecodeError as error:
+            raise CommandError(
+                f"{place}: the line is not UTF-8 (byte {error.start + 1} is 0x{line[error.start]:02x}); convert the "
+                "file, as by: iconv -f latin1 -t utf-8"
+            ) from None
+        if text and not text.isspace():
+            yield place, text
+
+
+def _read_txt(file: BinaryIO, name: str, _text_field: str) -> Iterator[Record]:
+    return (Record(text=text, place=place) for place, text in _lines(file, name))
+
+
+def _read_jsonl(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+    for place, line in _lines(file, name):
+        try:
+            value = json.loads(line, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            yield _bad(place, "invalid_json", f"the line is no JSON: {error}")
+            continue
+        if not isinstance(value, dict):
+            yield _bad(place, "wrong_type", f"the line is {_shorten(value)}; it must be an object with {text_field!r}")
+            continue
+        yield _record(place, value, text_field)
+
+
+def _record(place: str, members: dict[str, Any], text_field: str) -> Record:
+    text, given_id = members.pop(text_field, None), members.get("id")
+    has_id = isinstance(given_id, str | int) and not isinstance(given_id, bool)
+    if has_id:
+        del members["id"]
+    known: dict[str, Any] = {"place": place, "id": given_id if has_id else None, "metadata": members}
+    if isinstance(text, str):
+        return Record(text=text, **known)
+    there = ", ".join(map(repr, members)) or "nothing"
+    message = (
+        f"{text_field!r} is {_shorten(text)}; it must be a string"
+        if text is not None
+        else f"there is no {text_field!r}; the record has {there}; --field names the text's field"
+    )
+    code = "wrong_type" if text is not None else "missing_field"
+    return Record(text="", error=TextError(code=code, message=message), **known)
+
+
+def _read_csv(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+    csv.field_size_limit(_LONGEST_CELL)
+    text_file = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    try:
+        rows = csv.reader(text_file, strict=True)
+        columns = next(rows, None)
+        if columns is None:
+            return
+        if text_field not in columns:
+            raise CommandError(
+                f"{name}: no column is named {text_field!r}; there are {', '.join(map(repr, columns))}; --field names "
+                "the text's column"
+            )
+        for row in rows:
+            place = f"{name}:{rows.line_num}"
+            if len(row) == len(columns):
+                yield _record(place, dict(zip(columns, row, strict=True)), text_field)
+            elif row:
+                message = f"the row has {len(row)} cells; the head has {len(columns)} columns"
+                yield _bad(place, "invalid_csv", message)
+    except UnicodeDecodeError:
+        raise CommandError(f"{name}: the file is not UTF-8; convert it, as by: iconv -f latin1 -t utf-8") from None
+    except csv.Error as error:
+        raise CommandError(f"{name}: the file is no CSV after line {rows.line_num}: {error}") from None
+    finally:
+        text_file.detach()  # the file is its opener's to close
+
+
+_READERS: Final[dict[str, Callable[[BinaryIO, str, str], Iterator[Record]]]] = {
+    "txt": _read_txt,
+    "jsonl": _read_jsonl,
+    "csv": _read_csv,
+}
+
+
+def read_all(sources: Iterable[Source]) -> Iterator[Record]:
+    """Yield the records of all sources, one source after the other."""
+    for source in sources:
+        yield from source.read()
+
+
+def _bad(place: str, code: str, message: str) -> Record:
+    return Record(text="", place=place, error=TextError(code=code, message=message))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _shorten(value: object) -> str:
+    shown = json.dumps(value, ensure_ascii=False)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
