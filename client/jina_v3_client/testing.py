@@ -196,7 +196,7 @@ class InMemoryClient(EmbeddingClient):
     """An ``EmbeddingClient`` of endpoints in memory, for tests of what uses one: no network, account or model.
 
     Texts that share words are near each other; ``transport`` counts requests, and lets them fail. Retries do not wait
-    unless ``settings`` says so.
+    unless ``settings`` says so. ``batch`` is in memory too.
 
     >>> client = InMemoryClient(dimensions=256)
     >>> client.transport.fail(original_status=503)
@@ -215,7 +215,12 @@ class InMemoryClient(EmbeddingClient):
     ) -> None:
         self.transport = InMemoryTransport(max_tokens=max_tokens)
         super().__init__(
-            target, task=task, dimensions=dimensions, settings=_settings(settings), transport=self.transport
+            target,
+            task=task,
+            dimensions=dimensions,
+            settings=_settings(settings),
+            transport=self.transport,
+            batch=InMemoryBatchClient(),
         )
         self._access = _InMemoryAccess()
 
@@ -239,6 +244,11 @@ class AsyncInMemoryClient(AsyncEmbeddingClient):
     ) -> None:
         self.transport = AsyncInMemoryTransport(max_tokens=max_tokens)
         super().__init__(
-            target, task=task, dimensions=dimensions, settings=_settings(settings), transport=self.transport
+            target,
+            task=task,
+            dimensions=dimensions,
+            settings=_settings(settings),
+            transport=self.transport,
+            batch=InMemoryBatchClient(),
         )
         self._access = _InMemoryAccess()
