@@ -11,13 +11,11 @@ from typing import Any
 import botocore.loaders
 import pytest
 from botocore.exceptions import ClientError
-from tests.support.embedder import WordEmbedder
 from tests.support.sagemaker_bench import REGION, ROLE, Bench, until, variant
+from tests.support.watched_clients import WatchedClients
 
-from jina_v3_client.cli import clients
 from jina_v3_client.cli.checks_here import check_clock, check_identity
 from jina_v3_client.cli.checks_there import check_permission
-from jina_v3_client.errors import AccessError
 from local_aws.server import LocalAws
 from local_aws.settings import ACCOUNT, Settings
 
@@ -153,7 +151,7 @@ def verdicts(checks: dict[str, list[dict[str, str]]], verdict: str) -> set[str]:
 
 
 def test_doctor_finds_nothing_wrong_where_nothing_is(
-    run: Run, deployed: dict[str, str], embedder: WordEmbedder
+    run: Run, deployed: dict[str, str], watched: WatchedClients
 ) -> None:
     status, out, err = run("doctor", "--endpoint", deployed["texts"])
     told = out.decode()
@@ -165,14 +163,15 @@ def test_doctor_finds_nothing_wrong_where_nothing_is(
         f"{deployed['texts']} is InService, real-time",
         "main: 1 × ml.g6.xlarge",
         "a vector of 1024 numbers and length 1.000 in ",
+        "sagemaker:InvokeEndpoint is allowed",
     ):
         assert sentence in told
     assert "testing" not in told, "credentials are never shown"
-    assert embedder.closed
+    assert watched.open_ones == 0
 
 
 def test_doctor_says_which_component_is_to_be_named(
-    examine: Examine, deployed: dict[str, str], embedder: WordEmbedder
+    examine: Examine, deployed: dict[str, str], watched: WatchedClients
 ) -> None:
     status, checks = examine("--endpoint", deployed["shell"])
     assert status == 1
@@ -206,19 +205,20 @@ def test_doctor_knows_a_near_name(examine: Examine, deployed: dict[str, str]) ->
     assert checks["endpoint"][0]["fix"] == f"did you mean {deployed['texts']}?"
 
 
-def test_doctor_looks_at_a_router(examine: Examine, deployed: dict[str, str], embedder: WordEmbedder) -> None:
+def test_doctor_looks_at_a_router(examine: Examine, deployed: dict[str, str], watched: WatchedClients) -> None:
     status, checks = examine("--router", deployed["router"])
     assert status == 0
     assert checks["router"][0]["sentence"] == "both is InService, over 1 endpoints"
 
 
 def test_doctor_does_not_call_an_asynchronous_endpoint_by_its_name(
-    examine: Examine, deployed: dict[str, str], embedder: WordEmbedder
+    examine: Examine, deployed: dict[str, str], watched: WatchedClients
 ) -> None:
     status, checks = examine("--endpoint", deployed["slow"])
     assert status == 0
     assert checks["call"][0]["verdict"] == "unsure"
-    assert embedder.seen == []
+    assert checks["permission"][0]["verdict"] == "unsure"  # the local IAM simulates nothing
+    assert watched.asked == []
 
 
 def test_doctor_tells_a_wrong_secret_from_a_missing_endpoint(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,18 +271,10 @@ def test_the_clock_is_compared_with_the_time_of_an_answer(seconds: int, verdict:
     assert check_clock({}, now) is None
 
 
-def test_a_call_that_fails_asks_iam_whether_it_is_allowed(
-    examine: Examine, deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Denied(WordEmbedder):
-        def embed(self, *_: Any, **__: Any) -> Any:
-            raise AccessError("the caller may not call", advice="allow sagemaker:InvokeEndpoint")
-
-    monkeypatch.setattr(clients, "open_client", lambda _place: Denied())
-    status, checks = examine("--endpoint", deployed["texts"])
+def test_a_container_that_is_not_this_models_fails_the_call(examine: Examine, deployed: dict[str, str]) -> None:
+    status, checks = examine("--endpoint", deployed["texts"])  # the tiny image's answers are its own
     assert status == 1
-    assert checks["call"][0]["fix"] == "allow sagemaker:InvokeEndpoint"
-    assert checks["permission"][0]["verdict"] == "unsure"  # the local IAM simulates nothing
+    assert verdicts(checks, "wrong") == {"call"}
 
 
 def test_what_iam_says_of_a_role_is_told() -> None:
