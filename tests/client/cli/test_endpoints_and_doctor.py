@@ -14,8 +14,10 @@ from botocore.exceptions import ClientError
 from tests.support.sagemaker_bench import REGION, ROLE, Bench, until, variant
 from tests.support.watched_clients import WatchedClients
 
+from jina_v3_client.cli import clients
 from jina_v3_client.cli.checks_here import check_clock, check_identity
 from jina_v3_client.cli.checks_there import check_permission
+from jina_v3_client.cli.places import Place
 from local_aws.server import LocalAws
 from local_aws.settings import ACCOUNT, Settings
 
@@ -80,10 +82,23 @@ def deployed(bench: Bench) -> dict[str, str]:
     arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{names['texts']}"
     targets = [{"Name": "jina-embeddings-v3", "Destinations": [{"ResourceArn": arn}]}]
     bench.sagemaker.create_inference_router(InferenceRouterName="both", RoutingTargets=targets)
-    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    machine = bench.connect("stepfunctions").create_state_machine(
+        name="demo-batch", definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}', roleArn=ROLE
+    )["stateMachineArn"]
     stacks = bench.connect("cloudformation")
-    stacks.create_stack(StackName="demo-foundation", TemplateBody=template, Tags=TAGS)
-    until(lambda: stacks.describe_stacks(StackName="demo-foundation")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    outputs = {
+        "demo-foundation": {"ArtifactBucket": "models"},
+        "demo-endpoint": {"EndpointName": names["texts"]},
+        "demo-batch": {"StateMachineArn": machine},
+    }
+    for name, told in outputs.items():
+        template = {
+            "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+            "Outputs": {key: {"Value": value} for key, value in told.items()},
+        }
+        stacks.create_stack(StackName=name, TemplateBody=json.dumps(template), Tags=TAGS)
+    for name in outputs:
+        until(lambda name=name: stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
     return names
 
 
@@ -101,7 +116,12 @@ def test_endpoints_lists_what_the_region_has(run: Run, deployed: dict[str, str])
     assert rows["endpoint", deployed["slow"]] == ["InService", "main: 1 × ml.g6.xlarge", "asynchronous", ""]
     assert rows["component", "words"] == ["InService", f"1 of 1 copies on {deployed['shell']}/main", "", "demo"]
     assert rows["router", "both"][1] == f"jina-embeddings-v3 → {REGION}/{deployed['texts']}"
-    assert rows["deployment", "demo"] == ["CREATE_COMPLETE", "demo-foundation", "", "demo"]
+    assert rows["deployment", "demo"] == [
+        "CREATE_COMPLETE",
+        "demo-batch, demo-endpoint, demo-foundation",
+        "",
+        "demo",
+    ]
     assert len(rows) == 6
 
 
@@ -109,7 +129,9 @@ def test_endpoints_as_json(run: Run, deployed: dict[str, str]) -> None:
     found: dict[str, Any] = json.loads(run("endpoints", "--json")[1])
     assert found["region"] == REGION
     assert {one["name"] for one in found["endpoints"]} == {deployed[key] for key in ("texts", "slow", "shell")}
-    assert found["deployments"] == [{"name": "demo", "stacks": {"demo-foundation": "CREATE_COMPLETE"}}]
+    (deployment,) = found["deployments"]
+    assert deployment["name"] == "demo"
+    assert deployment["stacks"]["demo-endpoint"] == "CREATE_COMPLETE"
 
 
 def test_a_region_without_anything_says_so(run: Run) -> None:
@@ -168,6 +190,21 @@ def test_doctor_finds_nothing_wrong_where_nothing_is(
         assert sentence in told
     assert "testing" not in told, "credentials are never shown"
     assert watched.open_ones == 0
+
+
+def test_doctor_looks_at_a_deployments_endpoint_and_batch(
+    examine: Examine, deployed: dict[str, str], watched: WatchedClients
+) -> None:
+    status, checks = examine("--deployment", "demo")
+    assert status == 0
+    assert checks["endpoint"][0]["sentence"] == f"{deployed['texts']} is InService, real-time"
+    assert checks["batch"][0]["sentence"] == "the state machine demo-batch is ACTIVE"
+
+
+def test_a_deployments_name_finds_its_endpoint_and_its_batch(run: Run) -> None:
+    with clients.open_client(Place(deployment="demo")) as client:
+        assert repr(client) == f"<EmbeddingClient of {REGION}/texts-main>"
+    assert run("batch", "runs", "--deployment", "demo")[:2] == (0, b"")
 
 
 def test_doctor_says_which_component_is_to_be_named(
