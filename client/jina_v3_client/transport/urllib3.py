@@ -93,11 +93,11 @@ class Urllib3Transport:
         self.close()
 
     def _manager(self, proxy: str | None) -> PoolManager:
-        manager = self._managers.get(proxy)
-        if manager is None:
-            with self._lock:
-                manager = self._managers.setdefault(proxy, self._new_manager(proxy))
-        return manager
+        with self._lock:  # many threads begin at once, and certificates take 20 ms to read
+            manager = self._managers.get(proxy)
+            if manager is None:
+                manager = self._managers[proxy] = self._new_manager(proxy)
+            return manager
 
     def _new_manager(self, proxy: str | None) -> PoolManager:
         context = trusting_context()
