@@ -81,6 +81,9 @@ bench-gpu: setup ## check and time the encoder on a CUDA device (under eight min
 bench-endpoint: setup .venv-peers-endpoint/.stamp ## measure our server under load beside others (under 25 minutes; ARGS as above)
 	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.bench_endpoint $(ARGS)
 
+bench-client: setup ## measure our client beside hand-written boto3 (about five minutes; ARGS=--smoke for seconds)
+	PYTHONPATH=inference:client:. $(BIN)/python -m benchmarks.bench_client $(ARGS)
+
 batch-scale: setup ## simulate batch runs of up to a billion documents (two minutes; docs/batch-scale.md)
 	PYTHONPATH=infra:. $(BIN)/python -m benchmarks.batch $(ARGS)
 
@@ -135,4 +138,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-gpu bench bench-gpu bench-endpoint batch-scale openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-gpu bench bench-gpu bench-endpoint bench-client batch-scale openapi verify image lock-image clean

@@ -7,24 +7,30 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
-
-import torch
 
 _FLAGS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "amx_int8")
 _PACKAGES = ("torch", "transformers", "sentence-transformers", "tokenizers", "numpy")
 
 
 def describe_machine() -> dict[str, str]:
-    """Return what a reader must know to judge the figures, in the order to show it."""
+    """Return what a reader must know to judge the figures of a model, in the order to show it."""
+    import torch  # not where no model is measured
+
+    return describe_host(_PACKAGES, threads=str(torch.get_num_threads()))
+
+
+def describe_host(packages: Sequence[str], *, threads: str | None = None) -> dict[str, str]:
+    """Return what a reader must know to judge any figures, in the order to show it."""
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "processor": _processor(),
-        "threads": str(torch.get_num_threads()),
+        "threads": threads or f"{len(os.sched_getaffinity(0))} processors",
         "load before": _load(),
         "flags": ", ".join(_processor_flags()) or "none of " + ", ".join(_FLAGS),
         "python": platform.python_version(),
-        "versions": ", ".join(f"{name} {_version(name)}" for name in _PACKAGES),
+        "versions": ", ".join(f"{name} {_version(name)}" for name in packages),
         "commit": _commit(),
     }
 

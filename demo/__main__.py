@@ -21,9 +21,10 @@ from demo.account import Account, DeployError, local_account
 from demo.checkpoint import STANDIN_CONFIG, standin_folder
 from demo.corpus import Corpus, load_corpus
 from demo.dataset import passage_id, query_id, read_vectors, write_dataset
-from demo.endpoint import CallError, Endpoint
+from demo.endpoint import Endpoint
 from demo.ranking import Ranking, rank
 from jina_v3.contract import Task
+from jina_v3_client import EmbeddingClient, JinaClientError
 from jina_v3_infra.artifact import ArtifactError, list_model
 from jina_v3_infra.config import DeploymentError
 from jina_v3_infra.deploy.calls import example_calls
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     console = report.make_console()
     try:
         _run(console, options.model, keep=options.keep)
-    except (HubError, ArtifactError, DeployError, CallError, DeploymentError) as error:
+    except (HubError, ArtifactError, DeployError, JinaClientError, DeploymentError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -72,18 +73,23 @@ def _run(console: Console, model: str | None, *, keep: bool) -> None:
     with local_account(source) as account:
         console.rule(f"An AWS on this machine, at {account.aws.url}", align="left")
         account.deploy()
-        endpoint = Endpoint(account.deployment.endpoint_name, account.client("sagemaker-runtime"))
-        console.print()
-        by_endpoint = _show_rankings(console, corpus, endpoint)
-        _show_late_chunking(console, corpus, endpoint, untrained=model is None)
-        console.rule("Speed, through boto3 and the local AWS, one call at a time", align="left")
-        report.show_throughput(console, endpoint.replies)
-        _show_batch(console, corpus, account, by_endpoint)
-        if keep:
-            _wait_for_interrupt(console, account, endpoint)
+        with EmbeddingClient.from_deployment(account.deployment.name) as client:
+            _show_all(console, corpus, account, Endpoint(client), untrained=model is None)
+            if keep:
+                _wait_for_interrupt(console, account)
         console.rule("Everything down", align="left")
         account.destroy()
     console.print("The local AWS is stopped.")
+
+
+def _show_all(console: Console, corpus: Corpus, account: Account, endpoint: Endpoint, *, untrained: bool) -> None:
+    """Show what the endpoint, and then batch transform, make of the texts."""
+    console.print()
+    by_endpoint = _show_rankings(console, corpus, endpoint)
+    _show_late_chunking(console, corpus, endpoint, untrained=untrained)
+    console.rule("Speed, through the client and the local AWS, one call at a time", align="left")
+    report.show_throughput(console, endpoint.replies)
+    _show_batch(console, corpus, account, endpoint.client, by_endpoint)
 
 
 def _find_model(console: Console, corpus: Corpus, model: str | None) -> str:
@@ -154,7 +160,9 @@ def _show_late_chunking(console: Console, corpus: Corpus, endpoint: Endpoint, *,
     report.show_late_chunking(console, document, *rankings)
 
 
-def _show_batch(console: Console, corpus: Corpus, account: Account, by_endpoint: list[Ranking]) -> None:
+def _show_batch(
+    console: Console, corpus: Corpus, account: Account, client: EmbeddingClient, by_endpoint: list[Ranking]
+) -> None:
     """Embed the same texts as a dataset in S3, and compare what the vectors find with what the endpoint's found."""
     write_dataset(account.dataset, corpus)
     console.rule("The same texts as a dataset, through batch transform", align="left")
@@ -163,19 +171,24 @@ def _show_batch(console: Console, corpus: Corpus, account: Account, by_endpoint:
         "machine embeds them on machines of their own, reads each output beside its input, and reports.\n"
     )
     account.embed_dataset("--task", Task.RETRIEVAL_PASSAGE.value)
-    lines = list(account.read_batch_vectors())
-    queries = read_vectors(lines, map(query_id, corpus.queries))
-    passages = read_vectors(lines, map(passage_id, corpus.passages))
+    (run,) = client.batch.runs()
+    result = client.batch.run(run.name).result()
+    queries = read_vectors(result, map(query_id, corpus.queries))
+    passages = read_vectors(result, map(passage_id, corpus.passages))
     console.print()
     report.show_batch(console, corpus.queries, corpus.passages, by_endpoint, rank(queries, passages))
 
 
-def _wait_for_interrupt(console: Console, account: Account, endpoint: Endpoint) -> None:
+def _wait_for_interrupt(console: Console, account: Account) -> None:
     """Leave everything to the user until Ctrl-C."""
     console.rule("Yours until Ctrl-C: in another shell", align="left")
     exports = [f"export {name}={value}" for name, value in account.environment.items()]
-    examples = example_calls(endpoint.name, account.deployment.region, account.aws.url)
+    deployment = account.deployment
+    examples = example_calls(deployment.endpoint_name, deployment.region, account.aws.url)
     batch = f"""\
+The client's command:
+  .venv/bin/jina-v3 embed "How high is the tide?" --deployment {deployment.name} --task retrieval.query --dimensions 8
+
 Batch transform, of these texts or of a folder of yours:
   {account.batch_command}"""
     console.print("\n".join([*exports, "", examples, batch]), soft_wrap=True, markup=False)

@@ -10,11 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jina_v3_infra.config import Deployment, read_deployment
-from jina_v3_infra.outputs import read_foundation
-from jina_v3_infra.prefixes import BATCH_VECTORS
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
 
@@ -69,23 +66,6 @@ class Account:
         """
         self._run("destroy", "--yes", "--delete-data")
 
-    def read_batch_vectors(self) -> Iterator[bytes]:
-        """Yield the lines that batch transform has written.
-
-        **Raises**: ``DeployError``.
-        """
-        foundation = read_foundation(self.client("cloudformation"), self.deployment.foundation_stack)
-        if foundation is None:
-            raise DeployError(f"{self.deployment.foundation_stack} does not stand")
-        s3 = self.client("s3")
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=foundation.bucket, Prefix=BATCH_VECTORS)
-        for key in (found["Key"] for page in pages for found in page.get("Contents", ())):
-            yield from s3.get_object(Bucket=foundation.bucket, Key=key)["Body"].read().splitlines()
-
-    def client(self, service: str) -> Any:
-        """Return a boto3 client."""
-        return self.aws.client(service, self.deployment.region)
-
     def _run(self, *words: str) -> None:
         overrides = ("-c", f"model.source={self.deployment.model.source}", "-c", _BATCH)
         command = [sys.executable, "-m", "jina_v3_infra.deploy", *words, "--config", str(CONFIG), *overrides]
@@ -103,10 +83,14 @@ class Account:
 
 @contextmanager
 def local_account(model: str) -> Iterator[Account]:
-    """Start a local AWS on a free port, with nothing in it; at the end its endpoints and all it kept are gone."""
+    """Start a local AWS on a free port, with nothing in it; at the end its endpoints and all it kept are gone.
+
+    This process calls no other AWS from then on.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="jina-v3-demo-") as folder,
         LocalAws(Settings(state_folder=Path(folder) / "aws")) as aws,
     ):
         deployment = read_deployment(CONFIG, [f"model.source={model}", _BATCH])
+        os.environ.update(aws.environment(deployment.region))
         yield Account(aws, deployment, dataset=Path(folder) / "texts")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from demo.corpus import Corpus, Text
 from demo.ranking import Vectors
 from jina_v3.contract import Task
+from jina_v3_client.batch import BatchRecord
 
 _TOO_MANY_WORDS = 9_000  # of a token or more each, and the model reads 8,192
 
@@ -57,13 +57,12 @@ def _wrong_lines(text: Text) -> dict[str, str]:
     }
 
 
-def read_vectors(lines: Iterable[bytes], ids: Iterable[str]) -> Vectors:
-    """Return the vectors of some ids from the lines that batch transform wrote.
+def read_vectors(records: Iterable[BatchRecord], ids: Iterable[str]) -> Vectors:
+    """Return the vectors of some ids from the records that batch transform has made.
 
     **Shapes**: (ids, dimensions) float32.
 
     **Raises**: ``KeyError`` where an id has no vector.
     """
-    records: list[dict[str, Any]] = [json.loads(line) for line in lines]
-    vectors = {record["id"]: record["embedding"] for record in records if "embedding" in record}
-    return np.array([vectors[one] for one in ids], dtype=np.float32)
+    vectors = {record.id: record.vector for record in records}
+    return np.array([vectors[one] for one in ids])

@@ -1,22 +1,13 @@
-"""The deployed endpoint as an application calls it: through boto3, in jina-sagemaker's shape."""
+"""The deployed endpoint as an application calls it: through the client."""
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
-
-import numpy as np
-from botocore.exceptions import BotoCoreError, ClientError
 
 from demo.ranking import Vectors
-from jina_v3.contract import Task
-
-
-class CallError(Exception):
-    """The endpoint refused a call; the message has its words."""
+from jina_v3.contract import MODEL_DIMENSIONS, Task
+from jina_v3_client import EmbeddingClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +25,9 @@ class Reply:
 
 @dataclass(slots=True)
 class Endpoint:
-    """A deployed endpoint; remembers every reply, for the sums at the end.
+    """A deployed endpoint; remembers every reply, for the sums at the end."""
 
-    ``runtime`` is a boto3 client of ``sagemaker-runtime``.
-    """
-
-    name: str
-    runtime: Any
+    client: EmbeddingClient
     replies: list[Reply] = field(default_factory=list)
 
     def embed(
@@ -49,27 +36,14 @@ class Endpoint:
         texts: Sequence[str],
         *,
         task: Task,
-        dimensions: int | None = None,
+        dimensions: int = MODEL_DIMENSIONS,
         late_chunking: bool = False,
     ) -> Reply:
         """Embed texts; ``what`` names the call in the sums.
 
-        **Raises**: ``CallError``.
+        **Raises**: ``JinaClientError``.
         """
-        parameters = {"task": task.value, "dimensions": dimensions, "late_chunking": late_chunking}
-        body = json.dumps({"data": [{"text": text} for text in texts], "parameters": parameters}).encode()
-        started = time.perf_counter()
-        try:
-            answer = self.runtime.invoke_endpoint(EndpointName=self.name, ContentType="application/json", Body=body)
-            rows: list[dict[str, Any]] = json.loads(answer["Body"].read())["data"]
-        except (ClientError, BotoCoreError) as error:
-            raise CallError(f"{what}: {error}") from error
-        seconds = time.perf_counter() - started
-        reply = Reply(
-            what=what,
-            vectors=np.array([row["embedding"] for row in rows], dtype=np.float32),
-            tokens=sum(row["usage"]["total_tokens"] for row in rows),
-            seconds=seconds,
-        )
+        result = self.client.embed(texts, task=task, dimensions=dimensions, late_chunking=late_chunking, progress=False)
+        reply = Reply(what=what, vectors=result.vectors, tokens=result.usage.tokens, seconds=result.usage.seconds)
         self.replies.append(reply)
         return reply

@@ -82,7 +82,7 @@ class Service:
         else:
             try:
                 place = self.hosting.find(place, head.headers.get("x-amzn-sagemaker-routing-target-name"), self.dead)
-                answer = wire.answer(body, head.headers.get("content-type", "application/json"))
+                answer = wire.answer(body, head.headers.get("content-type", ""), head.headers.get("accept", ""))
             except (NobodyError, wire.ContainerError) as error:
                 made = _refusal(error)
                 payload = made.body.encode()

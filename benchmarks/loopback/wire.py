@@ -49,13 +49,13 @@ class ContainerAnswer:
         return self.head + self.between.join(self.items) + self.tail
 
 
-def answer(body: bytes, content_type: str) -> ContainerAnswer:
+def answer(body: bytes, content_type: str, accept: str) -> ContainerAnswer:
     """Answer a request.
 
     **Raises**: ``ContainerError``.
     """
     if content_type.partition(";")[0].strip() in LINES:
-        return _answer_lines(body)
+        return _answer_lines(body, as_list=accept == "application/json")
     try:
         asked = orjson.loads(body)
     except ValueError:
@@ -67,44 +67,65 @@ def answer(body: bytes, content_type: str) -> ContainerAnswer:
     raise ContainerError(422, "unknown_shape", "body")
 
 
-def _answer_input(asked: dict[str, Any]) -> ContainerAnswer:
-    given = asked["input"]
-    given = [given] if isinstance(given, str) else given
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A text of a request: its place as errors name it, its id, and its document's mark in the answer."""
+
+    place: str
+    text: str
+    name: str | int
+    document: bytes = b""
+
+
+def _texts_of(given: Any, field: str) -> list[_Text]:
+    """Read a text, a list of texts, or a list of documents that are lists of chunks."""
+    given = given if isinstance(given, list) else [given]
     if not given:
-        raise ContainerError(422, "empty_input", "input")
-    if isinstance(given[0], list):  # several documents of chunks
-        chunks = [(number, chunk) for number, document in enumerate(given) for chunk in document]
-        texts, documents = [chunk for _, chunk in chunks], [b'"document":%d,' % number for number, _ in chunks]
-    else:
-        texts, documents = [one if isinstance(one, str) else one["text"] for one in given], [b""] * len(given)
-    parameters = _Parameters(asked, "")
-    cut = parameters.check(texts, "input[{}]")
+        raise ContainerError(422, "empty_input", field)
+    if not isinstance(given[0], list):
+        return [_text(one, f"{field}[{number}]", number) for number, one in enumerate(given)]
+    chunks = ((place, chunk) for place, document in enumerate(given) for chunk in document)
+    return [
+        _text(chunk, f"{field}[{place}]", number, b'"document":%d,' % place)
+        for number, (place, chunk) in enumerate(chunks)
+    ]
+
+
+def _text(given: Any, place: str, number: int, document: bytes = b"") -> _Text:
+    if isinstance(given, str):
+        return _Text(place, given, str(number), document)
+    return _Text(place, given["text"], given.get("id", str(number)), document)
+
+
+def _answer_input(asked: dict[str, Any]) -> ContainerAnswer:
+    given = _texts_of(asked["input"], "input")
+    parameters = _Parameters(asked, "", None)
+    marks = parameters.check(given)
     items = [
         b'{"object":"embedding","index":%d,%b%b"embedding":%b}'
-        % (index, document, b'"truncated":true,' if index in cut else b"", parameters.vector(text))
-        for index, (text, document) in enumerate(zip(texts, documents, strict=True))
+        % (index, one.document, mark, parameters.vector(one.text))
+        for index, (one, mark) in enumerate(zip(given, marks, strict=True))
     ]
+    texts = [one.text for one in given]
     total = sum(map(vectors.tokens, texts))
     head = b'{"model":%b,"object":"list","usage":{"total_tokens":%d,"prompt_tokens":%d},"data":['
     return ContainerAnswer(texts, head % (orjson.dumps(asked.get("model")), total, total), items, b"]}")
 
 
 def _answer_data(asked: dict[str, Any]) -> ContainerAnswer:
-    given = asked["data"] if isinstance(asked["data"], list) else [asked["data"]]
-    texts = [one if isinstance(one, str) else one["text"] for one in given]
-    settings = {"task": "text-matching"} | asked.get("parameters", {})
-    parameters = _Parameters(settings, "parameters.")
-    parameters.check(texts, "data[{}].text")
-    names = [str(number if isinstance(one, str) else one.get("id", number)) for number, one in enumerate(given)]
-    items = [
-        b'{"id":%b,"embedding":%b,"usage":{"id":%b,"total_tokens":%d}}'
-        % (orjson.dumps(name), parameters.vector(text), orjson.dumps(name), vectors.tokens(text))
-        for name, text in zip(names, texts, strict=True)
-    ]
-    return ContainerAnswer(texts, b'{"data":[', items, b'],"parameters":%b}' % orjson.dumps(settings))
+    given = _texts_of(asked["data"], "data")
+    parameters = _Parameters(asked.get("parameters", {}), "parameters.", "text-matching")
+    marks = parameters.check(given)
+    items = []
+    for one, mark in zip(given, marks, strict=True):
+        name, vector = orjson.dumps(one.name), parameters.vector(one.text)
+        usage = b'"usage":{"id":%b,"total_tokens":%d}' % (name, vectors.tokens(one.text))
+        items.append(b'{"id":%b,%b%b"embedding":%b,%b}' % (name, one.document, mark, vector, usage))
+    tail = b'],"parameters":%b}' % orjson.dumps(parameters.took_effect)
+    return ContainerAnswer([one.text for one in given], b'{"data":[', items, tail)
 
 
-def _answer_lines(body: bytes) -> ContainerAnswer:
+def _answer_lines(body: bytes, *, as_list: bool) -> ContainerAnswer:
     lines = [(number, line) for number, line in enumerate(body.split(b"\n"), 1) if line.strip()]
     if len(lines) > MAX_TEXTS:
         raise ContainerError(413, "too_many_texts", "body", len(lines), MAX_TEXTS)
@@ -115,25 +136,36 @@ def _answer_lines(body: bytes) -> ContainerAnswer:
         text = record.get("text", record.get("input"))
         name = orjson.dumps(record.get("id", str(number)))
         try:
-            parameters = _Parameters(record, "")
-            cut = parameters.check([text], "text")
+            parameters = _Parameters(record, "", None)
+            (mark,) = parameters.check([_Text("text", text, number)])
         except ContainerError as error:
             items.append(b'{"id":%b,"error":%b}' % (name, orjson.dumps(error.error | {"line": number})))
             continue
         texts.append(text)
-        mark = b',"truncated":true' if cut else b""
-        vector = parameters.vector(text)
-        items.append(b'{"id":%b,"embedding":%b,"tokens":%d%b}' % (name, vector, vectors.tokens(text), mark))
+        told = (name, mark, parameters.vector(text), vectors.tokens(text))
+        items.append(b'{"id":%b,%b"embedding":%b,"tokens":%d}' % told)
+    if as_list:
+        return ContainerAnswer(texts, b"[", items, b"]")
     return ContainerAnswer(texts, b"", items, b"\n", b"\n", "application/jsonlines")
 
 
 class _Parameters:
-    def __init__(self, given: dict[str, Any], prefix: str) -> None:
-        self._task = given.get("task")
+    """What a request or a record asks for; ``took_effect`` is what an answer says of it."""
+
+    def __init__(self, given: dict[str, Any], prefix: str, task: str | None) -> None:
+        self._task = given.get("task", task)
         self._dimensions = vectors.DIMENSIONS if given.get("dimensions") is None else given["dimensions"]
         self._form = given.get("embedding_type") or given.get("encoding_format") or "float"
         self._cuts = bool(given.get("truncate"))
         self._documents = bool(given.get("late_chunking"))
+        self.took_effect = {
+            "task": self._task,
+            "dimensions": self._dimensions,
+            "late_chunking": self._documents,
+            "normalized": given.get("normalized") is not False,
+            "truncate": self._cuts,
+            "embedding_type": self._form,
+        }
         if self._task not in TASKS:
             raise ContainerError(422, "unknown_task", f"{prefix}task", self._task, TASKS)
         if not 1 <= self._dimensions <= vectors.DIMENSIONS:
@@ -141,20 +173,23 @@ class _Parameters:
         if self._form not in FORMS:
             raise ContainerError(422, "invalid_value", f"{prefix}embedding_type", self._form, FORMS)
 
-    def check(self, texts: Sequence[str], where: str) -> set[int]:
-        """Refuse what cannot be embedded, by its place; return the indices of those that are cut."""
-        if len(texts) > MAX_TEXTS:
-            raise ContainerError(413, "too_many_texts", where.partition("[")[0], len(texts), MAX_TEXTS)
-        cut = set()
-        for index, text in enumerate(texts):
-            if not text:
-                raise ContainerError(422, "empty_text", where.format(index), "")
-            # a word has a letter and a space at least
-            if len(text) >= 2 * (MAX_TOKENS - 2) and vectors.tokens(text) > MAX_TOKENS and not self._documents:
-                if not self._cuts:
-                    raise ContainerError(422, "text_too_long", where.format(index), vectors.tokens(text), MAX_TOKENS)
-                cut.add(index)
-        return cut
+    def check(self, given: Sequence[_Text]) -> list[bytes]:
+        """Refuse what cannot be embedded, by its place; return what items say of texts that are cut, or nothing."""
+        if len(given) > MAX_TEXTS:
+            raise ContainerError(413, "too_many_texts", "data", len(given), MAX_TEXTS)
+        return [self._check(one) for one in given]
+
+    def _check(self, one: _Text) -> bytes:
+        if not one.text:
+            raise ContainerError(422, "empty_text", one.place, "")
+        # a word has a letter and a space at least
+        is_long = len(one.text) >= 2 * (MAX_TOKENS - 2) and vectors.tokens(one.text) > MAX_TOKENS
+        if not is_long or self._documents:
+            return b""
+        if not self._cuts:
+            raise ContainerError(422, "text_too_long", one.place, vectors.tokens(one.text), MAX_TOKENS)
+        return b'"truncated":true,'
 
     def vector(self, text: str) -> bytes:
+        """Write a text's vector."""
         return vectors.as_json(text, self._task, self._dimensions, self._form)

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from jina_v3_client._aws_errors import aws_errors
+from jina_v3_client._aws_errors import aws_errors, credential_errors
 from jina_v3_client._signing import Credentials
-from jina_v3_client.errors import AccessError, ConfigurationError
+from jina_v3_client.errors import ConfigurationError
 from jina_v3_client.routing.targets import Endpoint, Target
 
 if TYPE_CHECKING:
@@ -106,12 +106,12 @@ class Access:
             self._addresses[target] = self._resolve(target)
         return self._addresses[target]
 
-    def client(self, service: str, region: str | None = None) -> Any:
-        """Return a boto3 client, the same one each time; it may be used from many threads."""
-        from botocore.config import Config
+    def client(self, service: str, region: str | None = None, *, target: Target | None = None) -> Any:
+        """Return a boto3 client, the same one each time; it may be used from many threads.
 
-        config = Config(max_pool_connections=_CONNECTIONS, retries={"mode": "standard", "max_attempts": 5})
-        return self._caller(None).client(service, region or self.region_of(), config)
+        It calls as one calls the target, in the target's region unless another is named.
+        """
+        return self._caller(target).client(service, region or self.region_of(target))
 
     def now(self, region: str) -> datetime:
         """Return the time by a region's clock, as far as it was learned."""
@@ -129,10 +129,6 @@ class Access:
         return True
 
     def _resolve(self, target: Target) -> str:
-        import botocore
-        from botocore.config import Config
-
-        caller = self._caller(target)
         service, operation, parameters = (
             ("sagemaker-runtime", "invoke_endpoint", {"EndpointName": target.name})
             if isinstance(target, Endpoint)
@@ -143,7 +139,7 @@ class Access:
             )
         )
         with aws_errors(target=target.label):
-            client = caller.client(service, self.region_of(target), Config(signature_version=botocore.UNSIGNED))
+            client = self._caller(target).client(service, self.region_of(target), signed=False)
             address: str = client.generate_presigned_url(operation, Params={**parameters, "Body": b""})
         return address
 
@@ -164,13 +160,13 @@ class Caller:
         self._given = session
         self._own: boto3.Session | None = None
         self._found: Any = None  # botocore's credentials, which refresh themselves
-        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._clients: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.RLock()
 
     @property
     def region(self) -> str | None:
         """The profile's, or the environment's."""
-        with self._lock:
+        with self._lock, aws_errors():
             region: str | None = self._session().region_name
             return region
 
@@ -184,33 +180,25 @@ class Caller:
 
     def credentials(self, target: str | None) -> Credentials:
         """Return what is good now."""
-        with aws_errors(target=target):
-            found = self._found or self._find()
-            try:
-                frozen = found.get_frozen_credentials()
-            except RuntimeError:  # botocore's word for it; what it says has nothing more
-                raise AccessError(
-                    "the AWS credentials were refreshed and have expired all the same",
-                    advice="see the clock of this machine, and where the credentials come from",
-                    target=target,
-                ) from None
+        with credential_errors(target):
+            frozen = (self._found or self._find()).get_frozen_credentials()
         return Credentials(access_key=frozen.access_key, secret_key=frozen.secret_key, token=frozen.token)
 
     def renew(self, refused: Credentials, target: str | None) -> bool:
         """Get credentials anew, once for all that were refused with the same ones."""
         with self._lock:
             if self.credentials(target) == refused:
-                with aws_errors(target=target):
+                with credential_errors(target):
                     self._get_anew()
             return self.credentials(target) != refused
 
-    def client(self, service: str, region: str, config: Any) -> Any:
-        """Return the client of a service."""
-        key = service, region, str(config.signature_version)
+    def client(self, service: str, region: str, *, signed: bool = True) -> Any:
+        """Return the client of a service; one that does not sign needs no credentials."""
+        key = service, region, signed
         if key not in self._clients:
             with self._lock, aws_errors():  # a session makes clients for one thread at a time
                 if key not in self._clients:
-                    self._clients[key] = self._session().client(service, region_name=region, config=config)
+                    self._clients[key] = self._session().client(service, region_name=region, config=_config(signed))
         return self._clients[key]
 
     def _session(self) -> Any:
@@ -239,6 +227,17 @@ class Caller:
             # botocore refreshes by its own clock alone, and has no public way to be told
             with self._found._refresh_lock:
                 self._found._protected_refresh(is_mandatory=True)
+
+
+def _config(signed: bool) -> Any:
+    import botocore
+    from botocore.config import Config
+
+    return Config(
+        max_pool_connections=_CONNECTIONS,
+        retries={"mode": "standard", "max_attempts": 5},
+        signature_version=None if signed else botocore.UNSIGNED,
+    )
 
 
 def _label(target: Target | None) -> str | None:

@@ -31,7 +31,7 @@ _SHARE: Final = 0.31  # of the task, and of a chunk's document, in a vector
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A container's answer; ``error`` is its error where there is one."""
+    """A container's answer."""
 
     status: int
     body: bytes
@@ -43,7 +43,7 @@ def reply(body: bytes, content_type: str, *, max_tokens: int = Limits().max_toke
         if content_type == JSON_LINES:
             records = [_record(line, number, max_tokens) for number, line in enumerate(body.split(b"\n"), 1) if line]
             return Reply(200, json.dumps(records).encode())
-        return Reply(200, json.dumps(_answer(_load(body), max_tokens)).encode())
+        return Reply(200, json.dumps(_answer(_load(body, "body", "unknown_shape"), max_tokens)).encode())
     except InvalidInputError as error:
         return refusal(error.code, error.message, error.field, error.value, error.allowed)
 
@@ -60,13 +60,14 @@ def refusal(
 # Requests
 
 
-def _load(body: bytes) -> dict[str, Any]:
+def _load(data: bytes, field: str, not_an_object: str) -> dict[str, Any]:
+    """Read an object; ``not_an_object`` is the code of what is none."""
     try:
-        value = json.loads(body)
+        value = json.loads(data)
     except (ValueError, RecursionError):
-        raise _refused("not_json", "the body is not JSON", "body", None, "one JSON value (RFC 8259)") from None
+        raise _refused("not_json", f"the {field} is not JSON", field, None, "one JSON value (RFC 8259)") from None
     if not isinstance(value, dict):
-        raise _refused("wrong_type", "the body is no object", "body", None, "an object")
+        raise _refused(not_an_object, f"the {field} is no object", field, None, "an object")
     return value
 
 
@@ -100,7 +101,7 @@ def _answer(request: dict[str, Any], max_tokens: int) -> dict[str, Any]:
 def _record(line: bytes, number: int, max_tokens: int) -> dict[str, Any]:
     identity: Any = f"{number:032x}"
     try:
-        record = _load(line)
+        record = _load(line, "line", "wrong_type")
         identity = record.get("id", identity)
         parameters, form = _parameters({name: record[name] for name in _FIELDS if name in record}, "")
         if not isinstance(record.get("text"), str):

@@ -62,6 +62,25 @@ def aws_errors(*, target: str | None = None) -> Iterator[None]:
         raise _failed(error, target) from None
 
 
+@contextmanager
+def credential_errors(target: str | None) -> Iterator[None]:
+    """Raise whatever a provider of credentials raises within as one of our errors, and nothing of its text.
+
+    >>> with credential_errors("eu-west-1/texts"):
+    ...     raise ValueError("the secret is wJalrXUtnFEMI")
+    Traceback (most recent call last):
+    jina_v3_client.errors.AccessError: AWS credentials could not be had (ValueError); \
+see what `aws sts get-caller-identity` says (eu-west-1/texts)
+    """
+    try:
+        with aws_errors(target=target):
+            yield
+    except JinaClientError:
+        raise
+    except Exception as error:  # noqa: BLE001  # a program's output that is no JSON, a program that is not there, …
+        raise _unavailable(error, target) from None
+
+
 def _refused(error: ClientError, target: str | None) -> JinaClientError:
     """Explain what a service of AWS answered."""
     code, told = error.response["Error"].get("Code", ""), error.response["Error"].get("Message", "")
@@ -90,14 +109,20 @@ def _failed(error: Exception, target: str | None) -> JinaClientError:
             return AccessError(f"the AWS credentials are not whole: {error}", advice=_LOG_IN, target=target)
         case boto.SSOError() | boto.TokenRetrievalError():
             return AccessError(f"the AWS login has ended ({name})", advice="log in: aws sso login", target=target)
+        case boto.LoginError():
+            return AccessError(f"the AWS login has ended ({name})", advice="log in: aws login", target=target)
         case boto.ProfileNotFound() | boto.NoRegionError() | boto.InvalidRegionError() | boto.EndpointVariantError():
             return ConfigurationError(str(error), advice="see ~/.aws/config", target=target)
         case boto.HTTPClientError() | boto.EndpointConnectionError():
             return ConnectionFailedError(f"AWS could not be reached ({name})", advice="see the network", target=target)
         case boto.CredentialRetrievalError() | boto.MetadataRetrievalError() | boto.InvalidConfigError():
-            return AccessError(
-                f"AWS credentials could not be had ({name})",
-                advice="see what `aws sts get-caller-identity` says",
-                target=target,
-            )
+            return _unavailable(error, target)
     return JinaClientError(f"{name}: {error}", target=target)
+
+
+def _unavailable(error: Exception, target: str | None) -> AccessError:
+    return AccessError(
+        f"AWS credentials could not be had ({type(error).__name__})",
+        advice="see what `aws sts get-caller-identity` says",
+        target=target,
+    )

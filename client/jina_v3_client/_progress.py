@@ -21,61 +21,61 @@ _ONE_AT_A_TIME: Final = threading.Lock()
 
 @contextmanager
 def reported(progress: Progress | None, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Give a function that is told how many more texts are done; the bar goes when the work ends.
+    """Give a function that is told how many texts are done; the bar goes when the work ends.
 
     ``progress=True`` shows the bar at once rather than when the work turns out to be long; where standard error is no
     terminal there is none in any case.
 
-    >>> with reported(lambda done, total: print(done, "of", total), 3) as advance:
-    ...     advance(1)
-    ...     advance(2)
+    >>> with reported(lambda done, total: print(done, "of", total), 3) as reach:
+    ...     reach(1)
+    ...     reach(3)
     1 of 3
     3 of 3
     """
     if callable(progress):
-        yield _Count(progress, total).advance
+        yield _Count(progress, total).reach
     elif progress is False or sys.stderr is None or not sys.stderr.isatty():
         yield _nothing
     else:
         bar = _Bar(total, after_s=0.0 if progress else _LONG_S)
         try:
-            yield bar.advance
+            yield bar.reach
         finally:
             bar.end()
 
 
-def _nothing(count: int) -> None:
-    del count
+def _nothing(done: int) -> None:
+    del done
 
 
 class _Count:
     def __init__(self, tell: Callable[[int, int | None], None], total: int | None) -> None:
         self._tell, self._total, self._done = tell, total, 0
 
-    def advance(self, count: int) -> None:
-        self._done += count
-        self._tell(self._done, self._total)
+    def reach(self, done: int) -> None:
+        if done != self._done:
+            self._done = done
+            self._tell(done, self._total)
 
 
 class _Bar:
-    """Drawn by whoever advances it, at most ten times a second: it needs no thread."""
+    """Drawn by whoever has got on, at most ten times a second: it needs no thread."""
 
     def __init__(self, total: int | None, *, after_s: float) -> None:
-        self._total, self._done = total, 0
+        self._total = total
         self._next_s = time.monotonic() + after_s
         self._end: Callable[[], None] | None = None
         self._draw: Callable[[int], None] | None = None
 
-    def advance(self, count: int) -> None:
-        self._done += count
+    def reach(self, done: int) -> None:
         now_s = time.monotonic()
-        if now_s < self._next_s or (self._draw is None and self._done == self._total):
+        if now_s < self._next_s or (self._draw is None and done == self._total):
             return
         self._next_s = now_s + 0.1
         if self._draw is None and _ONE_AT_A_TIME.acquire(blocking=False):
             self._open()
         if self._draw is not None:
-            self._draw(self._done)
+            self._draw(done)
 
     def _open(self) -> None:
         from rich.console import Console

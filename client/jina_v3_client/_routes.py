@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Iterator, Sized
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
 
+from jina_v3_client._requests import estimate_tokens
 from jina_v3_client.errors import ConfigurationError, InvalidInputError
 from jina_v3_client.results import Route, RouteDecision
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 _ROUTES: Final[tuple[Route, ...]] = ("real-time", "asynchronous", "batch")
 _NEEDS: Final[dict[Route, str]] = {
-    "real-time": "its endpoint is an asynchronous one: pass route='asynchronous' or route='auto'",
+    "real-time": "its endpoint is an asynchronous one: call embed with route='asynchronous' or route='auto'",
     "asynchronous": "pass asynchronous=AsynchronousEndpoint(…), or use from_deployment of an asynchronous one",
     "batch": "pass batch=BatchClient(…), or use from_deployment of one with [batch]",
 }
@@ -30,6 +32,62 @@ class Amount:
 
     def __str__(self) -> str:
         return f"{'' if self.whole else 'more than '}{self.texts:,} texts of about {self.tokens:,} tokens"
+
+
+class Weighing:
+    """Adds up texts as they are read, until it is clear that there are enough for the largest way."""
+
+    def __init__(self, available: Collection[Route], settings: RouteSettings) -> None:
+        self._most = settings.asynchronous_tokens if "batch" in available else settings.real_time_tokens
+        self._texts = 0
+        self._tokens = 0
+
+    def add(self, text: object) -> bool:
+        """Take in a text, and say whether more need not be read."""
+        self._texts += 1
+        if isinstance(text, str):
+            size = len(text) if text.isascii() else len(text.encode(errors="replace"))
+            self._tokens += estimate_tokens(text, size)
+        return self._tokens > self._most
+
+    def amount(self, *, whole: bool) -> Amount:
+        """Return what was taken in."""
+        return Amount(texts=self._texts, tokens=self._tokens, whole=whole)
+
+
+def weigh(texts: Iterable[str], weighing: Weighing) -> tuple[Amount, Iterable[str]]:
+    """Return how much there is, and texts that are as if nothing had been read of them."""
+    if isinstance(texts, Sized) and not isinstance(texts, Iterator):
+        whole = not any(map(weighing.add, texts))
+        return weighing.amount(whole=whole), texts
+    rest = iter(texts)
+    read: list[str] = []
+    for text in rest:
+        read.append(text)
+        if weighing.add(text):
+            return weighing.amount(whole=False), chain(read, rest)
+    return weighing.amount(whole=True), read
+
+
+async def weigh_async(texts: AsyncIterable[str], weighing: Weighing) -> tuple[Amount, AsyncIterable[str]]:
+    """Return what ``weigh`` does."""
+    rest = aiter(texts)
+    read: list[str] = []
+    whole = True
+    async for text in rest:
+        read.append(text)
+        if weighing.add(text):
+            whole = False
+            break
+
+    async def again() -> AsyncIterator[str]:
+        for text in read:
+            yield text
+        if not whole:
+            async for text in rest:
+                yield text
+
+    return weighing.amount(whole=whole), again()
 
 
 def check_route(route: Route | Literal["auto"], available: Collection[Route]) -> None:

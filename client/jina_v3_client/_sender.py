@@ -1,7 +1,7 @@
 """From a target and its work to an answer: addressed, signed, sent, and sent once more where only that was wrong.
 
-A clock that AWS finds wrong is set by the answer's ``Date``, credentials that have expired are got anew; each is tried
-once. All other answers, good or bad, are for others to judge.
+A clock that AWS finds wrong is set by the answer's ``Date``, credentials that have expired are got anew. All other
+answers, good or bad, are for others to judge.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def windowed(
     try:
         for item in items:
             running.append(start(item))
-            while running and (len(running) >= size or running[0].done()):
+            if len(running) >= size or running[0].done():  # one for one: what is in flight does not run dry
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
@@ -56,7 +56,8 @@ async def windowed_async(
     try:
         async for item in items:
             running.append(asyncio.ensure_future(start(item)))
-            while running and (len(running) >= size or running[0].done()):
+            await asyncio.sleep(0)  # it goes off before the next one is read
+            if len(running) >= size or running[0].done():
                 yield await running.popleft()
         while running:
             yield await running.popleft()
@@ -111,10 +112,7 @@ class Slots:
             if given_up.is_set():
                 raise GivenUp
             if self._free == 0:
-                raise DeadlineError(
-                    "the deadline passed before the request could be sent: all connections were in use",
-                    advice="raise concurrency or the deadline",
-                )
+                raise _all_in_use()
             self._free -= 1
 
     def give(self) -> None:
@@ -128,3 +126,66 @@ class Slots:
         given_up.set()
         with self._changed:
             self._changed.notify_all()
+
+
+class Slot:
+    """A slot that is held while something is in flight, and left to others during a wait."""
+
+    def __init__(self, slots: Slots, given_up: threading.Event, deadline: float | None) -> None:
+        self._slots = slots
+        self._given_up = given_up
+        self._deadline = deadline
+        self._is_held = False
+
+    def __enter__(self) -> Slot:
+        self._slots.take(self._given_up, self._deadline)
+        self._is_held = True
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._slots.give()
+
+    def rest(self, seconds: float) -> None:
+        """Leave the slot for a while. **Raises**: ``GivenUp``, ``DeadlineError``."""
+        self.__exit__()
+        self._given_up.wait(seconds)
+        self.__enter__()
+
+
+class AsyncSlot:
+    """What ``Slot`` is, for tasks: whoever waits for it is called off by being cancelled."""
+
+    def __init__(self, slots: asyncio.Semaphore, deadline: float | None) -> None:
+        self._slots = slots
+        self._deadline = deadline
+        self._is_held = False
+
+    async def __aenter__(self) -> AsyncSlot:
+        left_s = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+        try:
+            async with asyncio.timeout(left_s):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise _all_in_use() from None
+        self._is_held = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._is_held:
+            self._is_held = False
+            self._slots.release()
+
+    async def rest(self, seconds: float) -> None:
+        """Leave the slot for a while. **Raises**: ``DeadlineError``."""
+        await self.__aexit__()
+        await asyncio.sleep(seconds)
+        await self.__aenter__()
+
+
+def _all_in_use() -> DeadlineError:
+    return DeadlineError(
+        "the deadline passed before the request could be sent: all connections were in use",
+        advice="raise concurrency or the deadline",
+    )

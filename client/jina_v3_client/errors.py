@@ -69,7 +69,12 @@ def _restore(kind: type[JinaClientError], arguments: tuple[Any, ...], members: d
 
 
 class ConfigurationError(JinaClientError, ValueError):
-    """The client was set up in a way that cannot be; nothing was sent."""
+    """The client was set up in a way that cannot be; nothing was sent.
+
+    >>> client.embed("sunrise", route="asynchronous")
+    Traceback (most recent call last):
+    jina_v3_client.errors.ConfigurationError: route is 'asynchronous', and this client has none; pass asynchronous=AsynchronousEndpoint(…), or use from_deployment of an asynchronous one
+    """  # noqa: E501  # the message is one line
 
 
 class InvalidInputError(JinaClientError, ValueError):
@@ -77,6 +82,12 @@ class InvalidInputError(JinaClientError, ValueError):
 
     ``index`` is the text's place among those the caller gave, where one text is at fault; ``field``, ``value`` and
     ``allowed`` are as in the wire contract's error body. Retrying the same input never helps.
+
+    >>> try:
+    ...     client.embed(["sunrise", ""])
+    ... except InvalidInputError as error:
+    ...     print(error.code, error.index)
+    empty_text 1
     """
 
     def __init__(
@@ -99,23 +110,62 @@ class InvalidInputError(JinaClientError, ValueError):
 
 
 class TooLargeError(InvalidInputError):
-    """More than one request may hold, and not to be cut smaller: one long text, or one document's chunks."""
+    """More than one request may hold, and not to be cut smaller: one long text, or one document's chunks.
+
+    >>> try:
+    ...     client.embed(["sunrise", 7_000_000 * "sunset"])
+    ... except TooLargeError as error:
+    ...     print(error.code, error.index)
+    body_too_large 1
+    """
 
 
 class AccessError(JinaClientError):
-    """No credentials were found, AWS does not know them, they have expired, or they may not do this."""
+    """No credentials were found, AWS does not know them, they have expired, or they may not do this.
+
+    >>> client.transport.fail(403, "ExpiredTokenException")
+    >>> try:
+    ...     client.embed("sunrise")
+    ... except AccessError as error:
+    ...     print(error.message)
+    the credentials have expired
+    """
 
 
 class EndpointNotFoundError(JinaClientError):
-    """There is no such endpoint, variant, inference component, router or run in this account and region."""
+    """There is no such endpoint, variant, inference component, router or run in this account and region.
+
+    >>> client.transport.fail(400, "ValidationError", message="Endpoint texts of account 123456789012 not found.")
+    >>> try:
+    ...     client.embed("sunrise")
+    ... except EndpointNotFoundError as error:
+    ...     print(error.message)
+    Endpoint texts of account 123456789012 not found, in the client's region
+    """
 
 
 class NotInServiceError(JinaClientError):
-    """The endpoint exists and cannot answer now: being made, failed, or without a machine for longer than patience."""
+    """The endpoint exists and cannot answer now: being made, failed, or without a machine for longer than patience.
+
+    >>> client.transport.fail(503, "ServiceUnavailable", times=None)
+    >>> try:
+    ...     client.embed("sunrise")
+    ... except NotInServiceError as error:
+    ...     print(error.message)
+    SageMaker could not serve the request (ServiceUnavailable, HTTP 503)
+    """
 
 
 class OverloadedError(JinaClientError):
-    """Throttled, or queues were full, for longer than patience lasts. **Units**: ``retry_after_s`` seconds."""
+    """Throttled, or queues were full, for longer than patience lasts. **Units**: ``retry_after_s`` seconds.
+
+    >>> client.transport.fail(429, "ThrottlingException", times=None)
+    >>> try:
+    ...     client.embed("sunrise")
+    ... except OverloadedError as error:
+    ...     print(error.message)
+    AWS throttles these calls
+    """
 
     def __init__(self, message: str, *, retry_after_s: float | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
@@ -123,7 +173,15 @@ class OverloadedError(JinaClientError):
 
 
 class ModelError(JinaClientError):
-    """The container answered with a fault of its own: its HTTP status and its code."""
+    """The container answered with a fault of its own: its HTTP status and its code.
+
+    >>> client.transport.fail(original_status=500)
+    >>> try:
+    ...     client.embed("sunrise")
+    ... except ModelError as error:
+    ...     print(error.original_status, error.original_code)
+    500 internal
+    """
 
     def __init__(
         self, message: str, *, original_status: int | None = None, original_code: str | None = None, **facts: Any
@@ -134,19 +192,48 @@ class ModelError(JinaClientError):
 
 
 class ConnectionFailedError(JinaClientError):
-    """Nothing answered at the endpoint's address, or the connection broke at every attempt."""
+    """Nothing answered at the endpoint's address, or the connection broke at every attempt.
+
+    >>> from jina_v3_client.transport import TransportError
+    >>> client.transport.fail(TransportError("connect", "no route to host"), times=None)
+    >>> try:
+    ...     client.embed("sunrise")
+    ... except ConnectionFailedError as error:
+    ...     print(error.message)
+    no whole answer: no route to host
+    """
 
 
 class DeadlineError(JinaClientError, TimeoutError):
-    """The deadline that the caller set for the whole call has passed."""
+    """The deadline that the caller set for the whole call has passed.
+
+    >>> client.transport.fail(429, "ThrottlingException", retry_after_s=60)
+    >>> try:
+    ...     client.embed("sunrise", deadline_s=5)
+    ... except DeadlineError as error:
+    ...     print(isinstance(error, TimeoutError))
+    True
+    """
 
 
 class ResponseError(JinaClientError):
-    """An answer that is none: cut off in the middle, or not of the contract's form."""
+    """An answer that is none: cut off in the middle, or not of the contract's form.
+
+    >>> client.transport.fail(200)
+    >>> try:
+    ...     client.embed("sunrise")
+    ... except ResponseError as error:
+    ...     print(error.advice)
+    it may have been cut off on its way; if it comes again, compare the versions of server and client
+    """
 
 
 class BatchError(JinaClientError):
-    """A batch run failed or is incomplete; ``run`` is its name, ``report`` what its report says (may be empty)."""
+    """A batch run failed or is incomplete; ``run`` is its name, ``report`` what its report says (may be empty).
+
+    >>> BatchError("the run docs-1 was stopped", run="docs-1").run
+    'docs-1'
+    """
 
     def __init__(self, message: str, *, run: str, report: dict[str, Any] | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)

@@ -21,6 +21,10 @@ class Usage:
 
     **Units**: ``tokens`` as the model counts them, with prompts; ``seconds`` of the caller's clock. ``requests`` were
     answered, after ``attempts`` in all; ``hedges`` of these were sent beside one that was slow.
+
+    >>> usage = client.embed(["sunrise"] * 1000).usage
+    >>> usage.tokens, usage.requests, usage.attempts
+    (3000, 2, 2)
     """
 
     tokens: int = 0
@@ -41,7 +45,11 @@ class Usage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextError:
-    """Why one text has no vector: the contract's code, and the message."""
+    """Why one text has no vector: the contract's code, and the message.
+
+    >>> client.embed(["sunrise", ""], errors="return").errors[1].code
+    'empty_text'
+    """
 
     code: str
     message: str
@@ -49,7 +57,11 @@ class TextError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteDecision:
-    """Which way texts went, and why, in words. **Units**: estimated tokens, and seconds."""
+    """Which way texts went, and why, in words. **Units**: estimated tokens, and seconds.
+
+    >>> client.embed("sunrise", route="auto").route.reason
+    '1 texts of about 5 tokens: up to 10,000,000 tokens are answered at once'
+    """
 
     route: Route
     reason: str
@@ -63,6 +75,9 @@ class TextEmbedding:
 
     **Shapes**: ``vector``: (columns,), float32, or int8 / uint8 by the form asked for; ``None`` where ``error`` says
     why. ``scale`` is there with ``int8``.
+
+    >>> [one.tokens for one in client.embed_iter(["sunrise", "boats return"])]
+    [3, 4]
     """
 
     index: int
@@ -81,6 +96,11 @@ class Embeddings:
     where there is no NaN. ``token_counts``: (texts,) int64. ``scales``: (texts,) float32 with ``int8``, else ``None``.
     ``truncated`` are the indices of texts that were cut; ``errors`` are by index (empty unless ``errors="return"``).
     ``chunks`` are the texts themselves where a chunker made them.
+
+    >>> import numpy
+    >>> embeddings = client.embed(["sunrise", "sunset"])
+    >>> numpy.linalg.norm(embeddings, axis=1).round(3).tolist(), embeddings[0].shape
+    ([1.0, 1.0], (1024,))
     """
 
     vectors: NDArray[Any]

@@ -19,6 +19,9 @@ class RequestLimits:
     how long one request can take (60 s is the service's limit).
 
     **Raises**: ``ConfigurationError``.
+
+    >>> RequestLimits(texts=64, tokens=8192).texts
+    64
     """
 
     request_bytes: int = 6 * MEGABYTE - 100_000
@@ -42,6 +45,9 @@ class RetrySettings:
     the start. **Units**: seconds.
 
     **Raises**: ``ConfigurationError``.
+
+    >>> RetrySettings(attempts=3, longest_wait_s=5).attempts
+    3
     """
 
     attempts: int = 8
@@ -59,6 +65,9 @@ class BreakerSettings:
     """When a target is left alone: after ``failures`` in a row, for ``rest_s``, doubling up to ``longest_rest_s``.
 
     Then one request tries it; the others wait for what becomes of that. **Units**: seconds.
+
+    >>> BreakerSettings(failures=3).longest_rest_s
+    60.0
     """
 
     failures: int = 5
@@ -79,6 +88,9 @@ class RouteSettings:
     asynchronous endpoint may be asleep, a transform job always starts its own.
 
     **Raises**: ``ConfigurationError``.
+
+    >>> RouteSettings(real_time_tokens=1_000_000).real_time_tokens
+    1000000
     """
 
     real_time_tokens: int = 10_000_000

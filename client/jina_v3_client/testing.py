@@ -8,7 +8,17 @@ import threading
 from dataclasses import dataclass
 from typing import Final
 
+from jina_v3.contract import MODEL_DIMENSIONS, Task
+from jina_v3_client._access import Access
 from jina_v3_client._answering import Reply, refusal, reply
+from jina_v3_client._async import AsyncEmbeddingClient
+from jina_v3_client._signing import Credentials
+from jina_v3_client._sync import EmbeddingClient
+from jina_v3_client.batch.in_memory import InMemoryBatchClient as InMemoryBatchClient
+from jina_v3_client.parameters import TaskName
+from jina_v3_client.routing.policies import Choice
+from jina_v3_client.routing.targets import Target
+from jina_v3_client.settings import BreakerSettings, RetrySettings, Settings
 from jina_v3_client.transport import HttpRequest, HttpResponse, TransportError
 
 _CODES: Final = {429: "overloaded", 500: "internal", 503: "not_ready"}
@@ -51,6 +61,11 @@ class _InMemoryEndpoints:
 
         With ``original_status`` it is the container that fails, with an error of ``code``, and SageMaker tells it as a
         ``ModelError``. A ``TransportError`` is raised.
+
+        >>> transport = InMemoryTransport()
+        >>> transport.fail(429, "ThrottlingException", retry_after_s=2)
+        >>> transport.fail(original_status=503, code="deadline_exceeded", times=3)
+        >>> transport.fail(TransportError("broken", "the connection ended"), where="eu-west-1", times=None)
         """
         headers = {} if retry_after_s is None else {"retry-after": f"{retry_after_s:g}"}
         result: HttpResponse | TransportError
@@ -135,7 +150,13 @@ class InMemoryTransport(_InMemoryEndpoints):
 
 
 class AsyncInMemoryTransport(_InMemoryEndpoints):
-    """An ``AsyncTransport`` to endpoints in memory; see ``InMemoryTransport``."""
+    """An ``AsyncTransport`` to endpoints in memory; see ``InMemoryTransport``.
+
+    >>> import asyncio
+    >>> request = HttpRequest(method="POST", url="https://x", headers={}, body=b'{"data": "sunrise"}')
+    >>> asyncio.run(AsyncInMemoryTransport().send(request, timeout_s=70)).status
+    200
+    """
 
     async def send(self, request: HttpRequest, *, timeout_s: float) -> HttpResponse:  # noqa: ARG002  # it takes no time
         """Answer, or do what ``fail`` said."""
@@ -143,3 +164,91 @@ class AsyncInMemoryTransport(_InMemoryEndpoints):
 
     async def aclose(self) -> None:
         """Do nothing."""
+
+
+class _InMemoryAccess(Access):
+    """Anybody's credentials, and addresses that lead nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__(region="us-east-1")
+
+    def credentials(self, target: Target | None = None) -> Credentials:  # noqa: ARG002  # everyone is the same
+        return Credentials(access_key="in-memory", secret_key="in-memory", token=None)  # noqa: S106  # it opens nothing
+
+    def may_block(self, target: Target | None = None) -> bool:  # noqa: ARG002  # nothing does
+        return False
+
+    def renew(self, target: Target, refused: Credentials) -> bool:  # noqa: ARG002  # there are no others
+        return False
+
+    def url(self, target: Target) -> str:
+        return f"https://in-memory/{target.label}/invocations"
+
+
+def _settings(settings: Settings | None) -> Settings:
+    """Return what a double works with: nobody shall wait for it."""
+    if settings is not None:
+        return settings
+    return Settings(retry=RetrySettings(first_wait_s=0.0), breaker=BreakerSettings(rest_s=0.0))
+
+
+class InMemoryClient(EmbeddingClient):
+    """An ``EmbeddingClient`` of endpoints in memory, for tests of what uses one: no network, account or model.
+
+    Texts that share words are near each other; ``transport`` counts requests, and lets them fail. Retries do not wait
+    unless ``settings`` says so. ``batch`` is in memory too.
+
+    >>> client = InMemoryClient(dimensions=256)
+    >>> client.transport.fail(original_status=503)
+    >>> client.embed("sunrise").shape, client.transport.requests
+    ((1, 256), 2)
+    """
+
+    def __init__(
+        self,
+        target: Choice = "in-memory",
+        *,
+        task: Task | TaskName | None = None,
+        dimensions: int = MODEL_DIMENSIONS,
+        settings: Settings | None = None,
+        max_tokens: int = 8192,
+    ) -> None:
+        self.transport = InMemoryTransport(max_tokens=max_tokens)
+        super().__init__(
+            target,
+            task=task,
+            dimensions=dimensions,
+            settings=_settings(settings),
+            transport=self.transport,
+            batch=InMemoryBatchClient(),
+        )
+        self._access = _InMemoryAccess()
+
+
+class AsyncInMemoryClient(AsyncEmbeddingClient):
+    """An ``AsyncEmbeddingClient`` of endpoints in memory; see ``InMemoryClient``.
+
+    >>> import asyncio
+    >>> asyncio.run(AsyncInMemoryClient(dimensions=256).embed("sunrise")).shape
+    (1, 256)
+    """
+
+    def __init__(
+        self,
+        target: Choice = "in-memory",
+        *,
+        task: Task | TaskName | None = None,
+        dimensions: int = MODEL_DIMENSIONS,
+        settings: Settings | None = None,
+        max_tokens: int = 8192,
+    ) -> None:
+        self.transport = AsyncInMemoryTransport(max_tokens=max_tokens)
+        super().__init__(
+            target,
+            task=task,
+            dimensions=dimensions,
+            settings=_settings(settings),
+            transport=self.transport,
+            batch=InMemoryBatchClient(),
+        )
+        self._access = _InMemoryAccess()

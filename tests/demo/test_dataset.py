@@ -5,6 +5,8 @@ import pytest
 from demo.corpus import LANGUAGES, load_corpus
 from demo.dataset import passage_id, query_id, read_vectors, write_dataset
 
+from jina_v3_client.batch import BatchRecord
+
 CORPUS = load_corpus()
 BAD = {"de": "not JSON", "en": "too long", "fr": "no text", "ja": "wrong task"}
 
@@ -47,11 +49,10 @@ def test_the_second_line_of_four_files_is_wrong_in_its_own_way(files: dict[str, 
 
 
 def test_vectors_come_in_the_order_of_the_ids() -> None:
-    lines = [
-        b'{"id": "a", "embedding": [1, 0]}',
-        b'{"id": "b", "error": {"code": "not_json"}}',
-        b'{"id": "c", "embedding": [0, 1]}',
+    records = [
+        BatchRecord(id=name, vector=np.array(vector, np.float32), tokens=1, metadata={}, file="x.jsonl", line=line)
+        for line, (name, vector) in enumerate({"a": [1, 0], "c": [0, 1]}.items(), 1)
     ]
-    np.testing.assert_array_equal(read_vectors(lines, ["c", "a"]), [[0, 1], [1, 0]])
+    np.testing.assert_array_equal(read_vectors(records, ["c", "a"]), [[0, 1], [1, 0]])
     with pytest.raises(KeyError, match="b"):
-        read_vectors(lines, ["b"])
+        read_vectors(records, ["b"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -80,6 +81,7 @@ def test_everything_as_a_user_sees_it() -> None:
         check_screen(screen)
         environment = dict(re.findall(r"^export (AWS_\w+)=(\S+)$", how, re.MULTILINE))
         check_still_serving(environment)
+        check_command_by_hand(re.search(r"^ +\.venv/bin/(jina-v3 .*)$", how, re.MULTILINE), environment)
         check_batch_by_hand(how.splitlines()[-1], environment)
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=LIMIT_S)
@@ -153,6 +155,21 @@ def check_still_serving(environment: dict[str, str]) -> None:
     body = {"data": [{"text": "hello"}], "parameters": {"task": "text-matching", "dimensions": 32}}
     answer = runtime.invoke_endpoint(EndpointName="jina-v3-dev", ContentType="application/json", Body=json.dumps(body))
     assert len(json.loads(answer["Body"].read())["data"][0]["embedding"]) == 32
+
+
+def check_command_by_hand(command: re.Match[str] | None, environment: dict[str, str]) -> None:
+    """Embed a text by the command on the screen."""
+    assert command is not None
+    run = subprocess.run(
+        [sys.executable, "-m", "jina_v3_client", *shlex.split(command[1])[1:]],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert len(json.loads(run.stdout)["embedding"]) == 8
 
 
 def check_batch_by_hand(command: str, environment: dict[str, str]) -> None:

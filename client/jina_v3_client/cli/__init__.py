@@ -26,10 +26,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         from jina_v3_client.cli.command import run
 
-        return run(sys.argv[1:] if arguments is None else arguments, os.environ)
+        status = run(sys.argv[1:] if arguments is None else arguments, os.environ)
+        sys.stdout.flush()  # where nobody reads, it is told here
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         # the interpreter flushes standard output when it ends, and would tell of the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
+    return status

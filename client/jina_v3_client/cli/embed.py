@@ -5,65 +5,30 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Final
 
-from jina_v3_client.cli.call import DONE, TEXTS_FAILED, Call
-from jina_v3_client.cli.embedding import Embedded, embed_records
+from jina_v3_client.cli.call import Call
+from jina_v3_client.cli.embedding import embed_records
 from jina_v3_client.cli.failures import CommandError
-from jina_v3_client.cli.outputs import choose_format, open_output
+from jina_v3_client.cli.outputs import VectorKind, choose_format, choose_path, open_output
 from jina_v3_client.cli.records import STDIN, SUFFIXES, Source, from_files, from_words
-
-_SHOWN_ERRORS: Final = 5
+from jina_v3_client.cli.tally import Tally
 
 
 def embed(call: Call) -> int:
     """Embed what the words name, and return the exit status."""
     words, screen = call.words, call.screen
     parameters, sources = call.parameters(), _choose_sources(call)
-    path = None if words.output in (None, STDIN) else Path(words.output)
+    path = choose_path(words.output)
     chosen = choose_format(path, words.format)
-    account = _Account()
+    tally = Tally()
     shown = path is not None or not screen.is_terminal  # where vectors go to the terminal they are the progress
-    with (
-        closing(call.open_client()) as client,
-        open_output(path, chosen, parameters) as output,
-        screen.progress("texts", shown=shown) as tell,
-    ):
-        for one in embed_records(client, sources, parameters, words.errors):
+    with closing(call.open_client()) as client, open_output(path, chosen, VectorKind.of(parameters)) as output:
+        for one in embed_records(client, sources, parameters, words.errors, progress=shown):
             output.write(one.record, one.embedding, one.document)
-            account.add(one)
-            tell(account.texts, None)
-    if not account.texts:
+            tally.add(one.record, one.embedding)
+    if not tally.texts:
         screen.note(f"there was no text in {', '.join(source.name for source in sources)}")
-    return account.tell(call)
-
-
-class _Account:
-    """How many there were, and the first that failed."""
-
-    def __init__(self) -> None:
-        self.texts = 0
-        self._failed = 0
-        self._first: list[str] = []
-
-    def add(self, one: Embedded) -> None:
-        """Count one in."""
-        self.texts += 1
-        if (error := one.embedding.error) is not None:
-            self._failed += 1
-            if len(self._first) < _SHOWN_ERRORS:
-                self._first.append(f"  {one.record.place}: {error.message} ({error.code})")
-
-    def tell(self, call: Call) -> int:
-        """Say what failed, and return the exit status."""
-        if not self._failed:
-            return DONE
-        call.screen.complain(f"{self._failed} of {self.texts} texts could not be embedded:")
-        for line in self._first:
-            call.screen.note(line)
-        if self._failed > len(self._first):
-            call.screen.note("  each of the others has its error in the output")
-        return TEXTS_FAILED
+    return tally.tell(screen)
 
 
 def _choose_sources(call: Call) -> list[Source]:

@@ -10,7 +10,7 @@ from typing import Final
 from jina_v3_client.cli.records import Record, Source, read_all
 from jina_v3_client.errors import InvalidInputError
 from jina_v3_client.parameters import Parameters
-from jina_v3_client.protocols import Embedder, Errors
+from jina_v3_client.protocols import Embedder, Errors, Progress
 from jina_v3_client.results import TextEmbedding, TextError
 
 _ADVICE: Final = "correct it, or give --errors return to embed the others"
@@ -26,15 +26,21 @@ class Embedded:
 
 
 def embed_records(
-    client: Embedder, sources: Sequence[Source], parameters: Parameters, errors: Errors
+    client: Embedder,
+    sources: Sequence[Source],
+    parameters: Parameters,
+    errors: Errors = "raise",
+    *,
+    progress: bool = True,
 ) -> Iterator[Embedded]:
     """Embed each record; with late chunking a source is one document, whose chunks its records are.
 
     **Raises**: the client's errors; ``InvalidInputError`` says the place of the record that is at fault.
     """
+    shown = None if progress else False  # the client shows a bar where there is a person to see it
     if parameters.late_chunking:
-        return _documents(client, sources, parameters, errors)
-    return _Texts(client, sources, parameters, errors).embed()
+        return _documents(client, sources, parameters, errors, shown)
+    return _Texts(client, sources, parameters, errors).embed(shown)
 
 
 class _Texts:
@@ -49,7 +55,7 @@ class _Texts:
         self._answered = 0
         self._written = 0
 
-    def embed(self) -> Iterator[Embedded]:
+    def embed(self, progress: Progress | None) -> Iterator[Embedded]:
         """Yield all, those that cannot be read in their places."""
         answers = self._client.embed_iter(
             self._read(),
@@ -58,7 +64,8 @@ class _Texts:
             truncate=self._parameters.truncate,
             embedding_type=self._parameters.form,
             errors=self._errors,
-            progress=False,
+            route="auto",
+            progress=progress,
         )
         try:
             for embedding in answers:
@@ -92,17 +99,19 @@ class _Texts:
 
 
 def _documents(
-    client: Embedder, sources: Sequence[Source], parameters: Parameters, errors: Errors
+    client: Embedder, sources: Sequence[Source], parameters: Parameters, errors: Errors, progress: Progress | None
 ) -> Iterator[Embedded]:
     first = 0
     for document, source in enumerate(sources):
         records = list(source.read())
-        for index, embedding in enumerate(_document(client, records, parameters, errors)):
+        for index, embedding in enumerate(_document(client, records, parameters, errors, progress)):
             yield Embedded(record=records[index], embedding=replace(embedding, index=first + index), document=document)
         first += len(records)
 
 
-def _document(client: Embedder, records: list[Record], parameters: Parameters, errors: Errors) -> list[TextEmbedding]:
+def _document(
+    client: Embedder, records: list[Record], parameters: Parameters, errors: Errors, progress: Progress | None
+) -> list[TextEmbedding]:
     if not records:
         return []
     try:
@@ -116,7 +125,8 @@ def _document(client: Embedder, records: list[Record], parameters: Parameters, e
             late_chunking=True,
             truncate=parameters.truncate,
             embedding_type=parameters.form,
-            progress=False,
+            route="auto",
+            progress=progress,
         )
     except InvalidInputError as error:
         named = _named(error, records, 0)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -28,6 +29,28 @@ _OURS: Final = frozenset({"embedding", "embeddings", "scale", "tokens", "truncat
 _GROUP_ROWS: Final = 1000
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VectorKind:
+    """What all vectors of an output are: numpy's name of their type, and whether each has a scale."""
+
+    columns: int
+    dtype: str
+    scaled: bool = False
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> VectorKind:
+        """Return what these parameters ask for."""
+        dtype = {"float": "<f4", "binary": "|i1", "int8": "|i1", "ubinary": "|u1"}[parameters.form]
+        return cls(columns=parameters.columns, dtype=dtype, scaled=parameters.form == "int8")
+
+    def fits(self, embedding: TextEmbedding) -> bool:
+        """Say whether an embedding, where it has a vector, is one of these."""
+        vector = embedding.vector
+        return vector is None or (
+            (vector.shape, vector.dtype.str, embedding.scale is not None) == ((self.columns,), self.dtype, self.scaled)
+        )
+
+
 class Output:
     """Takes each text's embedding, in order; ``embedding.index`` counts the texts of all sources."""
 
@@ -40,6 +63,11 @@ class Output:
 
     def close(self) -> None:
         """Let go of what is held, however it went."""
+
+
+def choose_path(name: str | None) -> Path | None:
+    """Return the output's file, ``None`` for standard output."""
+    return None if name in (None, "-") else Path(name)
 
 
 def choose_format(path: Path | None, given: str | None) -> str:
@@ -59,7 +87,7 @@ def choose_format(path: Path | None, given: str | None) -> str:
 
 
 @contextmanager
-def open_output(path: Path | None, chosen: str, parameters: Parameters) -> Iterator[Output]:
+def open_output(path: Path | None, chosen: str, kind: VectorKind) -> Iterator[Output]:
     """Open what takes the vectors; where the work breaks off, a file is as it was before.
 
     **Raises**: ``CommandError``, ``OSError``.
@@ -68,17 +96,17 @@ def open_output(path: Path | None, chosen: str, parameters: Parameters) -> Itera
         yield _JsonLines(sys.stdout.buffer)
         sys.stdout.flush()
         return
-    if chosen == "npy" and parameters.form == "int8":
+    if chosen == "npy" and kind.scaled:
         raise CommandError("an array has no place for the scales of int8; write .parquet or .jsonl", usage=True)
-    with _whole_file(path, chosen) as file, closing(_make(chosen, file, parameters)) as output:
+    with _whole_file(path, chosen) as file, closing(_make(chosen, file, kind)) as output:
         yield output
         output.finish()
 
 
-def _make(chosen: str, file: IO[bytes], parameters: Parameters) -> Output:
+def _make(chosen: str, file: IO[bytes], kind: VectorKind) -> Output:
     if chosen == "jsonl":
         return _JsonLines(file)
-    return _Array(file, parameters) if chosen == "npy" else _Parquet(file, parameters)
+    return _Array(file, kind) if chosen == "npy" else _Parquet(file, kind)
 
 
 @contextmanager
@@ -127,7 +155,8 @@ class _JsonLines(Output):
             assert error is not None
             line += b',"error":' + _encode({"code": error.code, "message": error.message, "place": record.place})
         else:
-            line += b',"embedding":[' + _numbers(embedding.vector) + b'],"tokens":%d' % embedding.tokens
+            name = b"embedding" if embedding.vector.ndim == 1 else b"embeddings"
+            line += b',"%b":%b,"tokens":%d' % (name, _numbers(embedding.vector), embedding.tokens)
             line += b',"scale":%.9g' % embedding.scale if embedding.scale is not None else b""
             line += b',"truncated":true' if embedding.truncated else b""
         self._file.write(line + b"}\n")
@@ -142,18 +171,21 @@ def _encode(members: dict[str, Any]) -> bytes:
 
 def _numbers(vector: NDArray[Any]) -> bytes:
     """Nine digits give back the same float32, and are half as many as Python's own."""
+    if vector.ndim > 1:  # of a document's chunks
+        return b"[%b]" % b",".join(map(_numbers, vector))
     shape = "%.9g" if vector.dtype.kind == "f" else "%d"
-    return ",".join(map(shape.__mod__, vector.tolist())).encode()
+    return b"[%b]" % ",".join(map(shape.__mod__, vector.tolist())).encode()
 
 
 class _Array(Output):
     """A row for each text; of a text without a vector NaN, or zero where there is no NaN."""
 
-    def __init__(self, file: IO[bytes], parameters: Parameters) -> None:
+    def __init__(self, file: IO[bytes], kind: VectorKind) -> None:
         import numpy as np
 
         self._file = file
-        self._missing = np.full(parameters.columns, np.nan if parameters.form == "float" else 0, _dtype(parameters))
+        dtype = np.dtype(kind.dtype)
+        self._missing = np.full(kind.columns, np.nan if dtype.kind == "f" else 0, dtype)
         self._rows = 0
         self._write_head()
         self._head_bytes = file.tell()
@@ -183,7 +215,7 @@ class _Array(Output):
 class _Parquet(Output):
     """The contract's table: names, vectors, tokens, errors, and the record's own fields as JSON."""
 
-    def __init__(self, file: IO[bytes], parameters: Parameters) -> None:
+    def __init__(self, file: IO[bytes], kind: VectorKind) -> None:
         try:
             import pyarrow as pa
             import pyarrow.parquet as pq
@@ -195,7 +227,7 @@ class _Parquet(Output):
                 ("index", pa.int64()),
                 ("id", pa.string()),
                 ("document", pa.int64()),
-                ("embedding", pa.list_(pa.from_numpy_dtype(_dtype(parameters)))),
+                ("embedding", pa.list_(pa.from_numpy_dtype(kind.dtype))),
                 ("scale", pa.float32()),
                 ("tokens", pa.int64()),
                 ("truncated", pa.bool_()),
@@ -237,9 +269,3 @@ class _Parquet(Output):
         if self._rows:
             self._writer.write_table(self._table.from_pylist(self._rows, self._schema))
         self._rows.clear()
-
-
-def _dtype(parameters: Parameters) -> Any:
-    import numpy as np
-
-    return np.dtype({"float": "<f4", "binary": "i1", "int8": "i1", "ubinary": "u1"}[parameters.form])

@@ -1,16 +1,14 @@
-"""What a person sees: colour, tables and a bar on a terminal, plain lines in a pipe; knows nothing of what is said."""
+"""What a person sees: colour and tables on a terminal, plain lines in a pipe; knows nothing of what is said."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -34,6 +32,13 @@ class Screen:
         self._out.print(Text(text, style=style), soft_wrap=True)
         sys.stdout.flush()  # what takes its time is told as it comes, in a pipe too
 
+    def say_finding(self, sign: str, style: str, check: str, sentence: str, fix: str) -> None:
+        """Print how a check ended, its sign in colour, and the fix beneath it."""
+        self._out.print(Text.assemble((sign, style), f" {check + ':':<13} {sentence}"), soft_wrap=True)
+        if fix:
+            self._out.print(Text.assemble(f"  {'fix:':<13} ", (fix, "bold")), soft_wrap=True)
+        sys.stdout.flush()
+
     def note(self, text: str, style: str = "dim") -> None:
         """Print a line beside the output."""
         self._errors.print(Text(text, style=style), soft_wrap=True)
@@ -44,7 +49,7 @@ class Screen:
 
     def show_json(self, value: Any) -> None:
         """Print a value for programs."""
-        sys.stdout.write(json.dumps(value, indent=2 if self.is_terminal else None) + "\n")
+        sys.stdout.write(json.dumps(value, indent=2 if self.is_terminal else None, default=str) + "\n")
 
     def show_table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Print a table: with its head on a terminal, as tab-separated values in a pipe."""
@@ -52,33 +57,12 @@ class Screen:
             for row in rows:
                 sys.stdout.write("\t".join(in_one_line(cell) for cell in row) + "\n")
             return
-        table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD)
+        table = Table(title=Text(in_one_line(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*(Text(in_one_line(cell)) for cell in row))
         self._out.print(table)
-
-    @contextmanager
-    def progress(self, what: str, *, shown: bool = True) -> Iterator[Callable[[int, int | None], None]]:
-        """Give a function that is told how many are done, and of how many; a bar is on a terminal only."""
-        bar = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self._errors,
-            transient=True,
-            disable=not (shown and self._errors.is_terminal),
-        )
-        with bar:
-            task = bar.add_task(what, total=None)
-
-            def tell(done: int, total: int | None) -> None:
-                bar.update(task, completed=done, total=total)
-
-            yield tell
 
 
 def in_one_line(text: str) -> str:

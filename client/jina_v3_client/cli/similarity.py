@@ -51,6 +51,7 @@ def similarity(call: Call) -> int:
             task=parameters.task,
             dimensions=parameters.dimensions,
             truncate=parameters.truncate,
+            route="auto",
             progress=False,
         ).vectors
     score = float(first @ second)
@@ -66,17 +67,18 @@ def _rank(call: Call) -> int:
     query_parameters = call.parameters(task=Task.RETRIEVAL_QUERY)
     parameters = call.parameters(task=Task.RETRIEVAL_PASSAGE)
     sources = from_files(words.texts or [STDIN], words.input_format, words.field)
-    with closing(call.open_client()) as client, call.screen.progress("texts") as tell:
+    with closing(call.open_client()) as client:
         query = _embed_query(client, words.query, query_parameters)
 
         def rank() -> Iterator[Ranked]:
-            for count, one in enumerate(embed_records(client, sources, parameters, "raise"), 1):
+            for one in embed_records(client, sources, parameters):
                 assert one.embedding.vector is not None
                 name = one.record.place if one.record.id is None else str(one.record.id)
                 yield Ranked(score=float(one.embedding.vector @ query), name=name, text=one.record.text)
-                tell(count, None)
 
         best = heapq.nlargest(words.top, rank(), key=lambda one: one.score)
+    if not best:
+        call.screen.note(f"there was no text in {', '.join(source.name for source in sources)}")
     if words.json:
         call.screen.show_json([{"score": one.score, "id": one.name, "text": one.text} for one in best])
     else:
@@ -91,6 +93,7 @@ def _embed_query(client: Embedder, text: str, parameters: Parameters) -> NDArray
         task=parameters.task,
         dimensions=parameters.dimensions,
         truncate=parameters.truncate,
+        route="auto",
         progress=False,
     )
     vector: NDArray[Any] = found.vectors[0]

@@ -1,1 +1,1 @@
-"""Where people already are: each module needs its own library, and nothing else imports it."""
+"""Where people already are: each module is for one library, and imports that library alone."""

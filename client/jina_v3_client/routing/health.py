@@ -126,7 +126,9 @@ class Routing:
         """
         blocked: list[Blocked] = []
         with self._lock:
-            candidates = self.policy.order(work, _View(self._health, random))
+            ordered = self.policy.order(work, _View(self._health, random))
+            # who has failed this work comes after those that have not, however short its backoff was
+            candidates = tuple(sorted(ordered, key=lambda candidate: candidate.target in barred))
             for place, candidate in enumerate(candidates):
                 health = self._health[candidate.target]
                 own, free = barred.get(candidate.target, -math.inf), health.breaker.free_at(now)

@@ -8,7 +8,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.infra.batch.conftest import BUCKET
+from tests.support.batch_deployment import BUCKET
 
 from jina_v3_batch.lines import Line, split_lines, unpack
 from jina_v3_batch.shards import gather_shards, piece_lines

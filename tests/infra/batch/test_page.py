@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from tests.infra.batch.conftest import DEFINITION
+from tests.support.batch_deployment import DEFINITION
 
 from jina_v3_batch import cutting, dataset, planning, request, settle, sizing
 

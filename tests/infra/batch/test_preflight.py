@@ -9,7 +9,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.infra.batch.conftest import SETTINGS, Batch
+from tests.support.batch_deployment import SETTINGS, Batch
 
 from jina_v3_batch.dataset import DataFile
 from jina_v3_batch.errors import PreflightError, SettingsError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from moto import mock_aws
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
-from tests.infra.batch.conftest import DEFINITION
+from tests.support.batch_deployment import DEFINITION
 
 TEXT = DEFINITION.read_text()
 MACHINE = json.loads(TEXT)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 from botocore.exceptions import ClientError
-from tests.infra.batch.conftest import BUCKET
+from tests.support.batch_deployment import BUCKET
 
 from jina_v3_batch.errors import ChangedError
 from jina_v3_batch.store import PART_BYTES, Store

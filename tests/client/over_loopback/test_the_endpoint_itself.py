@@ -3,7 +3,6 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,33 +11,12 @@ import botocore.exceptions
 import numpy as np
 import pytest
 from botocore.config import Config
-from tests.support.loopback_endpoint import Fault, Hosted, LoopbackEndpoint, Pace, Router, expected, faults
+from tests.support.loopback_endpoint import Fault, Hosted, LoopbackEndpoint, Pace, expected, faults
 
 TEXTS = [f"text number {number}" for number in range(40)]
 
 
-@pytest.fixture(scope="module")
-def shared() -> Iterator[LoopbackEndpoint]:
-    hosted = (
-        Hosted(),
-        Hosted(name="split", variants=("blue", "green")),
-        Hosted(name="parts", components=("part",)),
-        Hosted(region="us-east-1"),
-    )
-    routers = (Router(name="everywhere", destinations=(("us-east-1", "texts"), ("eu-west-1", "texts"))),)
-    with LoopbackEndpoint(hosted=hosted, routers=routers) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def endpoint(shared: LoopbackEndpoint) -> LoopbackEndpoint:
-    shared.revive()
-    shared.heal()
-    shared.forget()
-    return shared
-
-
-def runtime(endpoint: LoopbackEndpoint, region: str = "eu-west-1", *, secret: str = "testing", url: str = "") -> Any:
+def boto(endpoint: LoopbackEndpoint, region: str = "eu-west-1", *, secret: str = "testing", url: str = "") -> Any:
     return boto3.client(
         "sagemaker-runtime",
         region_name=region,
@@ -61,7 +39,7 @@ def code_of(client: Any, name: str = "texts", **more: str) -> str:
 
 
 def test_every_shape_has_the_expected_vectors(endpoint: LoopbackEndpoint) -> None:
-    client = runtime(endpoint)
+    client = boto(endpoint)
     floats = invoke(client, {"input": TEXTS, "task": "retrieval.query", "dimensions": 7})
     wanted = expected(TEXTS, "retrieval.query", 7)
     assert np.array_equal(np.array([item["embedding"] for item in floats["data"]], np.float32), wanted)
@@ -77,7 +55,7 @@ def test_every_shape_has_the_expected_vectors(endpoint: LoopbackEndpoint) -> Non
 
 def test_lines_have_their_errors_on_their_own(endpoint: LoopbackEndpoint) -> None:
     lines = [{"id": 1, "text": "sunrise", "embedding_type": "base64"}, {"id": 2, "text": ""}]
-    answer = runtime(endpoint).invoke_endpoint(
+    answer = boto(endpoint).invoke_endpoint(
         EndpointName="texts",
         Body="\n".join(map(json.dumps, lines)) + "\n",
         ContentType="application/jsonlines",
@@ -89,19 +67,19 @@ def test_lines_have_their_errors_on_their_own(endpoint: LoopbackEndpoint) -> Non
 
 
 def test_signatures_are_checked(endpoint: LoopbackEndpoint) -> None:
-    assert code_of(runtime(endpoint, secret="wrong")) == "InvalidSignatureException"
+    assert code_of(boto(endpoint, secret="wrong")) == "InvalidSignatureException"
     endpoint.set_clock(301.5)
     with pytest.raises(botocore.exceptions.ClientError, match="Signature expired"):
-        invoke(runtime(endpoint), {"input": "a"})
+        invoke(boto(endpoint), {"input": "a"})
     endpoint.set_clock(-301.5)
     with pytest.raises(botocore.exceptions.ClientError, match="Signature not yet current"):
-        invoke(runtime(endpoint), {"input": "a"})
+        invoke(boto(endpoint), {"input": "a"})
     assert endpoint.totals()["refused"] == 3
     assert not endpoint.answered()
 
 
 def test_a_body_changed_on_its_way_is_refused(endpoint: LoopbackEndpoint) -> None:
-    client = runtime(endpoint)
+    client = boto(endpoint)
 
     def change(request: Any, **_: Any) -> None:
         request.body = request.body.replace(b"mine", b"ours")
@@ -112,9 +90,9 @@ def test_a_body_changed_on_its_way_is_refused(endpoint: LoopbackEndpoint) -> Non
 
 
 def test_names_are_known_by_region_variant_and_component(endpoint: LoopbackEndpoint) -> None:
-    client = runtime(endpoint)
+    client = boto(endpoint)
     assert code_of(client, "other") == "ValidationError"
-    assert code_of(runtime(endpoint, "us-east-1"), "split") == "ValidationError"
+    assert code_of(boto(endpoint, "us-east-1"), "split") == "ValidationError"
     assert code_of(client, "split", TargetVariant="red") == "ValidationError"
     assert code_of(client, "parts") == "ValidationError"
     invoke(client, {"input": "a"}, "split", TargetVariant="green")
@@ -148,7 +126,7 @@ def test_a_router_asks_the_next_where_one_region_is_gone(endpoint: LoopbackEndpo
 
 def test_what_the_container_refuses_comes_as_a_model_error(endpoint: LoopbackEndpoint) -> None:
     with pytest.raises(botocore.exceptions.ClientError) as caught:
-        invoke(runtime(endpoint), {"input": ["a", ""]})
+        invoke(boto(endpoint), {"input": ["a", ""]})
     response = caught.value.response
     assert (response["Error"]["Code"], response["OriginalStatusCode"]) == ("ModelError", 422)
     error = json.loads(response["OriginalMessage"])["error"]
@@ -156,17 +134,17 @@ def test_what_the_container_refuses_comes_as_a_model_error(endpoint: LoopbackEnd
 
 
 def test_a_fault_meets_those_it_is_meant_for_as_often_as_it_says(endpoint: LoopbackEndpoint) -> None:
-    client = runtime(endpoint)
+    client = boto(endpoint)
     endpoint.inject(faults.throttled(region="eu-west-1", times=1, after=1), faults.model_error(503, times=1))
     endpoint.inject(faults.unavailable(region="us-east-1"))
     assert code_of(client) == "ModelError"  # the throttle lets the first pass
     assert code_of(client) == "ThrottlingException"
     assert invoke(client, {"input": "a"})
-    assert code_of(runtime(endpoint, "us-east-1")) == "ServiceUnavailable"
+    assert code_of(boto(endpoint, "us-east-1")) == "ServiceUnavailable"
 
 
 def test_broken_connections_break_as_they_should(endpoint: LoopbackEndpoint) -> None:
-    client = runtime(endpoint)
+    client = boto(endpoint)
     for kind, error in [
         ("reset", botocore.exceptions.ConnectionClosedError),
         ("abort", botocore.exceptions.ConnectionClosedError),
@@ -180,13 +158,13 @@ def test_broken_connections_break_as_they_should(endpoint: LoopbackEndpoint) -> 
 
 
 def test_a_region_that_is_dead_takes_no_connections_until_it_is_back(endpoint: LoopbackEndpoint) -> None:
-    near, far = (runtime(endpoint, region, url=endpoint.url_of(region)) for region in ("eu-west-1", "us-east-1"))
+    near, far = (boto(endpoint, region, url=endpoint.url_of(region)) for region in ("eu-west-1", "us-east-1"))
     invoke(near, {"input": "a"})
     endpoint.die("eu-west-1")
     with pytest.raises(botocore.exceptions.EndpointConnectionError):
         invoke(near, {"input": "a"})
     with pytest.raises(botocore.exceptions.HTTPClientError):
-        invoke(runtime(endpoint), {"input": "a"})  # by the common address, too
+        invoke(boto(endpoint), {"input": "a"})  # by the common address, too
     invoke(far, {"input": "b"})
     endpoint.revive("eu-west-1")
     invoke(near, {"input": "c"})
@@ -195,7 +173,7 @@ def test_a_region_that_is_dead_takes_no_connections_until_it_is_back(endpoint: L
 
 
 def test_idle_connections_can_be_closed_behind_a_clients_back(endpoint: LoopbackEndpoint) -> None:
-    client = runtime(endpoint)
+    client = boto(endpoint)
     invoke(client, {"input": "a"})
     assert endpoint.close_idle() >= 1
     invoke(client, {"input": "b"})
@@ -204,7 +182,7 @@ def test_idle_connections_can_be_closed_behind_a_clients_back(endpoint: Loopback
 
 
 def test_a_request_that_hangs_holds_up_no_other(endpoint: LoopbackEndpoint) -> None:
-    client = runtime(endpoint)
+    client = boto(endpoint)
     endpoint.inject(Fault(kind="hang", times=1))
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(invoke, client, {"input": "a"})
@@ -221,7 +199,7 @@ def test_a_request_that_hangs_holds_up_no_other(endpoint: LoopbackEndpoint) -> N
 def test_pace_is_kept_by_many_clients_at_once() -> None:
     pace = Pace(slots=2, request_s=0.01, text_s=0.0005)
     with LoopbackEndpoint(hosted=[Hosted(pace=pace)]) as endpoint, ThreadPoolExecutor(6) as pool:
-        client = runtime(endpoint)
+        client = boto(endpoint)
         began = time.monotonic()
         list(pool.map(lambda _: invoke(client, {"input": TEXTS, "dimensions": 2}), range(10)))
         taken_s = time.monotonic() - began

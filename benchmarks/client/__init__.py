@@ -1,0 +1,1 @@
+"""How our client fares beside what people write by hand, against an endpoint on loopback."""

@@ -1,0 +1,182 @@
+"""``jina-v3 batch`` over a double of the batch client: its own tests are in ``tests/client/batch``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jina_v3_client.batch import BadRecord, BatchRecord, BatchStatus
+from jina_v3_client.cli import clients
+from jina_v3_client.errors import BatchError
+from jina_v3_client.parameters import UNSET
+
+Run = Callable[..., tuple[int, bytes, str]]
+
+
+class Batch:
+    """A client of which each run is itself."""
+
+    name = "docs-1"
+
+    def __init__(self) -> None:
+        self.submitted: tuple[Any, dict[str, Any]] = (None, {})
+        self.stopped = False
+        self.answers: list[Any] = []
+        self.left_out: list[BadRecord] = []
+        self.ended: BaseException | None = None
+
+    def submit(self, data: Any, **wishes: Any) -> Batch:
+        self.submitted = data if isinstance(data, str | None) else list(data), wishes
+        return self
+
+    def run(self, name: str) -> Batch:
+        assert name == self.name
+        return self
+
+    def runs(self, count: int) -> list[BatchStatus]:
+        return [self.status()][:count]
+
+    def status(self) -> BatchStatus:
+        started = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        return BatchStatus(name=self.name, state="running", phase="embedding", started=started)
+
+    def wait(self) -> BatchStatus:
+        if self.ended is not None:
+            raise self.ended
+        return BatchStatus(name=self.name, state="succeeded", outcome="complete", records_done=3)
+
+    def stop(self) -> None:
+        self.stopped = True
+
+    def result(self, *, partial: bool) -> Batch:
+        return self
+
+    def records(self) -> list[Any]:
+        return self.answers
+
+    @property
+    def bad(self) -> list[BadRecord]:
+        return [one for one in self.answers if isinstance(one, BadRecord)] + self.left_out
+
+
+@pytest.fixture
+def batch(monkeypatch: pytest.MonkeyPatch) -> Batch:
+    double = Batch()
+    monkeypatch.setattr(clients, "open_batch", lambda _place: double)
+    return double
+
+
+def embedded(line: int, vector: Any, **more: Any) -> BatchRecord:
+    vector = np.asarray(vector, np.float32)
+    return BatchRecord(vector=vector, tokens=2, file="a.jsonl", line=line, **{"id": f"r{line}", **more})
+
+
+def test_a_place_in_s3_is_submitted_with_what_was_said_and_nothing_else(run: Run, batch: Batch) -> None:
+    status, out, err = run("batch", "submit", "s3://bucket/docs/", "--task", "none", "--max-usd", "2.5")
+    data, wishes = batch.submitted
+    assert (status, out) == (0, b"docs-1\n")
+    assert "jina-v3 batch status docs-1 --follow" in err
+    assert (data, wishes["format"]) == ("s3://bucket/docs/", "auto")
+    assert (wishes["task"], wishes["dimensions"], wishes["embedding_type"]) == (None, UNSET, UNSET)
+    assert (wishes["max_usd"], wishes["instances"], wishes["dry_run"]) == (2.5, None, False)
+
+
+def test_what_is_in_s3_is_not_read_here(run: Run, batch: Batch) -> None:
+    run("batch", "submit", "s3://bucket/docs/", "--input-format", "csv")
+    assert batch.submitted[0] == "s3://bucket/docs/"
+    assert batch.submitted[1]["format"] == "csv"
+    assert run("batch", "submit", "s3://bucket/docs/", "--field", "body")[0] == 2
+
+
+def test_lines_and_other_fields_are_submitted_as_records(
+    run: Run, batch: Batch, stdin: Callable[[bytes], None], tmp_path: Path
+) -> None:
+    stdin(b"red\n\nblue\n")
+    run("batch", "submit", "-")
+    assert batch.submitted[0] == [{"text": "red"}, {"text": "blue"}]
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"id": 3, "body": "red", "city": "Ulm"}\n')
+    run("batch", "submit", str(file), "--field", "body")
+    assert batch.submitted[0] == [{"id": 3, "text": "red", "city": "Ulm"}]
+    run("batch", "submit", str(file))
+    assert batch.submitted[0] == str(file)
+
+
+def test_without_data_there_is_a_run_to_resume(run: Run, batch: Batch) -> None:
+    status, _, err = run("batch", "submit")
+    assert status == 2
+    assert "--resume" in err
+    status, out, _ = run("batch", "submit", "--resume", "docs-0", "--json")
+    assert (status, json.loads(out)) == (0, {"run": "docs-1"})
+    assert batch.submitted[0] is None
+    assert batch.submitted[1]["resume"] == "docs-0"
+
+
+def test_a_run_is_followed_to_its_end(run: Run, batch: Batch) -> None:
+    assert run("batch", "submit", "s3://b/d/", "--follow")[:2] == (0, b"docs-1: complete, 3 records verified\n")
+    assert run("batch", "status", "docs-1")[:2] == (0, b"docs-1: embedding\n")
+
+
+def test_ctrl_c_while_following_says_that_the_run_goes_on(run: Run, batch: Batch) -> None:
+    batch.ended = KeyboardInterrupt()
+    status, _, err = run("batch", "status", "docs-1", "--follow")
+    assert status == 130
+    assert "goes on" in err
+
+
+def test_advice_for_programs_becomes_advice_for_people(run: Run, batch: Batch) -> None:
+    advice = "client.batch.submit(resume='docs-1') embeds the rest"
+    batch.ended = BatchError("the run docs-1 is incomplete", run="docs-1", advice=advice)
+    status, _, err = run("batch", "status", "docs-1", "--follow")
+    assert status == 1
+    assert err == "jina-v3: the run docs-1 is incomplete; jina-v3 batch submit --resume docs-1 embeds the rest\n"
+
+
+def test_runs_are_listed(run: Run, batch: Batch) -> None:
+    assert run("batch", "runs")[:2] == (0, b"docs-1\trunning\t2026-03-01 12:00\n")
+    (told,) = json.loads(run("batch", "runs", "--json")[1])
+    assert (told["name"], told["started"]) == ("docs-1", "2026-03-01 12:00:00+00:00")
+
+
+def test_a_run_is_stopped(run: Run, batch: Batch) -> None:
+    status, _, err = run("batch", "stop", "docs-1")
+    assert (status, batch.stopped) == (0, True)
+    assert "--resume docs-1" in err
+
+
+def test_a_result_has_vectors_and_bad_records_in_their_places(run: Run, batch: Batch) -> None:
+    bad = BadRecord(file="a.jsonl", line=1, id="x", code="empty_text", message="text is empty")
+    batch.answers = [bad, embedded(2, [1, 0], metadata={"city": "Ulm"}), embedded(3, [[1, 0], [0, 1]])]
+    batch.left_out = [BadRecord(file="a.jsonl", line=9, id=None, code="record_too_large", message="too large")]
+    status, out, err = run("batch", "result", "docs-1")
+    first, second, third, last = (json.loads(line) for line in out.splitlines())
+    assert status == 3
+    assert "2 of 4 texts" in err
+    assert (first["id"], first["error"]["code"], first["error"]["place"]) == ("x", "empty_text", "a.jsonl:1")
+    assert second == {"city": "Ulm", "id": "r2", "embedding": [1, 0], "tokens": 2}
+    assert third["embeddings"] == [[1, 0], [0, 1]]
+    assert last["error"]["code"] == "record_too_large"
+
+
+def test_a_result_is_an_array(run: Run, batch: Batch, tmp_path: Path) -> None:
+    bad = BadRecord(file="a.jsonl", line=1, id="x", code="empty_text", message="text is empty")
+    batch.answers = [bad, embedded(2, [1, 0]), embedded(3, [0, 1])]
+    assert run("batch", "result", "docs-1", "-o", str(tmp_path / "v.npy"))[0] == 3
+    np.testing.assert_array_equal(np.load(tmp_path / "v.npy"), [[np.nan, np.nan], [1, 0], [0, 1]])
+    batch.answers.append(embedded(4, [[1, 0], [0, 1]]))
+    status, _, err = run("batch", "result", "docs-1", "-o", str(tmp_path / "w.npy"))
+    assert status == 2
+    assert "write .jsonl" in err
+    assert not (tmp_path / "w.npy").exists()
+
+
+def test_batch_is_a_deployments(run: Run) -> None:
+    status, _, err = run("batch", "runs", "--endpoint", "texts")
+    assert status == 2
+    assert "--deployment" in err

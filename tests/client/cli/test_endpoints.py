@@ -1,0 +1,1 @@
+"""``jina-v3 endpoints`` against the local AWS."""

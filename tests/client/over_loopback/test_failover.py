@@ -1,0 +1,158 @@
+"""Two regions, of which one dies under load: no text is lost or doubled, and the order is kept."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.support.calling import (
+    FAR,
+    NEAR,
+    Caller,
+    open_async_client,
+    open_client,
+    right,
+    settings,
+    some_texts,
+    write_profiles,
+)
+from tests.support.loopback_endpoint import Fault, LoopbackEndpoint, Pace, faults
+
+from jina_v3_client import (
+    BreakerSettings,
+    Embeddings,
+    Failover,
+    Hedged,
+    JinaClientError,
+    LeastOutstanding,
+    RequestLimits,
+    TextEmbedding,
+    Weighted,
+)
+
+TEXTS = some_texts(1200)
+PACE = Pace(slots=8, text_s=0.0002)
+Death = Callable[[LoopbackEndpoint], None]
+DEATHS: dict[str, Death] = {
+    "goes away": lambda endpoint: endpoint.die("eu-west-1"),
+    "hangs": lambda endpoint: endpoint.inject(Fault(kind="hang", region="eu-west-1")),
+    "cuts all answers": lambda endpoint: endpoint.inject(Fault(kind="cut", region="eu-west-1")),
+    "is unavailable": lambda endpoint: endpoint.inject(faults.unavailable(region="eu-west-1")),
+    "is deleted": lambda endpoint: endpoint.inject(
+        faults.service_error(400, "ValidationError", "Endpoint texts not found.", region="eu-west-1")
+    ),
+}
+
+
+class AfterSome:
+    """Does something once so many vectors have been seen."""
+
+    def __init__(self, count: int, act: Callable[[], Any]) -> None:
+        self._count, self._act = count, act
+        self._lock = threading.Lock()
+
+    def __call__(self, one: TextEmbedding) -> None:
+        if one.index == self._count:
+            self._act()
+
+
+def assert_whole(taken: list[TextEmbedding], texts: list[str] = TEXTS) -> None:
+    """Each text once, in order, with its own vector."""
+    assert [one.index for one in taken] == list(range(len(texts)))
+    assert np.array_equal(np.stack([one.vector for one in taken if one.vector is not None]), right(texts))
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+def test_a_region_that_dies_under_load_costs_no_text(endpoint: LoopbackEndpoint, caller: Caller, death: Death) -> None:
+    assert_survives(endpoint, caller, Failover(NEAR, FAR), death)
+
+
+def test_an_address_that_goes_away_under_load_costs_no_text(
+    endpoint: LoopbackEndpoint, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far = write_profiles(tmp_path, endpoint, monkeypatch)
+    assert_survives(endpoint, caller, Failover(near, far), DEATHS["goes away"])
+
+
+def assert_survives(endpoint: LoopbackEndpoint, caller: Caller, policy: Failover, death: Death) -> None:
+    """Let the first target die in the middle of a stream, of which each text must arrive all the same."""
+    endpoint.set_pace(PACE)
+    quick = settings(limits=RequestLimits(texts=16), attempt_s=0.3)
+    taken = caller.stream(policy, TEXTS, AfterSome(200, lambda: death(endpoint)), settings=quick)
+    assert_whole(taken)
+    before, after = endpoint.answered("eu-west-1"), endpoint.answered("us-east-1")
+    assert before
+    assert after
+    assert set(before) | set(after) == set(TEXTS)
+
+
+def test_a_region_that_is_back_is_asked_again(
+    endpoint: LoopbackEndpoint, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    near, far = write_profiles(tmp_path, endpoint, monkeypatch)
+    endpoint.set_pace(PACE)
+
+    def turn(one: TextEmbedding) -> None:
+        if one.index == 100:
+            endpoint.die("eu-west-1")
+        if one.index == 400:
+            endpoint.revive("eu-west-1")
+            time.sleep(0.1)  # longer than a target rests that has failed
+
+    breaker = BreakerSettings(rest_s=0.05, longest_rest_s=0.05)
+    quick = settings(limits=RequestLimits(texts=16), breaker=breaker)
+    taken = caller.stream(Failover(near, far), TEXTS, turn, settings=quick)
+    assert_whole(taken)
+    regions = [one.region for one in endpoint.asked()]
+    assert "us-east-1" in regions
+    assert regions[-20:].count("eu-west-1") >= 15
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [Weighted([(NEAR, 1), (FAR, 1)]), LeastOutstanding(NEAR, FAR)],
+    ids=["weighted", "least outstanding"],
+)
+def test_load_is_shared_until_one_dies(endpoint: LoopbackEndpoint, caller: Caller, policy: Any) -> None:
+    endpoint.set_pace(PACE)
+    quick = settings(limits=RequestLimits(texts=16))
+    taken = caller.stream(policy, TEXTS, AfterSome(600, lambda: endpoint.die("eu-west-1")), settings=quick)
+    assert_whole(taken)
+    near, far = endpoint.answered("eu-west-1"), endpoint.answered("us-east-1")
+    assert len(near) >= 100
+    assert len(far) >= 600
+    assert set(near) | set(far) == set(TEXTS)
+
+
+def test_all_regions_gone_is_an_error_that_is_not_waited_for_ever(endpoint: LoopbackEndpoint, caller: Caller) -> None:
+    endpoint.die()
+    with pytest.raises(JinaClientError):
+        caller.embed(Failover(NEAR, FAR), TEXTS[:40], deadline_s=3)
+
+
+def test_a_slow_request_is_hedged_and_counted_once(endpoint: LoopbackEndpoint) -> None:
+    endpoint.inject(Fault(kind="delay", delay_s=20, region="eu-west-1", after=30, times=1))
+    policy = Hedged(Failover(NEAR, FAR), percentile=0.9, least_s=0.05)
+    with open_client(policy, settings=settings(attempt_s=60)) as client:
+        found = [client.embed([text]) for text in TEXTS[:40]]
+    assert np.array_equal(np.concatenate(found), right(TEXTS[:40]))
+    assert found[30].usage.hedges == 1
+    assert {(one.usage.requests, one.usage.tokens) for one in found} == {(1, 6)}
+
+
+def test_a_slow_request_is_hedged_in_an_event_loop(endpoint: LoopbackEndpoint) -> None:
+    endpoint.inject(Fault(kind="delay", delay_s=20, region="eu-west-1", after=30, times=1))
+
+    async def run() -> list[Embeddings]:
+        policy = Hedged(Failover(NEAR, FAR), percentile=0.9, least_s=0.05)
+        async with open_async_client(policy, settings=settings(attempt_s=60)) as client:
+            return [await client.embed([text]) for text in TEXTS[:40]]
+
+    found = asyncio.run(run())
+    assert np.array_equal(np.concatenate(found), right(TEXTS[:40]))
+    assert found[30].usage.hedges == 1
+    assert {(one.usage.requests, one.usage.tokens) for one in found} == {(1, 6)}
