@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -32,7 +32,7 @@ def embed_records(
     errors: Errors = "raise",
     *,
     progress: bool = True,
-) -> Iterator[Embedded]:
+) -> Generator[Embedded, None, None]:
     """Embed each record; with late chunking a source is one document, whose chunks its records are.
 
     **Raises**: the client's errors; ``InvalidInputError`` says the place of the record that is at fault.
@@ -55,7 +55,7 @@ class _Texts:
         self._answered = 0
         self._written = 0
 
-    def embed(self, progress: Progress | None) -> Iterator[Embedded]:
+    def embed(self, progress: Progress | None) -> Generator[Embedded, None, None]:
         """Yield all, those that cannot be read in their places."""
         answers = self._client.embed_iter(
             self._read(),
@@ -99,7 +99,7 @@ class _Texts:
 
 def _documents(
     client: Embedder, sources: Sequence[Source], parameters: Parameters, errors: Errors, progress: Progress | None
-) -> Iterator[Embedded]:
+) -> Generator[Embedded, None, None]:
     first = 0
     for document, source in enumerate(sources):
         records = list(source.read())
