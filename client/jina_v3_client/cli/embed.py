@@ -25,7 +25,7 @@ def embed(call: Call) -> int:
     with (
         closing(call.open_client()) as client,
         open_output(path, chosen, VectorKind.of(parameters)) as output,
-        closing(embed_records(client, sources, parameters, words.errors, progress=shown)) as embedded,
+        closing(embed_records(call.asking(client, parameters, progress=shown), sources, words.errors)) as embedded,
     ):
         for one in embedded:
             output.write(one.record, one.embedding, one.document)
