@@ -62,23 +62,27 @@ class Console:
         self._service.faults.heal()
         self._service.clocks.clear()
 
-    def _die(self, region: str | None) -> None:
+    async def _die(self, region: str | None) -> None:
         for door in self._doors.ports if region is None else [region]:
             self._service.dead.add(door)
             self._doors.close(door)
-        for connection in list(self._service.connections):
-            if region in (None, connection.region):
-                connection.reset()
+        dying = {each for each in self._service.connections if region in (None, each.region)}
+        for connection in dying:
+            connection.reset()
+        while dying & self._service.connections:
+            await asyncio.sleep(0)
 
     async def _revive(self, region: str | None) -> None:
         for door in self._doors.ports if region is None else [region]:
             self._service.dead.discard(door)
             await self._doors.open(door)
 
-    def _close_idle(self) -> int:
-        idle = [each for each in self._service.connections if not each.busy]
+    async def _close_idle(self) -> int:
+        idle = {each for each in self._service.connections if not each.busy}
         for each in idle:
             each.close()
+        while idle & self._service.connections:
+            await asyncio.sleep(0)
         return len(idle)
 
     def _set_clock(self, offset_s: float, region: str | None) -> None:

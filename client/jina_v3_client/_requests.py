@@ -20,9 +20,9 @@ JSON: Final = "application/json"
 JSON_LINES: Final = "application/jsonlines"
 
 _LONGEST_ID: Final = len(str(Limits().max_texts))
-_LONGEST_COUNT: Final = 12  # digits of a number of tokens; a chunk of a document has no other limit than the body's
+_LONGEST_COUNT: Final = 8  # digits of a number of tokens; a document's chunk has no limit but that of the body
 _LONGEST_SCALE: Final = 16  # digits that give back a float32, with its exponent
-_LONGEST_ERROR: Final = 1500  # bytes of a line that says what is wrong with its text
+_LONGEST_ERROR: Final = 1000  # bytes of a line that says what is wrong with its text
 _ANSWER_FRAME: Final = 400  # what stands around the items, with the parameters that took effect
 
 _PROMPT_TOKENS: Final = 12  # of the longest one
@@ -64,6 +64,10 @@ def wire_parameters(parameters: Parameters) -> dict[str, Any]:
     }
 
 
+def _written(parameters: Parameters) -> bytes:
+    return json.dumps(wire_parameters(parameters), separators=(",", ":")).encode()
+
+
 def write_body(
     fragments: Sequence[bytes], parameters: Parameters, *, lines: bool = False, documents: Sequence[int] = ()
 ) -> bytes:
@@ -71,7 +75,7 @@ def write_body(
 
     ``documents`` are how many of them each document has, where there may be several.
     """
-    said = json.dumps(wire_parameters(parameters), separators=(",", ":")).encode()
+    said = _written(parameters)
     if lines:
         end = b",%b\n" % said[1:]
         return b"".join([b'{"id":%d,"text":%b%b' % (place, text, end) for place, text in enumerate(fragments)])
@@ -86,19 +90,21 @@ class Scales:
     """Weighs texts as they will stand in requests of one form; what it says of answers is never too little."""
 
     def __init__(self, parameters: Parameters, *, lines: bool = False) -> None:
-        said = len(json.dumps(wire_parameters(parameters)))
+        said = len(_written(parameters))
         vector = _vector_bytes(parameters)
-        self.empty = Weight(said + 40, _ANSWER_FRAME)
+        self.empty = Weight(0 if lines else said + len('{"data":[],"parameters":}'), _ANSWER_FRAME)
         """Of a request without texts."""
         self.document = Weight(request_bytes=3)
         """Of a document's brackets."""
         self._request_bytes = len('{"id":,"text":},') + _LONGEST_ID + (said if lines else 0)
+        cut = len(',"truncated":true') if parameters.truncate else 0
         if lines:
-            item = len('{"id":,"embedding":,"tokens":,"truncated":true},') + _LONGEST_ID + _LONGEST_COUNT + vector
+            item = len('{"id":,"embedding":,"tokens":},') + _LONGEST_ID + _LONGEST_COUNT + cut + vector
             self._response_bytes = max(item, _LONGEST_ERROR)
         else:
-            item = len('{"id":,"embedding":,"usage":{"id":,"total_tokens":},"document":,"truncated":true},')
-            self._response_bytes = item + 3 * _LONGEST_ID + _LONGEST_COUNT + vector
+            item = len('{"id":,"embedding":,"usage":{"id":,"total_tokens":}},') + 2 * _LONGEST_ID + _LONGEST_COUNT
+            document = len(',"document":') + _LONGEST_ID if parameters.late_chunking else 0
+            self._response_bytes = item + document + cut + vector
         self._prompt_tokens = _PROMPT_TOKENS if parameters.task and PROMPTS[Task(parameters.task)] else 0
         # a longer text is refused or cut, but that of a document is read in windows
         self._most_tokens = None if parameters.late_chunking else Limits().max_tokens_per_text
@@ -111,10 +117,15 @@ class Scales:
         return Weight(len(fragment) + self._request_bytes, self._response_bytes, tokens, 1)
 
 
+def base64_characters(parameters: Parameters) -> int:
+    """Return how many characters a vector of ``float`` has: 4 for 3 bytes, the last ones filled up."""
+    return 4 * -(-parameters.bytes_per_vector // 3)
+
+
 def _vector_bytes(parameters: Parameters) -> int:
     """Return how many bytes a vector has in an answer at most."""
     if parameters.form == "float":
-        return 2 + 4 * -(-parameters.bytes_per_vector // 3)  # base64: 4 characters for 3 bytes
+        return 2 + base64_characters(parameters)
     longest = len("255,") if parameters.form == "ubinary" else len("-128,")
     scale = len(',"scale":') + _LONGEST_SCALE if parameters.form == "int8" else 0
     return 2 + longest * parameters.columns + scale

@@ -39,7 +39,7 @@ def windowed(
     try:
         for item in items:
             running.append(start(item))
-            while running and (len(running) >= size or running[0].done()):
+            if len(running) >= size or running[0].done():  # one for one: what is in flight does not run dry
                 yield running.popleft().result()
         while running:
             yield running.popleft().result()
@@ -57,7 +57,7 @@ async def windowed_async(
         async for item in items:
             running.append(asyncio.ensure_future(start(item)))
             await asyncio.sleep(0)  # it goes off before the next one is read
-            while running and (len(running) >= size or running[0].done()):
+            if len(running) >= size or running[0].done():
                 yield await running.popleft()
         while running:
             yield await running.popleft()

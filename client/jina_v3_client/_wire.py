@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from jina_v3_client._pieces import Piece
-from jina_v3_client._requests import wire_parameters
+from jina_v3_client._requests import base64_characters, wire_parameters
 from jina_v3_client.errors import ResponseError
 from jina_v3_client.parameters import Parameters, VectorForm
 from jina_v3_client.results import TextEmbedding, TextError
@@ -201,18 +201,18 @@ class _Reading:
 def _read_floats(value: Any, parameters: Parameters) -> NDArray[np.float32]:
     import numpy as np
 
+    if len(value) != base64_characters(parameters):
+        _refuse(f"a vector has {len(value)} characters, not {base64_characters(parameters)}")
     vector: NDArray[np.float32] = np.frombuffer(a2b_base64(value, strict_mode=True), "<f4")
-    return vector if len(vector) == parameters.dimensions else _refuse_length(len(vector), parameters)
+    return vector
 
 
 def _read_bytes(value: Any, parameters: Parameters) -> array[int]:
     # an array of bytes takes whole numbers that fit, and nothing else
     numbers = array("B" if parameters.form == "ubinary" else "b", value)
-    return numbers if len(numbers) == parameters.columns else _refuse_length(len(numbers), parameters)
-
-
-def _refuse_length(length: int, parameters: Parameters) -> NoReturn:
-    _refuse(f"a vector has {length} numbers, not {parameters.columns}")
+    if len(numbers) != parameters.columns:
+        _refuse(f"a vector has {len(numbers)} numbers, not {parameters.columns}")
+    return numbers
 
 
 _VECTORS: Final = {"float": _read_floats, "binary": _read_bytes, "ubinary": _read_bytes, "int8": _read_bytes}

@@ -60,6 +60,7 @@ def test_no_chunk_is_longer_than_it_may_be(make):
         ("One. Two! Three? Four… Five", ["One. ", "Two! ", "Three? ", "Four… ", "Five"]),
         ('He said "No." Then (really!) he left.', ['He said "No." ', "Then (really!) ", "he left."]),
         ("Version 3.14 of e.g. this. Next", ["Version 3.14 of e.g. this. ", "Next"]),
+        ("It is vs.  this. Next", ["It is vs.  this. ", "Next"]),
         ("By J. R. Smith.  Next", ["By J. R. Smith.  ", "Next"]),
         ("雨だ。「寝る。」起きる！Fin", ["雨だ。", "「寝る。」", "起きる！", "Fin"]),
         ("यह है। वह है॥ अंत", ["यह है। ", "वह है॥ ", "अंत"]),

@@ -124,6 +124,15 @@ def test_with_late_chunking_a_vector_knows_the_other_chunks():
     assert cosine(document[0], document[1]) > cosine(alone[0], alone[1]) + 0.1
 
 
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("task", ["retrieval.query", None])
+def test_tokens_are_words_with_the_prompt_and_two_more_for_each_text_or_document(task, late):
+    piece = Piece(0, ("one", "two two", "three"), Parameters(task=task, late_chunking=late))
+    prompt = 7 if task else 0
+    counts = [prompt + 2, 2, 2] if late else [prompt + 3, prompt + 4, prompt + 3]
+    assert decode(send(piece.work), piece).token_counts.tolist() == counts
+
+
 def test_faults_happen_as_often_and_where_they_shall():
     transport, work = InMemoryTransport(), Piece(0, ("a",), Parameters()).work
     transport.fail(429, "ThrottlingException", retry_after_s=2, times=2)
@@ -152,7 +161,11 @@ def test_it_counts_from_many_threads():
     transport, work = InMemoryTransport(), Piece(0, ("a",), Parameters(dimensions=1)).work
     transport.fail(times=10)
     statuses = []
-    threads = [threading.Thread(target=lambda: statuses.extend(send(work, transport).status for _ in range(10))) for _ in range(4)]  # fmt: skip
+
+    def ask():
+        statuses.extend(send(work, transport).status for _ in range(10))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -22,6 +22,7 @@ from tests.support.misbehaving_server import (
     refusing_early,
     silent,
     trickling,
+    tunnel,
     whole,
 )
 
@@ -31,7 +32,7 @@ from jina_v3_client.transport.urllib3 import Urllib3Transport
 
 pytestmark = pytest.mark.timeout(30)  # what is not bounded never ends here
 _SHORT_S = 0.1
-_CONNECT_S = 0.4
+_CONNECT_S = 0.2
 _LONG_S = 10.0
 
 Send = Callable[..., HttpResponse]
@@ -108,7 +109,8 @@ def test_an_answer_that_takes_too_long_ends_at_its_time_out(
 
 
 def test_a_server_that_does_not_read_ends_at_the_time_out(send: Send, server: MisbehavingServer) -> None:
-    server.then(deaf())
+    server.then(whole(), deaf())
+    send(server.url)
     with pytest.raises(TransportError) as failed:
         send(server.url, body=bytes(20_000_000), timeout_s=_SHORT_S)
     assert failed.value.kind == "timeout"
@@ -169,6 +171,50 @@ def test_a_connection_that_nobody_accepts_ends_by_the_time_for_connecting(send: 
         assert failed.value.kind == "connect"
         for each in waiting:
             each.close()
+
+
+def test_all_addresses_of_a_host_share_the_time_for_connecting(
+    server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(server.url.rpartition(":")[2])
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        addresses = [full.getsockname()] * 200
+        monkeypatch.setattr(
+            socket,
+            "getaddrinfo",
+            lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", at) for at in addresses],
+        )
+        with Urllib3Transport(connect_s=_CONNECT_S) as transport:  # httpx tries them side by side
+            with pytest.raises(TransportError, match="TimeoutError") as failed:
+                transport.send(_request("http://dead.localhost", b"", {}), timeout_s=60)
+            assert failed.value.kind == "connect"
+            addresses[2:] = [("127.0.0.1", port)]
+            assert transport.send(_request("http://half.localhost", b"", {}), timeout_s=60).body == GOOD
+        for each in waiting:
+            each.close()
+
+
+@pytest.mark.parametrize("kind", ["urllib3", "httpx"])
+def test_a_connection_that_has_rested_too_long_is_not_used_again(server: MisbehavingServer, kind: str) -> None:
+    async def ask_twice() -> None:
+        async with HttpxTransport(idle_s=0) as transport:
+            for _ in range(2):
+                await transport.send(_request(server.url, b"", {}), timeout_s=_LONG_S)
+                await asyncio.sleep(0.01)
+
+    if kind == "urllib3":
+        with Urllib3Transport(idle_s=0) as transport:
+            for _ in range(2):
+                transport.send(_request(server.url, b"", {}), timeout_s=_LONG_S)
+    else:
+        asyncio.run(ask_twice())
+    assert server.connections == 2
 
 
 def test_the_request_arrives_as_it_was_signed(send: Send, server: MisbehavingServer) -> None:
@@ -293,6 +339,29 @@ def test_a_server_is_trusted_by_the_bundle_that_is_named(
     assert failed.value.kind == "timeout"
     assert send(tls_server.url, body=bytes(3_000_000)).body == GOOD
     assert len(tls_server.asked[-1].body) == 3_000_000
+
+
+def test_tls_goes_through_a_proxy_that_sees_nothing_of_it(
+    send: Send,
+    server: MisbehavingServer,
+    tls_server: MisbehavingServer,
+    certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        monkeypatch.setenv(name, server.url)
+    server.then(tunnel(int(tls_server.url.rpartition(":")[2])))
+    tls_server.then(whole(), trickling(answer(b"", length=10**6), b"x"))
+    assert send(tls_server.url, authorization="AWS4-HMAC-SHA256").body == GOOD
+    with pytest.raises(TransportError) as failed:
+        send(tls_server.url, timeout_s=_SHORT_S)
+    assert failed.value.kind == "timeout"
+    assert server.asked[0].line.startswith("CONNECT localhost:")
+    assert "authorization" not in server.asked[0].headers
+    assert tls_server.asked[0].headers["authorization"] == "AWS4-HMAC-SHA256"
 
 
 def test_a_server_that_nobody_vouches_for_gets_nothing(send: Send, tls_server: MisbehavingServer) -> None:

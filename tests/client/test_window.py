@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import closing
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jina_v3_client._window import GivenUp, Slots, spawn, windowed, windowed_async
@@ -54,6 +54,7 @@ class Watched:
         return self.begun[-1]
 
 
+@settings(max_examples=40)
 @given(st.data(), st.integers(0, 30), st.integers(1, 8))
 def test_results_come_in_order_and_never_is_more_open_than_the_window_holds(data, count, size):
     watched = Watched(data, list(range(count)))
@@ -65,6 +66,7 @@ def test_results_come_in_order_and_never_is_more_open_than_the_window_holds(data
     assert got == list(range(count))
 
 
+@settings(max_examples=40)
 @given(st.data(), st.integers(1, 20), st.integers(1, 5))
 def test_an_items_error_comes_in_its_place_and_what_is_open_is_given_up(data, count, size):
     place = data.draw(st.integers(0, count - 1))
@@ -78,6 +80,7 @@ def test_an_items_error_comes_in_its_place_and_what_is_open_is_given_up(data, co
     assert all(future.done() for future in watched.begun)
 
 
+@settings(max_examples=40)
 @given(st.data(), st.integers(0, 20), st.integers(1, 5))
 def test_an_error_of_the_source_passes_through_at_once(data, before, size):
     watched = Watched(data, list(range(before)))

@@ -177,7 +177,7 @@ def test_hostile_answers_are_refused(body):
 odd = st.sampled_from(
     [
         *(None, True, False, -1, 0, 1, 2, 3, 1.5, 2**63, 10**400, float("nan"), float("inf")),
-        *("", "AAAA", "é", "one", [], [1], [[]], {}),
+        *("", "AAAA", "AAAAAA==", "é", "one", [], [1], [[]], {}),
     ]
 )
 
@@ -234,3 +234,24 @@ def test_numbers_that_are_none_are_refused():
     answer["data"][1]["embedding"] = base64.b64encode(np.full(24, np.nan, "<f4")).decode()
     with pytest.raises(ResponseError, match="item 1 has a value that is no number"):
         read(json.dumps(answer).encode())
+
+
+@pytest.mark.parametrize("stray", ["\n", " ", "=", "-", "é"])
+def test_base64_with_anything_else_in_it_is_refused(stray):
+    answer = json.loads(WHOLE.body)
+    vector = answer["data"][1]["embedding"]
+    for at in (0, 5, len(vector)):
+        answer["data"][1]["embedding"] = vector[:at] + stray + vector[at:]
+        with pytest.raises(ResponseError):
+            read(json.dumps(answer).encode())
+
+
+@pytest.mark.parametrize("documents", [[0, 0, 0], [0, 1, 0], [1, 1, 1], [None, 0, 1]])
+def test_a_chunk_of_another_document_is_refused(documents):
+    piece = Piece(0, ("a", "b", "c"), Parameters(late_chunking=True), documents=(2, 1))
+    answer = json.loads(container.answer(piece.work).body)
+    assert [item["document"] for item in answer["data"]] == [0, 0, 1]
+    for item, number in zip(answer["data"], documents, strict=True):
+        item["document"] = number
+    with pytest.raises(ResponseError):
+        read(json.dumps(answer).encode(), piece)

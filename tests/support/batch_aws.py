@@ -119,7 +119,10 @@ class FakeSageMaker:
         manifest = {"S3DataType": "ManifestFile", "S3Uri": f"s3://{BUCKET}/fake/manifest.json"}
         given = {**request["TransformInput"], "DataSource": {"S3DataSource": manifest}}
         self.batch.service.run({**request, "TransformInput": given})
-        self.jobs[name] = {**request, "TransformJobStatus": "Completed", "CreationTime": _START}
+        described = {key: value for key, value in request.items() if value != {}}
+        output = {**request["TransformOutput"], "KmsKeyId": ""}
+        end = {"TransformOutput": output, "TransformJobStatus": "Completed", "CreationTime": _START}
+        self.jobs[name] = described | end
 
     def describe_transform_job(self, *, TransformJobName: str) -> dict[str, Any]:
         if TransformJobName not in self.jobs:

@@ -4,6 +4,7 @@ Vectors are short, and one session serves all: what is tested is the way there a
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -43,6 +44,14 @@ NEAR, FAR = Endpoint("texts", region="eu-west-1"), Endpoint("texts", region="us-
 def some_texts(count: int, first: int = 0) -> list[str]:
     """Texts that differ from one another, of six tokens each."""
     return [f"text {number} of some" for number in range(first, first + count)]
+
+
+def wait_until(what: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Wait until it is true."""
+    deadline = time.monotonic() + timeout_s
+    while not what():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.005)
 
 
 def right(texts: Iterable[str]) -> NDArray[np.float32]:

@@ -5,6 +5,7 @@ It is written on bare sockets, since what it does no HTTP library would let it d
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -183,3 +184,21 @@ def chunked(*chunks: bytes, ended: bool = True) -> Behaviour:
     parts = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
     end = b"0\r\n\r\n" if ended else b""
     return raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + parts + end, keeps=ended)
+
+
+def tunnel(port: int) -> Behaviour:
+    """Be a proxy that was asked to CONNECT: carry bytes to a port of this machine and back."""
+
+    def act(connection: socket.socket, over: threading.Event) -> bool:
+        with socket.create_connection(("127.0.0.1", port)) as inner:
+            connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            other = {connection: inner, inner: connection}
+            while not over.is_set():
+                for ready in select.select([connection, inner], [], [], _TICK_S)[0]:
+                    carried = ready.recv(1 << 16)
+                    if not carried:
+                        return False
+                    other[ready].sendall(carried)
+        return False
+
+    return Behaviour(act)

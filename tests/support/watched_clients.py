@@ -25,7 +25,6 @@ class WatchedClients:
     places: list[Any] = field(default_factory=list)
     asked: list[Parameters] = field(default_factory=list)
     answered: int = 0
-    is_asynchronous: bool = False  # plays one, by asking in real time
     open_ones: int = 0
 
     def open(self, place: Any) -> InMemoryClient:
@@ -42,9 +41,6 @@ class _Watched(InMemoryClient):
 
     def embed(self, texts: Iterable[str] | str, **wishes: Any) -> Embeddings:
         self._clients.asked.append(_parameters(wishes))
-        if self._clients.is_asynchronous:
-            assert wishes["route"] == "asynchronous"
-            wishes["route"] = "real-time"
         return super().embed(texts, **wishes)
 
     def embed_iter(self, texts: Iterable[str], **wishes: Any) -> Iterator[TextEmbedding]:

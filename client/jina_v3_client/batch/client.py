@@ -137,9 +137,9 @@ class BatchClient:
 
         ``data`` is an ``s3://`` place (used where it is), a file or folder of this machine (JSON lines, CSV, Parquet,
         ``.gz``), an iterable of texts or of records (dicts with ``text`` and, if you like, ``id`` and fields of your
-        own, which come back), or a data frame or table with a column ``text``. What is not in S3 is written to files on
-        disk, in bounded memory, and uploaded once: the same data is found again by its digest. Texts and records
-        without an ``id`` are given their place, from 0.
+        own, which come back unless they are named as an answer's), or a data frame or table with a column ``text``.
+        What is not in S3 is written to files on disk, in bounded memory, and uploaded once: the same data is found
+        again by its digest. Texts and records without an ``id`` are given their place, from 0.
 
         ``task``, ``dimensions`` and ``embedding_type`` hold for records that do not say their own; what is not given is
         the deployment's. Vectors of texts and records travel as base64 where ``float`` is asked for. ``normalized`` and

@@ -64,6 +64,8 @@ def _cutter(pa: Any, data: Any) -> Callable[[int, int], Any]:
             _check(pa, data.schema)
             return lambda first, rows: data.slice(first, rows)
         _check(pa, data.head(0).to_arrow().schema)
+        if any(str(kind) == "Object" for kind in data.dtypes):  # polars would write their addresses
+            raise InvalidInputError("the data frame has a column of Python objects", code="wrong_type", field="data")
         return lambda first, rows: data.slice(first, rows).to_arrow()
     except pa.ArrowException as error:
         raise InvalidInputError(

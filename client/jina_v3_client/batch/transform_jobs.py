@@ -62,7 +62,7 @@ class TransformJobs:
                 self._sagemaker.create_transform_job(TransformJobName=request.name, Tags=[_TAG], **asked)
             except self._sagemaker.exceptions.ResourceInUse:
                 found = self._describe(request.name)
-                if any(found.get(name) != asked[name] for name in ("ModelName", "Environment", "TransformOutput")):
+                if _essence(found) != _essence(asked):
                     raise ConfigurationError(
                         f"a transform job named {request.name!r} is there already, which does something else",
                         advice="choose another name, or give none",
@@ -131,7 +131,7 @@ class TransformJobs:
         return Outputs(
             run=name,
             format=form,
-            form=found["Environment"].get("JINA_V3_DEFAULT_EMBEDDING_TYPE", "float"),
+            form=found.get("Environment", {}).get("JINA_V3_DEFAULT_EMBEDDING_TYPE", "float"),
             files=tuple(sorted(files, key=lambda one: one.order)),
         )
 
@@ -235,6 +235,12 @@ def _kept_parts(place: Place, names: Iterable[str]) -> list[str]:
     parts.append(place.uri.removeprefix("s3://"))
     begun = {part for name in names for part in parts if name.startswith(part)}
     return ["", *(part for part in parts if part not in begun)]
+
+
+def _essence(job: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what makes a job what it is, of a request or of a description, which has more."""
+    output = job["TransformOutput"]["S3OutputPath"]
+    return job["ModelName"], job.get("Environment", {}), _source(job), output
 
 
 def _source(found: Mapping[str, Any]) -> str:

@@ -36,9 +36,7 @@ class Call:
 
     def asking(self, client: Embedder, parameters: Parameters, *, progress: bool = True) -> Asking:
         """Return the client with what the words ask of it; it shows a bar only where there is a person to see it."""
-        return Asking(
-            client=client, parameters=parameters, route=self.words.route, progress=None if progress else False
-        )
+        return Asking(client=client, parameters=parameters, progress=None if progress else False)
 
     def open_session(self) -> Any:
         """Return boto3's way to the account."""

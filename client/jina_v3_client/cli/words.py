@@ -69,13 +69,6 @@ def add_parameters(parser: argparse.ArgumentParser, task: str) -> None:
         help=f"1 to {MODEL_DIMENSIONS} (default: {MODEL_DIMENSIONS})",
     )
     parser.add_argument("--truncate", action="store_true", help="cut texts that are too long (default: an error)")
-    parser.add_argument(
-        "--route",
-        choices=("real-time", "asynchronous", "auto"),
-        default="real-time",
-        help="asynchronous: through S3, as an asynchronous endpoint's --deployment asks for; auto: by size. Both hold "
-        "all texts in memory (default: real-time)",
-    )
 
 
 def at_least_1(word: str) -> int:

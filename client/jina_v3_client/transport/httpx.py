@@ -18,7 +18,7 @@ from jina_v3_client.transport._tls import trusting_context
 class HttpxTransport:
     """Sends over as many connections as are needed, and keeps up to ``connections`` of them.
 
-    **Units**: ``connect_s`` seconds, of one connection.
+    **Units**: seconds; ``connect_s`` is for one connection, ``idle_s`` how long one may rest and still be used.
 
     >>> async def ask() -> HttpResponse:
     ...     request = HttpRequest(method="GET", url="http://127.0.0.1:9/", headers={})
@@ -29,9 +29,10 @@ class HttpxTransport:
     jina_v3_client.transport.TransportError: no connection to 127.0.0.1:9: All connection attempts failed
     """
 
-    def __init__(self, *, connections: int = 64, connect_s: float = 5.0) -> None:
+    def __init__(self, *, connections: int = 64, connect_s: float = 5.0, idle_s: float = 60.0) -> None:
         self._connections = connections
         self._connect_s = connect_s
+        self._idle_s = idle_s
         self._opened: httpx.AsyncClient | None = None
 
     async def send(self, request: HttpRequest, *, timeout_s: float) -> HttpResponse:
@@ -68,7 +69,11 @@ class HttpxTransport:
             self._opened = httpx.AsyncClient(
                 verify=trusting_context(),
                 headers={"accept-encoding": "identity"},  # vectors hardly get smaller
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=self._connections),
+                limits=httpx.Limits(
+                    max_connections=None,
+                    max_keepalive_connections=self._connections,
+                    keepalive_expiry=self._idle_s,
+                ),
                 timeout=httpx.Timeout(None, connect=self._connect_s),
                 follow_redirects=False,
             )

@@ -20,6 +20,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
+    NameResolutionError,
     NewConnectionError,
     ProxyError,
     SSLError,
@@ -32,12 +33,13 @@ from jina_v3_client.transport._answers import whole_answer
 from jina_v3_client.transport._tls import trusting_context
 
 _HOSTS: Final = 32
+_LEAST_S: Final = 1e-6  # zero would mean not to wait at all
 
 
 class Urllib3Transport:
     """Sends over up to ``connections`` kept connections to each host; more are opened where they are needed.
 
-    **Units**: ``connect_s`` seconds, of one connection.
+    **Units**: seconds; ``connect_s`` is for one connection, ``idle_s`` how long one may rest and still be used.
 
     >>> with Urllib3Transport() as transport:
     ...     transport.send(HttpRequest(method="GET", url="http://127.0.0.1:9/", headers={}), timeout_s=1)
@@ -45,9 +47,9 @@ class Urllib3Transport:
     jina_v3_client.transport.TransportError: no connection to 127.0.0.1:9: Connection refused
     """
 
-    def __init__(self, *, connections: int = 64, connect_s: float = 5.0) -> None:
+    def __init__(self, *, connections: int = 64, connect_s: float = 5.0, idle_s: float = 60.0) -> None:
         self._connections = connections
-        self._connect_s = connect_s
+        self._times_s = {"connect_s": connect_s, "idle_s": idle_s}
         self._managers: dict[str | None, PoolManager] = {}  # by proxy
         self._lock = Lock()
         self._proxy_of = cache(_proxy_of)
@@ -108,8 +110,8 @@ class Urllib3Transport:
             secret = f"{login.username}:{login.password or ''}" if login.username else None
             manager = ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=secret), **options)
         manager.pool_classes_by_scheme = {
-            "http": _pool(HTTPConnectionPool, _Connection, self._connect_s),
-            "https": _pool(HTTPSConnectionPool, _TlsConnection, self._connect_s),
+            "http": _pool(HTTPConnectionPool, _BoundedConnection, **self._times_s),
+            "https": _pool(HTTPSConnectionPool, _BoundedTlsConnection, **self._times_s),
         }
         return manager
 
@@ -133,7 +135,7 @@ class _Bounded(socket.socket):
 
     def _bound(self) -> None:
         if self.until is not None:
-            self.settimeout(max(self.until - time.monotonic(), 1e-6))
+            self.settimeout(max(self.until - time.monotonic(), _LEAST_S))
 
 
 class _TlsSocket(_Bounded, ssl.SSLSocket):
@@ -143,21 +145,39 @@ class _TlsSocket(_Bounded, ssl.SSLSocket):
 class _BoundedConnection(HTTPConnection):
     """Tells its socket when the exchange must be over."""
 
-    def __init__(self, *given: Any, connect_s: float, **named: Any) -> None:
+    def __init__(self, *given: Any, connect_s: float, idle_s: float, **named: Any) -> None:
         super().__init__(*given, **named)
         self._connect_s = connect_s
+        self._idle_s = idle_s
         self._until: float | None = None
+        self._used = time.monotonic()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it can be used again: after a long rest something on the way may have forgotten it."""
+        return super().is_connected and time.monotonic() - self._used < self._idle_s
 
     def _new_conn(self) -> socket.socket:
-        whole_s = self.timeout
-        self.timeout = self._connect_s if whole_s is None else min(self._connect_s, whole_s)
+        """Try all addresses of the host within the time for one connection; each gets its share of what is left."""
+        until = time.monotonic() + min(self._connect_s, self.timeout or self._connect_s)
         try:
-            plain = super()._new_conn()
-        finally:
-            self.timeout, connect_s = whole_s, self.timeout
-        bounded = _Bounded(plain.family, plain.type, plain.proto, fileno=plain.detach())
-        bounded.settimeout(connect_s)
-        return bounded
+            addresses = socket.getaddrinfo(self.host.strip("[]"), self.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        failure: OSError = OSError("no address")
+        for left, (family, kind, protocol, _, address) in zip(range(len(addresses), 0, -1), addresses, strict=True):
+            bounded = _Bounded(family, kind, protocol)
+            try:
+                bounded.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                bounded.settimeout(max((until - time.monotonic()) / left, _LEAST_S))
+                bounded.connect(address)
+            except OSError as error:
+                bounded.close()
+                failure = error
+            else:
+                bounded.settimeout(max(until - time.monotonic(), _LEAST_S))  # for what comes before the request
+                return bounded
+        raise NewConnectionError(self, str(failure)) from failure
 
     def connect(self) -> None:
         super().connect()
@@ -168,6 +188,7 @@ class _BoundedConnection(HTTPConnection):
         super().request(*given, **named)
 
     def getresponse(self) -> Any:
+        self._used = time.monotonic()
         self._set_end()  # urllib3 has taken off what connecting and sending took
         return super().getresponse()
 
@@ -180,16 +201,12 @@ class _BoundedConnection(HTTPConnection):
             self.sock.until = self._until
 
 
-class _Connection(_BoundedConnection):
+class _BoundedTlsConnection(_BoundedConnection, HTTPSConnection):
     pass
 
 
-class _TlsConnection(_BoundedConnection, HTTPSConnection):
-    pass
-
-
-def _pool(kind: type[HTTPConnectionPool], connection: type[_BoundedConnection], connect_s: float) -> Any:
-    return type(kind.__name__, (kind,), {"ConnectionCls": partial(connection, connect_s=connect_s)})
+def _pool(kind: type[HTTPConnectionPool], connection: type[_BoundedConnection], **times_s: float) -> Any:
+    return type(kind.__name__, (kind,), {"ConnectionCls": partial(connection, **times_s)})
 
 
 def _proxy_of(scheme: str, host: str) -> str | None:

@@ -257,3 +257,27 @@ def test_a_damaged_parquet_output_is_an_error(client, batch):
         batch.s3.put_object(Bucket=BUCKET, Key=key, Body=damaged)
         with pytest.raises(BatchError, match=r"parquet is damaged: it is no Parquet"):
             list(client.run("damaged").result())
+
+
+def test_bad_records_of_a_file_that_changed_since_count_no_more(client, batch):
+    for name in "abc":
+        batch.put(f"{name}.jsonl", lines(["one", "", "three"]))
+
+    def dies(_job, key, _out):
+        if key == "c.jsonl":
+            raise FileFaultError("AlgorithmError: the container died")
+
+    batch.service.before_file = dies
+    run = client.submit(f"s3://{BUCKET}/batch/datasets/docs/", dimensions=DIMENSIONS, task="retrieval.passage")
+    with pytest.raises(BatchError, match="incomplete"):
+        run.wait()
+    batch.service.before_file = lambda *_: None
+    batch.put("a.jsonl", lines(["one", "two", ""]))
+    again = client.submit(resume=run.name)
+    again.wait()
+    assert sorted((one.file, one.line) for one in again.result().bad) == [
+        ("a.jsonl", 3),
+        ("b.jsonl", 2),
+        ("c.jsonl", 2),
+    ]
+    assert_vectors(again.result(), ["one", "two", "one", "three", "one", "three"])

@@ -51,10 +51,12 @@ def test_shards_hold_every_record_once_in_order_and_within_their_bounds(
     assert index == len(given_records)
 
 
-@pytest.mark.parametrize("kind", ["pandas", "pyarrow"])
+@pytest.mark.parametrize("kind", ["pandas", "pyarrow", "polars"])
 def test_table_shards_hold_every_row_once_with_one_schema(tmp_path, monkeypatch, kind):
     frame = pd.DataFrame({"text": ["word " * (number % 7 * 40) for number in range(200)], "n": [None] * 199 + [1.0]})
     data = frame if kind == "pandas" else pa.Table.from_pandas(frame, preserve_index=False)
+    if kind == "polars":
+        data = pytest.importorskip("polars").from_arrow(data)
     monkeypatch.setattr(table_sharding, "FILE_BYTES", 20_000)
     files = write_tables(data, tmp_path, VectorSize("float", 64))
     tables = [pq.read_table(tmp_path / name) for name in sorted(files)]

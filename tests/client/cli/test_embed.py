@@ -194,24 +194,6 @@ def test_a_document_with_a_bad_chunk_fails_as_a_whole_and_the_next_does_not(
     assert f"{files[0]}:2: " in err
 
 
-def test_a_way_that_the_client_has_not_is_told_in_the_commands_words(run: Run, watched: WatchedClients) -> None:
-    status, out, err = run("embed", "red", "--route", "asynchronous")
-    assert (status, out) == (2, b"")
-    assert "route" in err
-    assert "route='" not in err.partition("; ")[2]
-
-
-def test_the_asynchronous_route_gives_the_same_lines(run: Run, watched: WatchedClients, stdin: Stdin) -> None:
-    content = b'{"text": "red"}\n{"text": ""}\nno json\n{"text": "blue", "id": 7}\n'
-    words = ("embed", "--input-format", "jsonl", "--errors", "return", "--dimensions", "4", "--embedding-type", "int8")
-    stdin(content)
-    in_real_time = run(*words)
-    stdin(content)
-    watched.is_asynchronous = True
-    assert run(*words, "--route", "asynchronous") == in_real_time
-    assert in_real_time[0] == 3
-
-
 def test_memory_is_bounded_by_what_the_client_reads_ahead(
     run: Run, monkeypatch: pytest.MonkeyPatch, watched: WatchedClients, tmp_path: Path
 ) -> None:

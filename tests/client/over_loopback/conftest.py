@@ -1,9 +1,10 @@
 """One loopback runtime for all tests of the folder, well again at the beginning of each, and the only AWS there is."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
-from tests.support.calling import BOTH, Caller
+from tests.support.calling import BOTH, Caller, wait_until
 from tests.support.loopback_endpoint import Hosted, LoopbackEndpoint, Router
 
 HOSTED = (
@@ -23,14 +24,17 @@ def runtime() -> Iterator[LoopbackEndpoint]:
 
 
 @pytest.fixture
-def endpoint(runtime: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch) -> LoopbackEndpoint:
+def endpoint(runtime: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackEndpoint]:
+    """The runtime; what a client leaves under way ends with the test, and so must its threads."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", runtime.url)
+    threads = threading.active_count()
+    yield runtime
     runtime.heal()
-    runtime.die()  # what another test's client still has under way ends here
+    runtime.die()
+    wait_until(lambda: threading.active_count() <= threads)
     runtime.revive()
     runtime.set_pace(None)
     runtime.forget()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", runtime.url)
-    return runtime
 
 
 @pytest.fixture(params=BOTH, ids=lambda caller: caller.name)

@@ -77,6 +77,7 @@ def test_clocks_are_learned_by_region(endpoint: LoopbackEndpoint) -> None:
     endpoint.set_clock(900, "us-east-1")
     for region in ("eu-west-1", "us-east-1"):
         with open_client(session=None, region=region) as client:
+            client.embed(["first"])
             assert_right(client.embed(TEXTS))
     assert endpoint.totals()["refused"] == 1
 

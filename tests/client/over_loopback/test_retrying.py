@@ -170,7 +170,7 @@ TROUBLES = (
 def test_all_troubles_at_once_lose_no_text_and_change_no_order(
     endpoint: LoopbackEndpoint, caller: Caller, form: Any
 ) -> None:
-    texts = some_texts(400)
+    texts = some_texts(300)
     patient = settings(retry=RetrySettings(attempts=15, first_wait_s=0.002, longest_wait_s=0.02, budget_burst=200))
     plain = caller.embed("texts", texts, settings=patient, embedding_type=form)
     endpoint.inject(*TROUBLES)
