@@ -55,9 +55,7 @@ def test_each_type_of_task_is_evaluated_with_its_adapter(mock: str) -> None:
     client = Watched()
     encoder = JinaV3Encoder(client, dimensions=64)
     assert isinstance(encoder, EncoderProtocol)
-    result = mteb.evaluate(
-        encoder, getattr(mock_tasks, mock)(), cache=None, show_progress_bar=False, co2_tracker=False
-    )
+    result = mteb.evaluate(encoder, getattr(mock_tasks, mock)(), cache=None, show_progress_bar=False, co2_tracker=False)
     assert sorted(client.tasks) == BY_MOCK[mock]
     assert client.dimensions == {64}
     score = result.task_results[0].get_score()

@@ -40,7 +40,9 @@ def test_encode_takes_what_the_librarys_takes_with_the_same_defaults() -> None:
     }
 
 
-@pytest.mark.parametrize("name", ["similarity", "similarity_pairwise", "get_embedding_dimension", "truncate_embeddings"])
+@pytest.mark.parametrize(
+    "name", ["similarity", "similarity_pairwise", "get_embedding_dimension", "truncate_embeddings"]
+)
 def test_other_methods_take_what_the_librarys_take(name: str) -> None:
     theirs = inspect.signature(getattr(sentence_transformers.SentenceTransformer, name)).parameters
     assert list(inspect.signature(getattr(SentenceTransformer, name)).parameters) == list(theirs)
