@@ -38,8 +38,8 @@ class Fault:
     """One rule: what happens (``kind``), to which calls, how often.
 
     - ``throttle``: ThrottlingException; ``latency``: the call waits ``latency_s`` first; ``error``: the service itself
-      fails with ``status`` (503 ServiceUnavailable, other 5xx InternalFailure); ``denied``: AccessDeniedException, as if
-      no policy allowed the caller the operation.
+      fails with ``status`` (503 ServiceUnavailable, other 5xx InternalFailure).
+    - ``denied``: AccessDeniedException, as if no policy allowed the caller the operation.
     - ``model_error``: the container is not asked; the call fails as if it had answered ``original_status`` with
       ``original_message``. ``container_death``: the container's process dies of a transform job's request.
     - ``instance_lost``: the variant's process is killed, then the call goes on; a transform job fails.

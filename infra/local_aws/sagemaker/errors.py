@@ -34,7 +34,9 @@ def denied(call: Call) -> ServiceError:
     """Make the error of a caller whom no policy allows the call."""
     action = f"sagemaker:{call.operation}"
     kind = "inference-router" if call.operation == "InvokeInferenceRouter" else "endpoint"
-    resource = f" on resource: arn:aws:sagemaker:{call.region}:{ACCOUNT}:{kind}/{call.endpoint}" if call.endpoint else ""
+    resource = (
+        f" on resource: arn:aws:sagemaker:{call.region}:{ACCOUNT}:{kind}/{call.endpoint}" if call.endpoint else ""
+    )
     message = (
         f"User: arn:aws:iam::{ACCOUNT}:user/testing is not authorized to perform: {action}{resource} because no "
         f"identity-based policy allows the {action} action"
