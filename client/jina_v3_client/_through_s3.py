@@ -121,6 +121,7 @@ class Errand:
         self._deadline = deadline
         self._target = Endpoint(way.endpoint.name, region=way.endpoint.region)
         self._places: list[str] = []
+        self._is_over = False
 
     def steps(self) -> Generator[Step, Any, Answer]:
         """Go the way: whatever a call returns is sent in, and what it raises is thrown in.
@@ -157,13 +158,17 @@ class Errand:
 
     def clear_away(self) -> None:
         """Delete input and output. What cannot be deleted is no failure of the call."""
+        self._is_over = True
         places, self._places = self._places, []
         for place in places:
-            try:
-                with _errors(self._endpoint.label):
-                    self._way.client("s3").delete_object(**_address(place))
-            except JinaClientError as error:
-                _LOG.warning("%s stays in S3: %s", place, error.message)
+            self._delete(place)
+
+    def _delete(self, place: str) -> None:
+        try:
+            with _errors(self._endpoint.label):
+                self._way.client("s3").delete_object(**_address(place))
+        except JinaClientError as error:
+            _LOG.warning("%s stays in S3: %s", place, error.message)
 
     def _left_s(self) -> float:
         return float("inf") if self._deadline is None else self._deadline - time.monotonic()
@@ -173,6 +178,8 @@ class Errand:
             self._way.client("s3").put_object(
                 **_address(place), Body=self._work.body, ContentType=self._work.content_type
             )
+        if self._is_over:  # a task that was cancelled meanwhile has deleted too early
+            self._delete(place)
 
     def _invoke(self, place: str) -> _Accepted:
         left_s = min(self._left_s(), _LIFE_RANGE_S[1])
