@@ -107,7 +107,7 @@ class AsyncEmbeddingClient(Client):
         access = Access(session=session, profile=profile, region=region)
         deployment = await asyncio.to_thread(Deployment.find, name, region, access)
         client = cls(**{"region": deployment.region, "session": session, **asked(deployment), **options})
-        client._know_batch(deployment, session, profile)
+        client._know_batch(deployment)
         return client
 
     async def embed(
@@ -275,7 +275,7 @@ class AsyncEmbeddingClient(Client):
         route: Route | Literal["auto"] = "real-time",
         progress: Progress | None,
     ) -> Embeddings:
-        tasks, amount, total = self._tasks(), None, count_of(texts)
+        tasks, amount, total = await self._tasks(), None, count_of(texts)
         if route == "auto":
             amount, texts = await self._weigh(texts, call)
         decision = self._decide(route, amount, call)
@@ -283,9 +283,10 @@ class AsyncEmbeddingClient(Client):
             whole = [text async for text in texts] if isinstance(texts, AsyncIterable) else texts
             batch = await asyncio.to_thread(lambda: self.batch)
             return replace(await asyncio.to_thread(embed_in_batch, batch, whole, call, progress), route=decision)
-        if isinstance(self._asynchronous, str) and decision.route == "asynchronous":
-            await asyncio.to_thread(self._way, decision.route)  # which asks AWS about the deployment
-        through, limits = self._way(decision.route)
+        if decision.route == "asynchronous":
+            through, limits = await asyncio.to_thread(self._way, decision.route)  # it may have to ask AWS
+        else:
+            through, limits = self._way(decision.route)
         cutter = call.cutter(limits)
         gathering = Gathering(call, cutter)
         replies = tasks.replies(cut_async(texts, cutter), call, through=through)
@@ -300,7 +301,7 @@ class AsyncEmbeddingClient(Client):
     async def _embed_iter(self, texts: Texts, call: Call, progress: Progress | None) -> AsyncIterator[TextEmbedding]:
         cutter = call.cutter(self.settings.limits)
         in_order = InOrder(cutter.errors)
-        replies = self._tasks().replies(cut_async(texts, cutter), call)
+        replies = (await self._tasks()).replies(cut_async(texts, cutter), call)
         with reported(progress, count_of(texts)) as reach:
             async with aclosing(replies):
                 async for reply in replies:
@@ -320,7 +321,7 @@ class AsyncEmbeddingClient(Client):
         progress: Progress | None,
     ) -> AsyncIterator[Embeddings]:
         pieces = cut_documents_async(documents, chunker, call.cutter(self.settings.limits))
-        replies = self._tasks().replies(pieces, call)
+        replies = (await self._tasks()).replies(pieces, call)
         with reported(progress, count_of(documents)) as reach:
             async with aclosing(replies):
                 done = 0
@@ -341,8 +342,10 @@ class AsyncEmbeddingClient(Client):
             return await weigh_async(texts, weighing)
         return weigh(texts, weighing)
 
-    def _tasks(self) -> Tasks:
+    async def _tasks(self) -> Tasks:
         """Return what sends, of this loop: neither connections nor semaphores can be shared with another."""
+        if self._routing is None:
+            await asyncio.to_thread(lambda: self.routing)  # a region may stand in a file
         if self._is_closed:
             raise closed()
         loop = asyncio.get_running_loop()

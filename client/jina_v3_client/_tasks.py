@@ -62,6 +62,8 @@ class Tasks:
         await self._sender.aclose()
 
     async def _run(self, answer: Callable[[Work, Call], Awaitable[Answer]], call: Call, piece: Piece) -> Reply:
+        if self._is_closed:
+            raise closed()
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
