@@ -36,7 +36,7 @@ from jina_v3_client.parameters import UNSET, TaskName, Unset, VectorForm
 from jina_v3_client.protocols import AnyTask, Chunker, Errors, Progress
 from jina_v3_client.results import Embeddings, Route, TextEmbedding
 from jina_v3_client.routing.policies import Choice
-from jina_v3_client.settings import Settings
+from jina_v3_client.settings import RequestLimits, Settings
 from jina_v3_client.transport import AsyncTransport
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jina_v3.contract import Task
-    from jina_v3_client._through_s3 import AsynchronousEndpoint
+    from jina_v3_client._through_s3 import AsynchronousEndpoint, ThroughS3
     from jina_v3_client.batch import BatchClient
 
 Texts = Iterable[str] | AsyncIterable[str]
@@ -159,13 +159,15 @@ class AsyncEmbeddingClient(Client):
         truncate: bool = False,
         embedding_type: VectorForm = "float",
         errors: Errors = "raise",
+        route: Route | Literal["auto"] = "real-time",
         deadline_s: float | None = None,
         progress: Progress | None = None,
     ) -> AsyncIterator[TextEmbedding]:
         """Yield each text's embedding, in order, as answers arrive; any number of texts in bounded memory.
 
         Texts are read as they are needed, in the task that iterates. An error, also one of the texts' own iterator,
-        ends all at once; so does closing the iterator.
+        ends all at once; so does closing the iterator. ``route="auto"`` is real-time where the client can, otherwise
+        asynchronous.
 
         >>> async def indices() -> list[int]:
         ...     return [one.index async for one in async_client.embed_iter(["sunrise", "sunset"])]
@@ -181,8 +183,8 @@ class AsyncEmbeddingClient(Client):
             errors=errors,
             deadline_s=deadline_s,
         )
-        self._decide("real-time", None, call)
-        return self._embed_iter(texts_of(texts), call, progress)
+        way = self._decide_unread(route, call)
+        return self._embed_iter(texts_of(texts), call, way, progress)
 
     async def embed_query(self, text: str, *, dimensions: int | Unset = UNSET, truncate: bool = False) -> NDArray[Any]:
         """Embed one query with ``retrieval.query``. **Shapes**: (dimensions,) float32.
@@ -283,10 +285,7 @@ class AsyncEmbeddingClient(Client):
             whole = [text async for text in texts] if isinstance(texts, AsyncIterable) else texts
             batch = await asyncio.to_thread(lambda: self.batch)
             return replace(await asyncio.to_thread(embed_in_batch, batch, whole, call, progress), route=decision)
-        if decision.route == "asynchronous":
-            through, limits = await asyncio.to_thread(self._way, decision.route)  # it may have to ask AWS
-        else:
-            through, limits = self._way(decision.route)
+        through, limits = await self._find(decision.route)
         cutter = call.cutter(limits)
         gathering = Gathering(call, cutter)
         replies = tasks.replies(cut_async(texts, cutter), call, through=through)
@@ -298,10 +297,13 @@ class AsyncEmbeddingClient(Client):
             reach(cutter.count)
         return gathering.embeddings(decision)
 
-    async def _embed_iter(self, texts: Texts, call: Call, progress: Progress | None) -> AsyncIterator[TextEmbedding]:
-        cutter = call.cutter(self.settings.limits)
+    async def _embed_iter(
+        self, texts: Texts, call: Call, route: Route, progress: Progress | None
+    ) -> AsyncIterator[TextEmbedding]:
+        through, limits = await self._find(route)
+        cutter = call.cutter(limits)
         in_order = InOrder(cutter.errors)
-        replies = (await self._tasks()).replies(cut_async(texts, cutter), call)
+        replies = (await self._tasks()).replies(cut_async(texts, cutter), call, through=through)
         with reported(progress, count_of(texts)) as reach:
             async with aclosing(replies):
                 async for reply in replies:
@@ -335,6 +337,10 @@ class AsyncEmbeddingClient(Client):
         if self._is_closed:
             raise closed()
         return open_call(self.defaults, self.settings, **given)
+
+    async def _find(self, route: Route) -> tuple[ThroughS3 | None, RequestLimits]:
+        """Return what ``_way`` does, in a thread where that may have to ask AWS."""
+        return await asyncio.to_thread(self._way, route) if route == "asynchronous" else self._way(route)
 
     async def _weigh(self, texts: Texts, call: Call) -> tuple[Amount, Texts]:
         weighing = Weighing(self._ways(call), self.settings.routes)

@@ -13,7 +13,7 @@ from jina_v3_client._call import Call
 from jina_v3_client._deployment import Deployment
 from jina_v3_client._routes import Amount, check_route, choose_route
 from jina_v3_client._through_s3 import AsynchronousEndpoint, ThroughS3
-from jina_v3_client.errors import ConfigurationError
+from jina_v3_client.errors import ConfigurationError, InvalidInputError
 from jina_v3_client.parameters import Parameters, TaskName
 from jina_v3_client.results import Route, RouteDecision
 from jina_v3_client.routing.health import Routing
@@ -101,6 +101,23 @@ class Client:
             return RouteDecision(route=route, reason="it was asked for")
         assert amount is not None
         return choose_route(amount, available=self._ways(call), deadline_s=call.left_s, settings=self.settings.routes)
+
+    def _decide_unread(self, route: Route | Literal["auto"], call: Call) -> Route:
+        """Say which way texts go that are read as they go: there is nothing to weigh, and no dataset to submit."""
+        ways = self._ways(call) - {"batch"}
+        if route == "auto":
+            return "real-time" if "real-time" in ways else "asynchronous"
+        if route == "batch":
+            raise InvalidInputError(
+                "route is 'batch', and a run's vectors do not come as texts are read; client.batch.submit takes any "
+                "iterable",
+                code="invalid_value",
+                field="route",
+                value=route,
+                allowed=["real-time", "asynchronous", "auto"],
+            )
+        check_route(route, ways)
+        return route
 
     def _way(self, route: Route) -> tuple[ThroughS3 | None, RequestLimits]:
         """Return what a route goes through, and what its requests may hold; may ask AWS about a deployment."""

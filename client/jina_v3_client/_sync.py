@@ -160,13 +160,15 @@ class EmbeddingClient(Client):
         truncate: bool = False,
         embedding_type: VectorForm = "float",
         errors: Errors = "raise",
+        route: Route | Literal["auto"] = "real-time",
         deadline_s: float | None = None,
         progress: Progress | None = None,
     ) -> Iterator[TextEmbedding]:
         """Yield each text's embedding, in order, as answers arrive; any number of texts in bounded memory.
 
         Texts are read as they are needed, in the thread that iterates. An error, also one of the texts' own iterator,
-        ends all at once; so does closing the iterator.
+        ends all at once; so does closing the iterator. ``route="auto"`` is real-time where the client can, otherwise
+        asynchronous.
 
         >>> for one in client.embed_iter(str(number) for number in range(2)):
         ...     print(one.index, one.vector.shape)
@@ -182,8 +184,8 @@ class EmbeddingClient(Client):
             errors=errors,
             deadline_s=deadline_s,
         )
-        self._decide("real-time", None, call)
-        return self._embed_iter(self._threads(), texts_of(texts), call, progress)
+        way = self._decide_unread(route, call)
+        return self._embed_iter(self._threads(), texts_of(texts), call, way, progress)
 
     def embed_query(self, text: str, *, dimensions: int | Unset = UNSET, truncate: bool = False) -> NDArray[Any]:
         """Embed one query with ``retrieval.query``. **Shapes**: (dimensions,) float32.
@@ -293,11 +295,12 @@ class EmbeddingClient(Client):
         return gathering.embeddings(decision)
 
     def _embed_iter(
-        self, threads: Threads, texts: Iterable[str], call: Call, progress: Progress | None
+        self, threads: Threads, texts: Iterable[str], call: Call, route: Route, progress: Progress | None
     ) -> Iterator[TextEmbedding]:
-        cutter = call.cutter(self.settings.limits)
+        through, limits = self._way(route)
+        cutter = call.cutter(limits)
         in_order = InOrder(cutter.errors)
-        replies = threads.replies(cut(texts, cutter), call)
+        replies = threads.replies(cut(texts, cutter), call, through=through)
         with reported(progress, count_of(texts)) as reach, closing(replies):
             for reply in replies:
                 for _, block in reply.parts:

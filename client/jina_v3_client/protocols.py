@@ -58,6 +58,7 @@ class Embedder(Protocol):
         truncate: bool = False,
         embedding_type: VectorForm = "float",
         errors: Errors = "raise",
+        route: Route | Literal["auto"] = "real-time",
         deadline_s: float | None = None,
         progress: Progress | None = None,
     ) -> Iterator[TextEmbedding]:
@@ -122,6 +123,7 @@ class AsyncEmbedder(Protocol):
         truncate: bool = False,
         embedding_type: VectorForm = "float",
         errors: Errors = "raise",
+        route: Route | Literal["auto"] = "real-time",
         deadline_s: float | None = None,
         progress: Progress | None = None,
     ) -> AsyncIterator[TextEmbedding]:

@@ -61,6 +61,11 @@ class _InMemoryEndpoints:
 
         With ``original_status`` it is the container that fails, with an error of ``code``, and SageMaker tells it as a
         ``ModelError``. A ``TransportError`` is raised.
+
+        >>> transport = InMemoryTransport()
+        >>> transport.fail(429, "ThrottlingException", retry_after_s=2)
+        >>> transport.fail(original_status=503, code="deadline_exceeded", times=3)
+        >>> transport.fail(TransportError("broken", "the connection ended"), where="eu-west-1", times=None)
         """
         headers = {} if retry_after_s is None else {"retry-after": f"{retry_after_s:g}"}
         result: HttpResponse | TransportError
@@ -145,7 +150,13 @@ class InMemoryTransport(_InMemoryEndpoints):
 
 
 class AsyncInMemoryTransport(_InMemoryEndpoints):
-    """An ``AsyncTransport`` to endpoints in memory; see ``InMemoryTransport``."""
+    """An ``AsyncTransport`` to endpoints in memory; see ``InMemoryTransport``.
+
+    >>> import asyncio
+    >>> request = HttpRequest(method="POST", url="https://x", headers={}, body=b'{"data": "sunrise"}')
+    >>> asyncio.run(AsyncInMemoryTransport().send(request, timeout_s=70)).status
+    200
+    """
 
     async def send(self, request: HttpRequest, *, timeout_s: float) -> HttpResponse:  # noqa: ARG002  # it takes no time
         """Answer, or do what ``fail`` said."""

@@ -371,6 +371,11 @@ def test_the_deadline_holds_for_the_whole_call(kind):
         kind(settings, busy).embed(numbered(12), deadline_s=0.05)
 
 
+def test_a_deadline_may_be_as_far_away_as_one_likes(kind):
+    assert kind().embed(numbered(3), dimensions=8, deadline_s=float("inf")).shape == (3, 8)
+    assert kind(quick(deadline_s=1e15)).embed(numbered(3), dimensions=8).shape == (3, 8)
+
+
 def test_a_closed_client_says_so(kind):
     client = kind()
     client.embed("sunrise")

@@ -289,6 +289,12 @@ def test_a_request_of_several_texts_that_runs_out_of_time_twice_is_better_cut_in
     assert isinstance(outcome_of(single), Answer), "one text has no halves"
 
 
+def test_with_next_to_no_time_left_nobody_is_asked():
+    world = World(always(OK), A)
+    with pytest.raises(DeadlineError):
+        next(find_way(WORK, world.routing, world.settings, deadline=10.0, clock=lambda: 10.0 - 1e-9))
+
+
 def test_a_passed_deadline_says_what_happened_until_then():
     world = World(always(throttle()), A, CLOSED)
     error = outcome_of(world, deadline_s=3.0)

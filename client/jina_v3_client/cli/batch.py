@@ -142,8 +142,8 @@ def _result(call: Call, client: BatchClient) -> int:
     with open_output(path, chosen, kind) as output:
         for index, one in enumerate(chain(before, records)):
             record, embedding = _as_embedding(index, one)
-            if chosen != "jsonl" and embedding.vector is not None and embedding.vector.ndim > 1:
-                raise CommandError(f"{record.place} has the vectors of several chunks: write .jsonl", usage=True)
+            if chosen != "jsonl" and not kind.fits(embedding):
+                raise CommandError(f"{record.place} has another form or several chunks: write .jsonl", usage=True)
             output.write(record, embedding, None)
             tally.add(record, embedding)
     return tally.tell(call.screen)

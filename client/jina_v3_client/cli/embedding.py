@@ -64,6 +64,7 @@ class _Texts:
             truncate=self._parameters.truncate,
             embedding_type=self._parameters.form,
             errors=self._errors,
+            route="auto",
             progress=progress,
         )
         try:
@@ -124,6 +125,7 @@ def _document(
             late_chunking=True,
             truncate=parameters.truncate,
             embedding_type=parameters.form,
+            route="auto",
             progress=progress,
         )
     except InvalidInputError as error:

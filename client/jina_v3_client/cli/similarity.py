@@ -51,6 +51,7 @@ def similarity(call: Call) -> int:
             task=parameters.task,
             dimensions=parameters.dimensions,
             truncate=parameters.truncate,
+            route="auto",
             progress=False,
         ).vectors
     score = float(first @ second)
@@ -92,6 +93,7 @@ def _embed_query(client: Embedder, text: str, parameters: Parameters) -> NDArray
         task=parameters.task,
         dimensions=parameters.dimensions,
         truncate=parameters.truncate,
+        route="auto",
         progress=False,
     )
     vector: NDArray[Any] = found.vectors[0]
