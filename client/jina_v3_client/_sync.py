@@ -106,7 +106,7 @@ class EmbeddingClient(Client):
         profile = options.get("profile")
         deployment = Deployment.find(name, region, Access(session=session, profile=profile, region=region))
         client = cls(**{"region": deployment.region, "session": session, **asked(deployment), **options})
-        client._know_batch(deployment, session, profile)
+        client._know_batch(deployment)
         return client
 
     def embed(

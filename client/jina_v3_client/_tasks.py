@@ -62,6 +62,8 @@ class Tasks:
         await self._sender.aclose()
 
     async def _run(self, answer: Callable[[Work, Call], Awaitable[Answer]], call: Call, piece: Piece) -> Reply:
+        if self._is_closed:
+            raise closed()
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
@@ -109,7 +111,11 @@ async def _do(step: Step) -> object:
     if isinstance(step, Wait):
         await asyncio.sleep(step.seconds)
         return None
+    calling = asyncio.ensure_future(asyncio.to_thread(step))
     try:
-        return await asyncio.to_thread(step)
+        return await asyncio.shield(calling)
+    except asyncio.CancelledError:
+        await asyncio.wait([calling])  # what it puts into S3 shall be there before it is cleared away
+        raise
     except JinaClientError as error:
         return error

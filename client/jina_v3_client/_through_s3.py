@@ -121,6 +121,7 @@ class Errand:
         self._deadline = deadline
         self._target = Endpoint(way.endpoint.name, region=way.endpoint.region)
         self._places: list[str] = []
+        self._is_over = False
 
     def steps(self) -> Generator[Step, Any, Answer]:
         """Go the way: whatever a call returns is sent in, and what it raises is thrown in.
@@ -129,10 +130,8 @@ class Errand:
         """
         began = time.monotonic()
         place = f"s3://{self._endpoint.bucket}/{self._endpoint.inputs}{uuid.uuid4()}"
-        self._places.append(place)
         yield lambda: self._put(place)
         accepted: _Accepted = yield lambda: self._invoke(place)
-        self._places += [accepted.output, *([accepted.failure] if accepted.failure else [])]
         pause_s, faults = _FIRST_LOOK_S, 0
         while True:
             yield Wait(seconds=min(pause_s * random.uniform(0.8, 1.2), self._left_s()))  # noqa: S311  # jitter
@@ -157,22 +156,29 @@ class Errand:
 
     def clear_away(self) -> None:
         """Delete input and output. What cannot be deleted is no failure of the call."""
+        self._is_over = True
         places, self._places = self._places, []
         for place in places:
-            try:
-                with _errors(self._endpoint.label):
-                    self._way.client("s3").delete_object(**_address(place))
-            except JinaClientError as error:
-                _LOG.warning("%s stays in S3: %s", place, error.message)
+            self._delete(place)
+
+    def _delete(self, place: str) -> None:
+        try:
+            with _errors(self._endpoint.label):
+                self._way.client("s3").delete_object(**_address(place))
+        except JinaClientError as error:
+            _LOG.warning("%s stays in S3: %s", place, error.message)
 
     def _left_s(self) -> float:
         return float("inf") if self._deadline is None else self._deadline - time.monotonic()
 
     def _put(self, place: str) -> None:
+        self._places.append(place)
         with _errors(self._endpoint.label):
             self._way.client("s3").put_object(
                 **_address(place), Body=self._work.body, ContentType=self._work.content_type
             )
+        if self._is_over:  # a task that was cancelled meanwhile has deleted too early
+            self._delete(place)
 
     def _invoke(self, place: str) -> _Accepted:
         left_s = min(self._left_s(), _LIFE_RANGE_S[1])
@@ -185,7 +191,9 @@ class Errand:
                 RequestTTLSeconds=_within(left_s, _LIFE_RANGE_S),
                 InvocationTimeoutSeconds=_within(left_s, _WORK_RANGE_S),
             )
-        return _Accepted(told["OutputLocation"], told.get("FailureLocation"))
+        accepted = _Accepted(told["OutputLocation"], told.get("FailureLocation"))
+        self._places += [accepted.output, *([accepted.failure] if accepted.failure else [])]
+        return accepted
 
     def _look(self, accepted: _Accepted) -> HttpResponse | None:
         output = self._fetch(accepted.output)

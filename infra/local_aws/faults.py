@@ -23,7 +23,9 @@ from local_aws.own_plane import json_response, own_plane
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
 
-KINDS: Final = ("throttle", "latency", "error", "model_error", "container_death", "instance_lost", "capacity_missing")
+KINDS: Final = (
+    *("throttle", "latency", "error", "denied", "model_error", "container_death", "instance_lost", "capacity_missing"),
+)
 PATH: Final = "/_local/faults"
 
 
@@ -37,6 +39,7 @@ class Fault:
 
     - ``throttle``: ThrottlingException; ``latency``: the call waits ``latency_s`` first; ``error``: the service itself
       fails with ``status`` (503 ServiceUnavailable, other 5xx InternalFailure).
+    - ``denied``: AccessDeniedException, as if no policy allowed the caller the operation.
     - ``model_error``: the container is not asked; the call fails as if it had answered ``original_status`` with
       ``original_message``. ``container_death``: the container's process dies of a transform job's request.
     - ``instance_lost``: the variant's process is killed, then the call goes on; a transform job fails.

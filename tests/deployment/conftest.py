@@ -15,6 +15,13 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
         yield running
 
 
+@pytest.fixture
+def caller(aws: LocalAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the clients of this process find the local AWS where they look for an account: in the environment."""
+    for name, value in aws.environment("us-east-1").items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="module")
 def inventory(aws: LocalAws) -> Inventory:
     """All that there is in a region, less what the CDK's bootstrap made, which stays for other applications."""

@@ -1,9 +1,10 @@
 """Asynchronous calls of a deployment of the command and the real CDK: none is lost, whatever it holds and whoever dies.
 
-Good inputs become outputs, bad ones failures, each is told once; and the deployed policies take the machine away and
-bring it back.
+Good inputs become outputs, bad ones failures, each is told once; the client gets its vectors through the queue and
+leaves nothing in S3; and the deployed policies take the machine away and bring it back.
 """
 
+import asyncio
 import json
 import os
 import random
@@ -12,12 +13,18 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from tests.support.client_command import jina_v3, succeed
 
+from jina_v3.contract import Task
+from jina_v3.encoder import Encoder
+from jina_v3_client import AsyncEmbeddingClient, ConfigurationError, DeadlineError, EmbeddingClient, InvalidInputError
 from local_aws.server import LocalAws
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -204,12 +211,79 @@ def vectors(aws: LocalAws, location: str, one: Input) -> int:
     return len(rows)
 
 
-def test_the_deployed_policies_let_it_sleep_and_wake_it(aws: LocalAws, deployed: dict[str, str]) -> None:
+def open_client() -> EmbeddingClient:
+    return EmbeddingClient.from_deployment("later", region=REGION, task="text-matching", dimensions=32)
+
+
+def kept(aws: LocalAws, bucket: str) -> set[str]:
+    """Return what is in S3 of asynchronous calls."""
+    return objects(aws, bucket, "asynchronous/")
+
+
+def check_all_or_their_errors(tiny_model: Path) -> None:
+    """Embed texts of which two are bad, in several requests, one of which loses its instance."""
+    chance = random.Random(11)
+    texts = [" ".join(chance.choices(WORDS, k=chance.randint(1, 12))) for _ in range(1200)]
+    texts[17], texts[700] = "", " ".join(WORDS * 800)
+    bad = {17: "empty_text", 700: "text_too_long"}
+    with open_client() as client:
+        found = client.embed(texts, route="asynchronous", errors="return")
+    assert {index: error.code for index, error in found.errors.items()} == bad
+    good = [index for index in range(len(texts)) if index not in bad]
+    encoder = Encoder.from_folder(tiny_model, device="cpu")
+    expected = encoder.encode([texts[index] for index in good], task=Task.TEXT_MATCHING, dimensions=32)
+    np.testing.assert_allclose(found.vectors[good], np.asarray(expected), atol=2e-5)
+    assert found.usage.requests == 3
+
+
+def test_the_client_gets_vectors_and_typed_failures_through_the_queue(
+    aws: LocalAws, deployed: dict[str, str], tiny_model: Path, caller: None
+) -> None:
+    before = kept(aws, deployed["ArtifactBucket"])
+    lost = aws.faults.add(kind="instance_lost", endpoint=ENDPOINT, count=1)
+    check_all_or_their_errors(tiny_model)
+    aws.faults.remove(lost)
+    with open_client() as client:
+        assert client.embed(["sun", "harbour"], route="auto").route.route == "asynchronous"
+        with pytest.raises(InvalidInputError) as refused:
+            client.embed(["sun", "", "harbour"], route="asynchronous")
+        assert (refused.value.code, refused.value.index) == ("empty_text", 1)
+        with pytest.raises(ConfigurationError, match="route='asynchronous'"):
+            client.embed("sun")
+
+    async def ask() -> tuple[int, ...]:
+        async with await AsyncEmbeddingClient.from_deployment("later", region=REGION, dimensions=32) as client:
+            return (await client.embed(["sun", "boats"], route="asynchronous")).shape
+
+    assert asyncio.run(ask()) == (2, 32)
+    assert kept(aws, deployed["ArtifactBucket"]) == before
+
+
+def test_the_command_knows_an_asynchronous_deployment(aws: LocalAws, deployed: dict[str, str]) -> None:
+    examined = json.loads(succeed(aws, REGION, "doctor", "--deployment", "later", "--json"))
+    assert examined["healthy"], examined
+    assert "call" in {one["check"] for one in examined["checks"] if one["verdict"] == "right"}
+
+
+def test_the_deployed_policies_let_it_sleep_and_wake_it(
+    aws: LocalAws, deployed: dict[str, str], caller: None
+) -> None:
     for _ in range(40):
         if machines(aws) == 0:
             break
         aws.scaling.minute()
     assert machines(aws) == 0
+    before = kept(aws, deployed["ArtifactBucket"])
+    with open_client() as client, ThreadPoolExecutor(1) as thread:
+        with pytest.raises(DeadlineError, match="before the asynchronous endpoint had answered"):
+            client.embed("sun", route="asynchronous", deadline_s=1)
+        assert kept(aws, deployed["ArtifactBucket"]) == before
+        patient = thread.submit(client.embed, ["boats", "return"], route="asynchronous")
+        check_it_wakes(aws, deployed)
+        assert patient.result(60).shape == (2, 32)
+
+
+def check_it_wakes(aws: LocalAws, deployed: dict[str, str]) -> None:
     answer = send(aws, deployed["ArtifactBucket"], 900, Input("good", request(["sun"]), 1))
     course = []
     for _ in range(2):

@@ -1,6 +1,7 @@
 """The whole life of a deployment, by the command that users run and the real CDK, on the local AWS.
 
-deploy → calls by boto3 → a new machine and then a new model, while a client goes on calling → destroy, nothing left.
+deploy → calls by boto3, the client and the command → a new machine and then a new model, while both go on calling →
+destroy, nothing left.
 """
 
 import json
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,12 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from demo.standin import StandInConfig, write_standin
+from tests.support.client_command import jina_v3, succeed
 from tests.support.inventory import Inventory
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
+from jina_v3_client import AccessError, EmbeddingClient, Endpoint, EndpointNotFoundError, InvalidInputError
 from local_aws.server import LocalAws
 from local_aws.settings import ACCESS_KEY, SECRET_KEY
 
@@ -56,10 +60,10 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 class Caller:
-    """A client that calls without a pause, counts, and keeps the first error."""
+    """Calls without a pause, counts, and keeps what fails."""
 
-    def __init__(self, runtime: Any) -> None:
-        self.runtime = runtime
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.call = call
         self.answered = 0
         self.errors: list[Exception] = []
         self._stop = threading.Event()
@@ -76,7 +80,7 @@ class Caller:
     def _call(self) -> None:
         while not self._stop.is_set():
             try:
-                embed(self.runtime)
+                self.call()
                 self.answered += 1
             except Exception as error:  # noqa: BLE001  # whatever it is, it must not happen
                 self.errors.append(error)
@@ -141,7 +145,60 @@ def scaling(aws: LocalAws) -> tuple[list[tuple[str, int, int]], list[str]]:
     )
 
 
-def test_deploy_call_update_destroy(aws: LocalAws, models: list[Path], tmp_path: Path, inventory: Inventory) -> None:
+def check_the_client(aws: LocalAws, client: EmbeddingClient) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        client.embed([*TEXTS, " "])
+    assert (refused.value.code, refused.value.index) == ("empty_text", 3)
+    assert client.embed(["harbour", ""], errors="return").errors[1].code == "empty_text"
+    for variant, outcome in (("main", None), ("nobody", EndpointNotFoundError)):
+        with EmbeddingClient(Endpoint("life", region=REGION, variant=variant), dimensions=32) as one:
+            if outcome is None:
+                assert one.embed("harbour").shape == (1, 32)
+            else:
+                with pytest.raises(outcome, match="nobody"):
+                    one.embed("harbour")
+    check_access_errors(aws)
+    check_the_command(aws)
+
+
+def check_access_errors(aws: LocalAws) -> None:
+    wrong = [
+        ((ACCESS_KEY, "wrong"), "secret access key does not belong"),
+        (("AKIAUNKNOWN", SECRET_KEY), "does not know the access key"),
+        ((ACCESS_KEY, SECRET_KEY, "old"), "session token does not belong"),
+    ]
+    for keys, words in wrong:
+        session = boto3.Session(*keys, region_name=REGION)
+        with EmbeddingClient("life", session=session) as client, pytest.raises(AccessError, match=words) as refused:
+            client.embed("harbour")
+        assert "wrong" not in str(refused.value)
+        assert "harbour" not in str(refused.value)
+    denied = aws.faults.add(kind="denied", operation="InvokeEndpoint", endpoint="life")
+    with EmbeddingClient("life", region=REGION) as client, pytest.raises(AccessError) as refused:
+        client.embed("harbour")
+    assert "may not do sagemaker:InvokeEndpoint on arn:aws:sagemaker:" in refused.value.message
+    assert aws.faults.list()
+    aws.faults.remove(denied)
+
+
+def check_the_command(aws: LocalAws) -> None:
+    examined = json.loads(succeed(aws, REGION, "doctor", "--deployment", "life", "--json"))
+    assert examined["healthy"], examined
+    denied = jina_v3(aws, REGION, "doctor", "--endpoint", "life", "--json", AWS_SECRET_ACCESS_KEY="wrong")
+    assert denied.returncode == 1
+    assert "secret" in denied.stdout
+    (listed,) = json.loads(succeed(aws, REGION, "endpoints", "--json"))["endpoints"]
+    assert (listed["name"], listed["status"], listed["deployment"]) == ("life", "InService", "life")
+    lines = succeed(
+        aws, REGION, "embed", "--deployment", "life", "--dimensions", "32", "--task", "text-matching", given="\n".join(TEXTS)
+    ).splitlines()
+    vectors = np.array([json.loads(line)["embedding"] for line in lines], np.float32)
+    assert np.abs(vectors - embed(runtime_client(aws))).max() < 1e-5
+
+
+def test_deploy_call_update_destroy(
+    aws: LocalAws, models: list[Path], tmp_path: Path, inventory: Inventory, caller: None
+) -> None:
     before = inventory(REGION)
     first = CONFIG.format(model=models[0])
     screen = deploy(aws, tmp_path, first)
@@ -157,7 +214,15 @@ def test_deploy_call_update_destroy(aws: LocalAws, models: list[Path], tmp_path:
     assert "no changes" in again.lower()
     assert aws.client("sagemaker", REGION).describe_endpoint(EndpointName="life")["LastModifiedTime"] == created
 
-    with Caller(runtime) as caller:
+    client = EmbeddingClient.from_deployment("life", region=REGION, task="text-matching", dimensions=32)
+    check_the_client(aws, client)
+    either = [expected(model) for model in models]
+
+    def embed_many() -> None:
+        vectors = client.embed(TEXTS * 3).vectors.reshape(3, -1, 32)
+        assert min(np.abs(vectors - one).max() for one in either) < 1e-5  # by one of both models, and not by some of each
+
+    with Caller(lambda: embed(runtime)) as theirs, Caller(embed_many) as ours:
         screen = deploy(aws, tmp_path, first.replace("ml.g6.xlarge", "ml.g5.xlarge"))
         assert "autoscaling of variant main is taken away for the change of its machine" in screen
         assert scaling(aws) == scaled  # AWS refuses the change while they are there, and they are there again
@@ -168,11 +233,14 @@ def test_deploy_call_update_destroy(aws: LocalAws, models: list[Path], tmp_path:
         assert np.abs(embed(runtime) - expected(models[0])).max() < 1e-5
         deploy(aws, tmp_path, CONFIG.format(model=models[1]).replace("ml.g6.xlarge", "ml.g5.xlarge"))
         assert np.abs(embed(runtime) - expected(models[1])).max() < 1e-5
-    assert not caller.errors, caller.errors[0]
-    assert caller.answered > 50
+    for one in (theirs, ours):
+        assert not one.errors, one.errors[0]
+        assert one.answered > 50
 
     assert inventory(REGION) != before
     command(aws, tmp_path, "destroy", "--yes")
     with pytest.raises(ClientError, match="not found"):
         embed(runtime)
+    with client, pytest.raises(EndpointNotFoundError, match=f"not found, in {REGION}"):
+        client.embed("harbour")
     assert inventory(REGION) == before

@@ -1,13 +1,15 @@
 """Two regions on one local AWS, by the command that users run and the real CDK.
 
 deploy → calls through the routers → deploy again, nothing changes → the first region's endpoint answers nobody, and
-calls go on → back again → destroy, and nothing is left in either region.
+calls go on → back again → the client embeds many texts while a region is lost, over both endpoints and over a router →
+destroy, and nothing is left in either region.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -20,10 +22,21 @@ import boto3
 import numpy as np
 import pytest
 from botocore.config import Config
+from tests.support.client_command import succeed
 from tests.support.inventory import Inventory
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
+from jina_v3_client import (
+    EmbeddingClient,
+    Endpoint,
+    EndpointNotFoundError,
+    Failover,
+    InferenceRouter,
+    RequestLimits,
+    Settings,
+)
+from jina_v3_client.routing.policies import Choice
 from jina_v3_infra.config import read_deployment
 from jina_v3_infra.deploy.routers import TARGET
 from local_aws.server import LocalAws
@@ -79,9 +92,9 @@ class Caller:
 
 
 @contextmanager
-def lost(aws: LocalAws, region: str) -> Iterator[None]:
-    """Lose a region's endpoint: whatever is asked of it fails, and its router is there still."""
-    fault = aws.faults.add(kind="error", operation="InvokeEndpoint", region=region)
+def aws_without(aws: LocalAws, operation: str, region: str) -> Iterator[None]:
+    """Lose a region's endpoint, with its router there still, or the router itself: whatever is asked of it fails."""
+    fault = aws.faults.add(kind="error", operation=operation, region=region)
     yield
     aws.faults.remove(fault)
 
@@ -113,7 +126,50 @@ def objects(aws: LocalAws, region: str, stack: str) -> dict[str, tuple[int, str]
     return found
 
 
-def test_calls_go_on_while_a_region_is_lost(aws: LocalAws, tiny_model: Path, inventory: Inventory) -> None:
+def many_texts() -> list[str]:
+    chance = random.Random(3)
+    return [" ".join(chance.choices(" ".join(TEXTS).split(), k=chance.randint(1, 9))) for _ in range(3000)]
+
+
+def check_none_is_lost(aws: LocalAws, target: Choice, model: Path) -> None:
+    """Embed many texts, while the first region is lost and comes back: each in its place, once, and right."""
+    texts, found, loss = many_texts(), [], None
+    settings = Settings(concurrency=4, window=8, limits=RequestLimits(texts=20))
+    with EmbeddingClient(target, region=HERE, task="text-matching", dimensions=32, settings=settings) as client:
+        for one in client.embed_iter(texts):
+            found.append(one)
+            if len(found) == 500:
+                loss = aws.faults.add(kind="error", operation="InvokeEndpoint", region=HERE)
+            elif len(found) == 2500 and loss is not None:
+                aws.faults.remove(loss)
+    assert [one.index for one in found] == list(range(len(texts)))
+    expected = Encoder.from_folder(model, device="cpu").encode(texts, task=Task.TEXT_MATCHING, dimensions=32)
+    np.testing.assert_allclose([one.vector for one in found], np.asarray(expected), atol=2e-5)
+
+
+def check_the_client(aws: LocalAws, model: Path, name: str) -> None:
+    here, there = (Endpoint(name, region=region) for region in (HERE, THERE))
+    check_none_is_lost(aws, Failover(here, there), model)
+    check_none_is_lost(aws, InferenceRouter(name, region=HERE), model)
+    with aws_without(aws, operation="InvokeInferenceRouter", region=HERE):
+        check_none_is_lost(aws, Failover(*(InferenceRouter(name, region=one) for one in (HERE, THERE))), model)
+
+    wide = Settings(limits=RequestLimits(request_bytes=20_000_000, tokens=10_000_000))
+    padded = [" " * 250_000 + text for text in TEXTS * 15]  # 7.5 MB, and a router takes 6
+    with EmbeddingClient(InferenceRouter(name, region=HERE), dimensions=32, settings=wide) as client:
+        assert client.embed(padded).usage.requests == 2
+    with (
+        EmbeddingClient(InferenceRouter("nobody", region=HERE)) as client,
+        pytest.raises(EndpointNotFoundError, match=f"nobody .*not found, in {HERE}"),
+    ):
+        client.embed("harbour")
+    told = succeed(aws, HERE, "embed", "harbour", "--router", name, "--region", THERE, "--dimensions", "32")
+    assert len(json.loads(told)["embedding"]) == 32
+
+
+def test_calls_go_on_while_a_region_is_lost(
+    aws: LocalAws, tiny_model: Path, inventory: Inventory, caller: None
+) -> None:
     deployment = read_deployment(EXAMPLE)
     name = deployment.endpoint_name
     before = [inventory(HERE), inventory(THERE)]
@@ -126,8 +182,8 @@ def test_calls_go_on_while_a_region_is_lost(aws: LocalAws, tiny_model: Path, inv
     encoder = Encoder.from_folder(tiny_model, device="cpu")
     expected = np.asarray(encoder.encode(TEXTS, task=Task.TEXT_MATCHING, dimensions=32))
     here, there = Caller(aws, HERE, name), Caller(aws, THERE, name)
-    for caller, region in ((here, HERE), (there, THERE)):
-        vectors, served, reason = caller.embed()
+    for one, region in ((here, HERE), (there, THERE)):
+        vectors, served, reason = one.embed()
         assert np.abs(vectors - expected).max() < 1e-5
         assert (served, reason) == (region, "local-preferred")
 
@@ -137,7 +193,7 @@ def test_calls_go_on_while_a_region_is_lost(aws: LocalAws, tiny_model: Path, inv
     assert [*endpoints(aws, name), *routers(aws, name)] == made
     assert f"inference router {name} in {THERE}: InService" in command(aws, tiny_model, "status")
 
-    with lost(aws, HERE):
+    with aws_without(aws, operation="InvokeEndpoint", region=HERE):
         for _ in range(20):
             vectors, served, reason = here.embed()
             assert np.abs(vectors - expected).max() < 1e-5
@@ -148,5 +204,6 @@ def test_calls_go_on_while_a_region_is_lost(aws: LocalAws, tiny_model: Path, inv
         assert time.monotonic() < deadline, "the traffic did not come back"
         served_by.append(here.embed()[1])
 
+    check_the_client(aws, tiny_model, name)
     command(aws, tiny_model, "destroy", "--yes")
     assert [inventory(HERE), inventory(THERE)] == before

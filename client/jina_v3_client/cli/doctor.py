@@ -18,7 +18,7 @@ from jina_v3_client.cli.checks_here import (
     check_region,
 )
 from jina_v3_client.cli.checks_there import check_batch, check_call, check_endpoint, check_permission, check_router
-from jina_v3_client.cli.failures import AWS_ERRORS, explain
+from jina_v3_client.cli.failures import AWS_ERRORS, explain, in_words
 from jina_v3_client.cli.findings import Finding, Verdict, right, unsure, wrong
 from jina_v3_client.cli.region import Region
 from jina_v3_client.errors import JinaClientError
@@ -80,7 +80,7 @@ class _Examination:
             try:
                 deployment = clients.find_deployment(self._place)
             except JinaClientError as error:
-                yield wrong("deployment", error.message, error.advice)
+                yield wrong("deployment", error.message, in_words(error.advice))
                 return
             asynchronous, state_machine = deployment.is_asynchronous, deployment.state_machine
             target = None if deployment.endpoint is None else deployment.target
@@ -113,7 +113,7 @@ class _Examination:
         try:
             client = self._call.open_client()
         except JinaClientError as error:
-            return wrong("call", error.message, error.advice)
+            return wrong("call", error.message, in_words(error.advice))
         return check_call(client, asynchronous=asynchronous)
 
     def _permission(self, target: Target, *, asynchronous: bool, tried: Finding) -> Finding:

@@ -1,4 +1,4 @@
-"""How to call what was deployed: the same request with boto3, the AWS CLI and curl."""
+"""How to call what was deployed: the same request with our client and its command, boto3, the AWS CLI and curl."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Final
 from jina_v3_infra.config import AsynchronousSettings
 from jina_v3_infra.prefixes import asynchronous_prefixes
 
-_REQUEST: Final = {"input": ["How do I return a parcel?"], "task": "retrieval.query"}
+_TEXT: Final = "How do I return a parcel?"
+_REQUEST: Final = {"input": [_TEXT], "task": "retrieval.query"}
 
 
-def example_calls(endpoint: str, region: str, address: str, component: str | None = None) -> str:
-    """Return three examples; ``address`` is that of SageMaker's runtime, a local one included.
+def example_calls(name: str, endpoint: str, region: str, address: str, component: str | None = None) -> str:
+    """Return examples for a deployment's endpoint; ``address`` is that of SageMaker's runtime, a local one included.
 
     They take the credentials of the shell's environment. A token that is not there must not be sent as an empty one;
     the option and its value are one word, so that every shell takes it, or none of it.
@@ -23,6 +24,14 @@ def example_calls(endpoint: str, region: str, address: str, component: str | Non
     cli_component = f" --inference-component-name {component}" if component else ""
     curl_component = f"  -H 'x-amzn-sagemaker-inference-component: {component}' \\\n" if component else ""
     return f"""\
+Python:
+  from jina_v3_client import EmbeddingClient
+  client = EmbeddingClient.from_deployment("{name}", region="{region}")
+  print(client.embed_query("{_TEXT}"))
+
+command line:
+  jina-v3 embed "{_TEXT}" --task retrieval.query --deployment {name} --region {region}
+
 boto3:
   import boto3
   answer = boto3.client("sagemaker-runtime", region_name="{region}").invoke_endpoint(
@@ -45,9 +54,17 @@ curl:
 
 
 def example_router_calls(router: str, target: str, region: str, address: str) -> str:
-    """Return the three examples for an inference router; ``address`` is that of its runtime, a service of its own."""
+    """Return the examples for an inference router; ``address`` is that of its runtime, a service of its own."""
     body = json.dumps(_REQUEST)
     return f"""\
+Python:
+  from jina_v3_client import EmbeddingClient, InferenceRouter
+  client = EmbeddingClient(InferenceRouter("{router}", region="{region}"))
+  print(client.embed_query("{_TEXT}"))
+
+command line:
+  jina-v3 embed "{_TEXT}" --task retrieval.query --router {router} --region {region}
+
 boto3:
   import boto3
   answer = boto3.client("sagemaker-inference-router-runtime", region_name="{region}").invoke_inference_router(
@@ -72,14 +89,25 @@ curl:
 """
 
 
-def example_asynchronous_call(endpoint: str, region: str, bucket: str, settings: AsynchronousSettings) -> str:
-    """Return an example for an asynchronous endpoint, whose input is an object where it may read.
+def example_asynchronous_call(
+    name: str, endpoint: str, region: str, bucket: str, settings: AsynchronousSettings
+) -> str:
+    """Return examples for a deployment's asynchronous endpoint, whose input is an object where it may read.
 
-    The answer names where output or failure will be. Both time limits are SageMaker's defaults, at most 3600 and 21600.
+    The CLI's answer names where output or failure will be. Both time limits are SageMaker's defaults, at most 3600 and
+    21600.
     """
     inputs, outputs, failures = asynchronous_prefixes(settings)
     place = f"s3://{bucket}/{inputs}example.json"
     return f"""\
+Python:
+  from jina_v3_client import EmbeddingClient
+  client = EmbeddingClient.from_deployment("{name}", region="{region}")
+  print(client.embed(["{_TEXT}"], task="retrieval.query", route="asynchronous").vectors)
+
+command line:
+  jina-v3 embed "{_TEXT}" --task retrieval.query --deployment {name} --region {region}
+
 AWS CLI:
   echo '{json.dumps(_REQUEST)}' | aws s3 cp - {place}
   aws sagemaker-runtime invoke-endpoint-async --region {region} --endpoint-name {endpoint} \\

@@ -218,11 +218,12 @@ def _show_endpoint(call: Call, account: Account) -> None:
     elif asynchronous is None:
         address = account.client("sagemaker-runtime").meta.endpoint_url
         component = outputs.get(Output.INFERENCE_COMPONENT)
-        screen.say(example_calls(deployment.endpoint_name, account.region, address, component))
+        screen.say(example_calls(deployment.name, deployment.endpoint_name, account.region, address, component))
     else:
         foundation = read_outputs(account.client("cloudformation"), deployment.foundation_stack) or {}
         bucket = foundation.get(Output.BUCKET, "BUCKET")
-        screen.say(example_asynchronous_call(deployment.endpoint_name, account.region, bucket, asynchronous))
+        name, endpoint = deployment.name, deployment.endpoint_name
+        screen.say(example_asynchronous_call(name, endpoint, account.region, bucket, asynchronous))
 
 
 def _destroy(call: Call) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import NoReturn
 
 from local_aws.errors import ServiceError
+from local_aws.faults import Call
+from local_aws.settings import ACCOUNT
 
 
 def refuse(message: str) -> NoReturn:
@@ -26,6 +28,20 @@ def refuse_call(message: str) -> NoReturn:
 def throttled() -> ServiceError:
     """Make the error of too many requests."""
     return ServiceError("ThrottlingException", "Rate exceeded")
+
+
+def denied(call: Call) -> ServiceError:
+    """Make the error of a caller whom no policy allows the call."""
+    action = f"sagemaker:{call.operation}"
+    kind = "inference-router" if call.operation == "InvokeInferenceRouter" else "endpoint"
+    resource = (
+        f" on resource: arn:aws:sagemaker:{call.region}:{ACCOUNT}:{kind}/{call.endpoint}" if call.endpoint else ""
+    )
+    message = (
+        f"User: arn:aws:iam::{ACCOUNT}:user/testing is not authorized to perform: {action}{resource} because no "
+        f"identity-based policy allows the {action} action"
+    )
+    return ServiceError("AccessDeniedException", message, 403)
 
 
 def unavailable(message: str = "The request has failed due to a temporary failure of the server.") -> ServiceError:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Request, Response
 from local_aws.credentials import find_secret
 from local_aws.errors import ServiceError
 from local_aws.faults import Call
-from local_aws.sagemaker.errors import service_failure, throttled
+from local_aws.sagemaker.errors import denied, service_failure, throttled
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.store import now
 from local_aws.signing import SignatureError, SignedRequest, verify
@@ -52,13 +52,15 @@ def receive(environ: dict[str, Any]) -> Arrival:
 
 
 def meet_service_faults(hosting: Hosting, call: Call) -> None:
-    """Let the faults that are the service's own happen to a call: it waits, is throttled, or fails.
+    """Let the faults that are the service's own happen to a call: it waits, is denied or throttled, or fails.
 
     **Raises**: ``ServiceError``.
     """
     latency = hosting.faults.take("latency", call)
     if latency is not None:
         time.sleep(latency.latency_s)
+    if hosting.faults.take("denied", call) is not None:
+        raise denied(call)
     if hosting.faults.take("throttle", call) is not None:
         raise throttled()
     failure = hosting.faults.take("error", call)

@@ -62,12 +62,19 @@ def test_json_lines_keep_ids_and_metadata(run: Run, watched: WatchedClients, tmp
 def test_csv_has_a_head_and_its_cells_may_be_long(run: Run, watched: WatchedClients, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     long = "w" * 200_000
-    file.write_text(f'id,text,city\na,"red, ""blue""",Ulm\n\nb,"{long}",Jena\n')
-    status, out, _ = run("embed", "--file", str(file), "--dimensions", "2")
-    assert status == 0
-    assert [(line["id"], line["city"]) for line in lines(out)] == [("a", "Ulm"), ("b", "Jena")]
+    file.write_text(f'id,text,city\na,"red, ""blue""",Ulm\n\nb,"{long}",Jena\n\n"c\n","d"\n')
+    status, out, err = run("embed", "--file", str(file), "--dimensions", "2", "--errors", "return")
+    assert status == 3
+    *good, bad = lines(out)
+    assert bad["error"] == {
+        "code": "invalid_csv",
+        "message": "the row has 2 cells; the head has 3 columns",
+        "place": f"{file}:6",
+    }
+    assert f"{file}:6: the row has 2 cells" in err
+    assert [(line["id"], line["city"]) for line in good] == [("a", "Ulm"), ("b", "Jena")]
     np.testing.assert_array_equal(
-        np.float32([line["embedding"] for line in lines(out)]), expected('red, "blue"', long, dimensions=2)
+        np.float32([line["embedding"] for line in good]), expected('red, "blue"', long, dimensions=2)
     )
 
 
@@ -240,6 +247,7 @@ def test_words_that_cannot_be_are_refused_before_anything_is_done(
     [
         (b"ok\nnaj\xefve\n", "a.txt", ":2: the line is not UTF-8 (byte 4 is 0xef)"),
         (b"id,body\n1,red\n", "a.csv", "no column is named 'text'; there are 'id', 'body'"),
+        (b"text,text\n1,red\n", "a.csv", "same name"),
         (b'text\n"open', "a.csv", "is no CSV after line"),
         (b"text\n\xff", "a.csv", "is not UTF-8"),
         (None, "a.txt", "No such file"),

@@ -222,8 +222,7 @@ def test_doctor_says_which_component_is_to_be_named(
 @pytest.mark.parametrize(
     ("words", "check", "fix"),
     [
-        (["--endpoint", "textz"], "endpoint", "jina-v3 endpoints"),
-        (["--endpoint", "textz", "--region", "eu-west-1"], "endpoint", "region"),
+        (["--endpoint", "texts-main", "--region", "eu-west-1"], "endpoint", "see the region too"),
         (["--router", "nowhere"], "router", "of one region"),
         (["--deployment", "nowhere"], "deployment", "jina-v3 endpoints"),
         ([], "endpoint", "--endpoint NAME"),

@@ -64,10 +64,9 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(endpoint: LoopbackEndp
         assert process.stderr.read() == b""
 
 
-@pytest.mark.parametrize("name", ["v.npy", "v.parquet"])
-def test_ctrl_c_ends_it_quietly_and_leaves_no_half_file(tmp_path: Path, name: str, endpoint: LoopbackEndpoint) -> None:
+def test_ctrl_c_ends_it_quietly_and_leaves_no_half_file(tmp_path: Path, endpoint: LoopbackEndpoint) -> None:
     endpoint.set_pace(Pace(request_s=600))
-    with start("embed", "--output", str(tmp_path / name)) as process:
+    with start("embed", "--output", str(tmp_path / "v.parquet")) as process:
         assert process.stdin is not None
         assert process.stderr is not None
         process.stdin.write(b"red apple\n" * 5000)
@@ -124,11 +123,3 @@ def test_errors_are_red_on_a_terminal_unless_it_is_not_wanted() -> None:
     status, shown = on_terminal("embed", "x", "--format", "npy", NO_COLOR="1")
     assert status == 2
     assert "\x1b" not in shown
-
-
-def test_the_module_is_the_command() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "jina_v3_client", "similarity", "one"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("jina-v3: two texts are compared")

@@ -45,7 +45,15 @@ def test_an_empty_account_is_bootstrapped_and_gets_everything(
     for step in ("[1/4] bootstrap", "[2/4] foundation", "[3/4] publish", "[4/4] endpoint"):
         assert step in out
     assert out.count(" s)") == 4  # the time of each
-    for needle in ("boto3", "aws sagemaker-runtime invoke-endpoint", "--aws-sigv4", "$1.25 an hour", "destroy"):
+    calls = (
+        "EmbeddingClient.from_deployment(",
+        "jina-v3 embed",
+        "boto3",
+        "aws sagemaker-runtime invoke-endpoint",
+        "curl",
+    )
+    assert sorted(calls, key=out.index) == list(calls)  # ours first
+    for needle in ("--aws-sigv4", "$1.25 an hour", "destroy"):
         assert needle in out
     assert "testing" not in out  # the keys
 
@@ -236,6 +244,8 @@ def test_an_asynchronous_endpoint_is_called_otherwise(run: Run, capsys: pytest.C
     assert run("deploy", "--yes", "-c", "endpoint.asynchronous.concurrency=2") == 0
     out = capsys.readouterr().out
     assert "invoke-endpoint-async" in out
+    assert 'from_deployment("jina-v3", region="us-east-1")' in out
+    assert 'route="asynchronous"' in out
     assert "boto3:" not in out
     assert "--invocation-timeout-seconds 900 --request-ttl-seconds 21600" in out
 

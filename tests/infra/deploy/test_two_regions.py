@@ -224,7 +224,13 @@ def test_both_regions_are_deployed_one_after_the_other_and_then_the_routers(
     steps = [*NEEDED, *(f"second-{name}" for name in NEEDED), "router"]
     for number, step in enumerate(steps, 1):
         assert f"[{number}/9] {step}: " in out
-    for needle in ("invoke_inference_router", "invoke-inference-router", "/inference-routers/jina-v3/invocations"):
+    for needle in (
+        'EmbeddingClient(InferenceRouter("jina-v3", region="us-east-1"))',
+        "--router jina-v3 --region us-east-1",
+        "invoke_inference_router",
+        "invoke-inference-router",
+        "/inference-routers/jina-v3/invocations",
+    ):
         assert needle in out
     assert "$2.50 an hour" in out
 

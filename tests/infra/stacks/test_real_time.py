@@ -354,7 +354,7 @@ def test_a_container_behind_a_queue_is_patient_unless_told_otherwise() -> None:
 def test_the_printed_asynchronous_call_puts_its_input_where_the_role_may_read() -> None:
     asynchronous = check_deployment(CASES["asynchronous"]).endpoint.asynchronous
     assert asynchronous is not None
-    lines = example_asynchronous_call("jina-v3", "us-east-1", "BUCKET", asynchronous).split()
+    lines = example_asynchronous_call("jina-v3", "jina-v3", "us-east-1", "BUCKET", asynchronous).split()
     written, read, *_ = (word for word in lines if word.startswith("s3://BUCKET/"))
     allowed = execution_role(case("asynchronous"))["ReadInputs"]["Resource"].replace(BUCKET, "s3://BUCKET")
     assert fnmatchcase(read, allowed)

@@ -334,7 +334,7 @@ def test_the_lines_that_deploying_prints_work_as_they_are(
 ) -> None:
     """The Python is run here, the curl by a shell; the AWS CLI is held to the operation's members."""
     printed = example_router_calls(routers.make(*pair), TARGET, HERE, routers.bench.aws.url)
-    by_python, _, rest = printed.removeprefix("boto3:\n").partition("AWS CLI:\n")
+    by_python, _, rest = printed.partition("boto3:\n")[2].partition("AWS CLI:\n")
     by_cli, _, by_curl = rest.partition("curl:\n")
     keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
     for name, value in {**keys, "AWS_ENDPOINT_URL": routers.bench.aws.url}.items():

@@ -130,7 +130,7 @@ def test_curl_can_call_it(bench: Bench, endpoint: str) -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_curl_line_that_deploying_prints_works_as_it_is(bench: Bench, endpoint: str) -> None:
-    printed = example_calls(endpoint, REGION, bench.aws.url).partition("curl:\n")[2]
+    printed = example_calls("texts", endpoint, REGION, bench.aws.url).partition("curl:\n")[2]
 
     def call(**environment: str) -> tuple[str, str]:
         """Return the answer, and curl's record of what it sent."""
