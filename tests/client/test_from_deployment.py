@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from jina_v3_client import AsyncEmbeddingClient, EmbeddingClient
-from jina_v3_client._deployment import Deployment
-from jina_v3_client._through_s3 import AsynchronousEndpoint
+from jina_v3_client._aws.deployment import Deployment
+from jina_v3_client._routes.through_s3 import AsynchronousEndpoint
 from jina_v3_client.errors import ConfigurationError, EndpointNotFoundError
 from jina_v3_client.routing import Endpoint
 from jina_v3_client.testing import InMemoryBatchClient

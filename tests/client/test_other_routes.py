@@ -12,8 +12,9 @@ from tests.client.test_clients import VECTORS, numbered, quick
 from tests.support.asynchronous_aws import AsynchronousAws, failure_of
 from tests.support.both_clients import Tasked, Threaded
 
-from jina_v3_client import _client, _through_s3
-from jina_v3_client._through_s3 import AsynchronousEndpoint
+from jina_v3_client._clients import client as client_module
+from jina_v3_client._routes import through_s3
+from jina_v3_client._routes.through_s3 import AsynchronousEndpoint
 from jina_v3_client.errors import (
     AccessError,
     ConfigurationError,
@@ -39,8 +40,8 @@ def kind(request):
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     """Looks that do not wait."""
-    monkeypatch.setattr(_through_s3, "_FIRST_LOOK_S", 0.0)
-    monkeypatch.setattr(_through_s3, "_LONGEST_LOOK_S", 0.0)
+    monkeypatch.setattr(through_s3, "_FIRST_LOOK_S", 0.0)
+    monkeypatch.setattr(through_s3, "_LONGEST_LOOK_S", 0.0)
 
 
 def client_of(kind, aws, asynchronous=LATER, texts=512, **options):
@@ -54,7 +55,7 @@ def client_of(kind, aws, asynchronous=LATER, texts=512, **options):
 @pytest.fixture
 def small_requests(monkeypatch):
     """Seven texts to a request through S3."""
-    monkeypatch.setattr(_client, "THROUGH_S3", RequestLimits(texts=7))
+    monkeypatch.setattr(client_module, "THROUGH_S3", RequestLimits(texts=7))
 
 
 def test_texts_go_through_s3_and_nothing_stays_there(kind, small_requests):

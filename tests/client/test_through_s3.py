@@ -20,8 +20,8 @@ from jina_v3_client import (
     EmbeddingClient,
     EndpointNotFoundError,
     InvalidInputError,
-    _through_s3,
 )
+from jina_v3_client._routes import through_s3
 from jina_v3_client.testing import InMemoryClient
 
 LATER = AsynchronousEndpoint(name="later", bucket="later-data")
@@ -31,7 +31,7 @@ LONG = "tide " * 30
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch):
-    monkeypatch.setattr(_through_s3, "_FIRST_LOOK_S", 0.0)
+    monkeypatch.setattr(through_s3, "_FIRST_LOOK_S", 0.0)
 
 
 def refused(code, message="no"):

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.client_command import jina_v3, succeed
+from tests.support.client_command import succeed
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
@@ -265,9 +265,7 @@ def test_the_command_knows_an_asynchronous_deployment(aws: LocalAws, deployed: d
     assert "call" in {one["check"] for one in examined["checks"] if one["verdict"] == "right"}
 
 
-def test_the_deployed_policies_let_it_sleep_and_wake_it(
-    aws: LocalAws, deployed: dict[str, str], caller: None
-) -> None:
+def test_the_deployed_policies_let_it_sleep_and_wake_it(aws: LocalAws, deployed: dict[str, str], caller: None) -> None:
     for _ in range(40):
         if machines(aws) == 0:
             break

@@ -190,7 +190,16 @@ def check_the_command(aws: LocalAws) -> None:
     (listed,) = json.loads(succeed(aws, REGION, "endpoints", "--json"))["endpoints"]
     assert (listed["name"], listed["status"], listed["deployment"]) == ("life", "InService", "life")
     lines = succeed(
-        aws, REGION, "embed", "--deployment", "life", "--dimensions", "32", "--task", "text-matching", given="\n".join(TEXTS)
+        aws,
+        REGION,
+        "embed",
+        "--deployment",
+        "life",
+        "--dimensions",
+        "32",
+        "--task",
+        "text-matching",
+        given="\n".join(TEXTS),
     ).splitlines()
     vectors = np.array([json.loads(line)["embedding"] for line in lines], np.float32)
     assert np.abs(vectors - embed(runtime_client(aws))).max() < 1e-5
@@ -220,7 +229,9 @@ def test_deploy_call_update_destroy(
 
     def embed_many() -> None:
         vectors = client.embed(TEXTS * 3).vectors.reshape(3, -1, 32)
-        assert min(np.abs(vectors - one).max() for one in either) < 1e-5  # by one of both models, and not by some of each
+        assert (
+            min(np.abs(vectors - one).max() for one in either) < 1e-5
+        )  # by one of both models, and not by some of each
 
     with Caller(lambda: embed(runtime)) as theirs, Caller(embed_many) as ours:
         screen = deploy(aws, tmp_path, first.replace("ml.g6.xlarge", "ml.g5.xlarge"))

@@ -8,11 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jina_v3.contract import MODEL_DIMENSIONS
-from jina_v3_client._access import Access
-from jina_v3_client._call import Call
-from jina_v3_client._deployment import Deployment
-from jina_v3_client._routes import Amount, check_route, choose_route
-from jina_v3_client._through_s3 import AsynchronousEndpoint, ThroughS3
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.deployment import Deployment
+from jina_v3_client._clients.call import Call
+from jina_v3_client._routes.choosing import Amount, check_route, choose_route
+from jina_v3_client._routes.through_s3 import AsynchronousEndpoint, ThroughS3
 from jina_v3_client.errors import ConfigurationError, InvalidInputError
 from jina_v3_client.parameters import Parameters, TaskName
 from jina_v3_client.results import Route, RouteDecision

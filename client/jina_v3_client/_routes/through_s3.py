@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from jina_v3.contract import ErrorCode
-from jina_v3_client._aws_errors import aws_errors
+from jina_v3_client._aws.errors import aws_errors
 from jina_v3_client._calls.classify import classify
 from jina_v3_client._calls.steps import Answer, Outcome, Wait, Work
-from jina_v3_client._wire import error_body
+from jina_v3_client._texts.wire import error_body
 from jina_v3_client.errors import (
     AccessError,
     ConfigurationError,
@@ -36,7 +36,7 @@ from jina_v3_client.routing.targets import Endpoint
 from jina_v3_client.transport import HttpResponse
 
 if TYPE_CHECKING:
-    from jina_v3_client._access import Access
+    from jina_v3_client._aws.access import Access
 
 _LOG: Final = logging.getLogger(__name__)
 
