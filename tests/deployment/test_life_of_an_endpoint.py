@@ -20,7 +20,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from demo.standin import StandInConfig, write_standin
-from tests.support.client_command import jina_v3, succeed
+from tests.support.client_command import check_all_is_well_but_the_width, jina_v3, succeed
 from tests.support.inventory import Inventory
 
 from jina_v3.contract import Task
@@ -163,7 +163,7 @@ def check_the_client(aws: LocalAws, client: EmbeddingClient) -> None:
 
 def check_access_errors(aws: LocalAws) -> None:
     wrong = [
-        ((ACCESS_KEY, "wrong"), "secret access key does not belong"),
+        ((ACCESS_KEY, "another-secret"), "secret access key does not belong"),
         (("AKIAUNKNOWN", SECRET_KEY), "does not know the access key"),
         ((ACCESS_KEY, SECRET_KEY, "old"), "session token does not belong"),
     ]
@@ -171,7 +171,7 @@ def check_access_errors(aws: LocalAws) -> None:
         session = boto3.Session(*keys, region_name=REGION)
         with EmbeddingClient("life", session=session) as client, pytest.raises(AccessError, match=words) as refused:
             client.embed("harbour")
-        assert "wrong" not in str(refused.value)
+        assert "another-secret" not in str(refused.value)
         assert "harbour" not in str(refused.value)
     denied = aws.faults.add(kind="denied", operation="InvokeEndpoint", endpoint="life")
     with EmbeddingClient("life", region=REGION) as client, pytest.raises(AccessError) as refused:
@@ -182,15 +182,23 @@ def check_access_errors(aws: LocalAws) -> None:
 
 
 def check_the_command(aws: LocalAws) -> None:
-    examined = json.loads(succeed(aws, REGION, "doctor", "--deployment", "life", "--json"))
-    assert examined["healthy"], examined
-    denied = jina_v3(aws, REGION, "doctor", "--endpoint", "life", "--json", AWS_SECRET_ACCESS_KEY="wrong")
+    check_all_is_well_but_the_width(jina_v3(aws, REGION, "doctor", "--deployment", "life", "--json").stdout)
+    denied = jina_v3(aws, REGION, "doctor", "--endpoint", "life", "--json", AWS_SECRET_ACCESS_KEY="another-secret")
     assert denied.returncode == 1
     assert "secret" in denied.stdout
     (listed,) = json.loads(succeed(aws, REGION, "endpoints", "--json"))["endpoints"]
     assert (listed["name"], listed["status"], listed["deployment"]) == ("life", "InService", "life")
     lines = succeed(
-        aws, REGION, "embed", "--deployment", "life", "--dimensions", "32", "--task", "text-matching", given="\n".join(TEXTS)
+        aws,
+        REGION,
+        "embed",
+        "--deployment",
+        "life",
+        "--dimensions",
+        "32",
+        "--task",
+        "text-matching",
+        given="\n".join(TEXTS),
     ).splitlines()
     vectors = np.array([json.loads(line)["embedding"] for line in lines], np.float32)
     assert np.abs(vectors - embed(runtime_client(aws))).max() < 1e-5
@@ -220,7 +228,9 @@ def test_deploy_call_update_destroy(
 
     def embed_many() -> None:
         vectors = client.embed(TEXTS * 3).vectors.reshape(3, -1, 32)
-        assert min(np.abs(vectors - one).max() for one in either) < 1e-5  # by one of both models, and not by some of each
+        assert (
+            min(np.abs(vectors - one).max() for one in either) < 1e-5
+        )  # by one of both models, and not by some of each
 
     with Caller(lambda: embed(runtime)) as theirs, Caller(embed_many) as ours:
         screen = deploy(aws, tmp_path, first.replace("ml.g6.xlarge", "ml.g5.xlarge"))
