@@ -66,8 +66,11 @@ format: setup ## let ruff rewrite what it can
 test: setup ## the fast tests, on JOBS processes (under six minutes on two cores)
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
 
-test-slow: setup ## what takes minutes: whole deployments by the CDK, long fuzzing, half precision of the reference
+test-slow: setup test-integrations ## what takes minutes: whole deployments by the CDK, long fuzzing, half precision of the reference
 	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile -m 'slow and not gpu and not weights and not aws'
+
+test-integrations: .venv-integrations/.stamp ## the client in LangChain, LlamaIndex, Haystack, mteb and others, as they are published
+	.venv-integrations/bin/pytest tests/client/integrations tests/client/test_docstrings.py -k integrations
 
 test-gpu: setup ## the tests that need a CUDA device
 	$(BIN)/pytest -m gpu
@@ -111,6 +114,17 @@ PEERS_PIP := .venv-peers-endpoint/bin/pip install --quiet --constraint benchmark
 	-$(PEERS_PIP) --no-deps hf-serve
 	@touch $@
 
+# Other people's libraries, where the client's integrations are tested; some have pins that clash with ours.
+INTEGRATIONS_PIP := .venv-integrations/bin/pip install --quiet --no-compile --constraint tests/client/integrations/constraints.txt
+.venv-integrations/.stamp: tests/client/integrations/constraints.txt pyproject.toml
+	$(check-python)
+	$(PYTHON) -m venv .venv-integrations
+	$(INTEGRATIONS_PIP) --upgrade pip
+	$(INTEGRATIONS_PIP) torch numpy
+	$(INTEGRATIONS_PIP) --editable '.[langchain,llama-index,haystack,mteb]' langchain-community sentence-transformers \
+		jina-sagemaker orjson pybase64 uvloop pytest pytest-timeout
+	@touch $@
+
 openapi: setup ## write docs/openapi.json anew, from the contract and the code's tables
 	$(BIN)/python -m openapi
 
@@ -138,4 +152,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-gpu bench bench-gpu bench-endpoint bench-client batch-scale openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu bench bench-gpu bench-endpoint bench-client batch-scale openapi verify image lock-image clean

@@ -19,6 +19,7 @@ import urllib3
 from botocore.config import Config
 
 from benchmarks.agreement import Vectors
+from benchmarks.client.stream import ENDPOINT, REGION
 from jina_v3_client import AsyncEmbeddingClient, EmbeddingClient
 
 OURS: Final = "ours"
@@ -29,8 +30,6 @@ JINA_WAY: Final = "jina-sagemaker's way"
 BARE: Final = "urllib3 alone, unsigned"
 BOTO3: Final = "boto3"
 
-ENDPOINT: Final = "texts"
-REGION: Final = "eu-west-1"
 TASK: Final = "text-matching"
 TEXTS_A_REQUEST: Final = 512
 THREADS: Final = 8

@@ -71,9 +71,9 @@ def _restore(kind: type[JinaClientError], arguments: tuple[Any, ...], members: d
 class ConfigurationError(JinaClientError, ValueError):
     """The client was set up in a way that cannot be; nothing was sent.
 
-    >>> client.embed("sunrise", route="batch")
+    >>> client.embed("sunrise", route="asynchronous")
     Traceback (most recent call last):
-    jina_v3_client.errors.ConfigurationError: route is 'batch', and this client has none; pass batch=BatchClient(…), or use from_deployment of one with [batch]
+    jina_v3_client.errors.ConfigurationError: route is 'asynchronous', and this client has none; pass asynchronous=AsynchronousEndpoint(…), or use from_deployment of an asynchronous one
     """  # noqa: E501  # the message is one line
 
 

@@ -60,7 +60,7 @@ class RouteDecision:
     """Which way texts went, and why, in words. **Units**: estimated tokens, and seconds.
 
     >>> client.embed("sunrise", route="auto").route.reason
-    '1 texts of about 5 tokens: this client has no other way'
+    '1 texts of about 5 tokens: up to 10,000,000 tokens are answered at once'
     """
 
     route: Route

@@ -61,6 +61,11 @@ class _InMemoryEndpoints:
 
         With ``original_status`` it is the container that fails, with an error of ``code``, and SageMaker tells it as a
         ``ModelError``. A ``TransportError`` is raised.
+
+        >>> transport = InMemoryTransport()
+        >>> transport.fail(429, "ThrottlingException", retry_after_s=2)
+        >>> transport.fail(original_status=503, code="deadline_exceeded", times=3)
+        >>> transport.fail(TransportError("broken", "the connection ended"), where="eu-west-1", times=None)
         """
         headers = {} if retry_after_s is None else {"retry-after": f"{retry_after_s:g}"}
         result: HttpResponse | TransportError
@@ -145,7 +150,13 @@ class InMemoryTransport(_InMemoryEndpoints):
 
 
 class AsyncInMemoryTransport(_InMemoryEndpoints):
-    """An ``AsyncTransport`` to endpoints in memory; see ``InMemoryTransport``."""
+    """An ``AsyncTransport`` to endpoints in memory; see ``InMemoryTransport``.
+
+    >>> import asyncio
+    >>> request = HttpRequest(method="POST", url="https://x", headers={}, body=b'{"data": "sunrise"}')
+    >>> asyncio.run(AsyncInMemoryTransport().send(request, timeout_s=70)).status
+    200
+    """
 
     async def send(self, request: HttpRequest, *, timeout_s: float) -> HttpResponse:  # noqa: ARG002  # it takes no time
         """Answer, or do what ``fail`` said."""
@@ -185,7 +196,7 @@ class InMemoryClient(EmbeddingClient):
     """An ``EmbeddingClient`` of endpoints in memory, for tests of what uses one: no network, account or model.
 
     Texts that share words are near each other; ``transport`` counts requests, and lets them fail. Retries do not wait
-    unless ``settings`` says so.
+    unless ``settings`` says so. ``batch`` is in memory too.
 
     >>> client = InMemoryClient(dimensions=256)
     >>> client.transport.fail(original_status=503)
@@ -204,7 +215,12 @@ class InMemoryClient(EmbeddingClient):
     ) -> None:
         self.transport = InMemoryTransport(max_tokens=max_tokens)
         super().__init__(
-            target, task=task, dimensions=dimensions, settings=_settings(settings), transport=self.transport
+            target,
+            task=task,
+            dimensions=dimensions,
+            settings=_settings(settings),
+            transport=self.transport,
+            batch=InMemoryBatchClient(),
         )
         self._access = _InMemoryAccess()
 
@@ -228,6 +244,11 @@ class AsyncInMemoryClient(AsyncEmbeddingClient):
     ) -> None:
         self.transport = AsyncInMemoryTransport(max_tokens=max_tokens)
         super().__init__(
-            target, task=task, dimensions=dimensions, settings=_settings(settings), transport=self.transport
+            target,
+            task=task,
+            dimensions=dimensions,
+            settings=_settings(settings),
+            transport=self.transport,
+            batch=InMemoryBatchClient(),
         )
         self._access = _InMemoryAccess()

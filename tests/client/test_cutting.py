@@ -1,4 +1,5 @@
 import pickle
+import weakref
 
 import pytest
 from hypothesis import given, settings
@@ -310,3 +311,17 @@ def test_weights_are_no_less_than_requests_and_answers_and_little_more(asked, li
         refused = len(container.answer(work, RefusingEncoder()).body)
         assert refused <= weight.response_bytes <= 400 + 4 * refused
     assert (weight.texts, weight.tokens) == (count, work.tokens)
+
+
+def test_no_more_texts_are_held_than_one_request_has():
+    class Text(str):
+        """A string that tells whether it is still there."""
+
+    cutter, held, most = Cutter(Parameters(), RequestLimits(texts=10)), weakref.WeakValueDictionary(), 0
+    for index in range(1000):
+        text = Text(f"text {index}")
+        held[index] = text
+        cutter.add(text)
+        del text
+        most = max(most, len(held))
+    assert most <= 10

@@ -1,14 +1,18 @@
 """Hedges: when they are sent, how many at most, and whose answer counts."""
 
+import asyncio
+import math
 import random
 
 import pytest
-from tests.support.scripted_world import World, always, by_target
+from tests.support.scripted_world import WORK, World, always, by_target
 from tests.support.service_answers import answered, throttle
 from tests.support.virtual_time import run
 
 from jina_v3_client._calls.steps import Answer
-from jina_v3_client.routing import Endpoint, Failover, Hedged
+from jina_v3_client.errors import ConnectionFailedError
+from jina_v3_client.routing import Endpoint, Failover, Hedged, Routing
+from jina_v3_client.settings import Settings
 from jina_v3_client.transport import TransportError
 
 A, B = Endpoint("a"), Endpoint("b")
@@ -92,3 +96,51 @@ def test_a_target_that_is_slow_now_and_then_is_not_left_alone():
     world = World(by_target(a=with_tail(0.3, 3.0), b=steady(OTHER)), Hedged(Failover(A, B), share=1.0))
     run(world.calls(1000, concurrency=4))
     assert len(world.asked(A)) > 950
+
+
+def test_a_wide_spread_is_hedged_at_its_percentile_for_ever_and_not_earlier_and_earlier():
+    chance = random.Random(5)
+    policy = Hedged(Failover(A, B), share=1.0)
+    world = World(by_target(a=lambda *_: (0.1 + chance.random(), OK), b=steady(OTHER, 0.02)), policy)
+    ended = run(world.calls(3000, concurrency=8))
+    assert sum(one.hedges for one in ended) == pytest.approx(0.05 * 3000, rel=0.5)
+
+
+def test_no_hedge_goes_to_a_target_that_has_asked_to_be_left_alone():
+    usual = steady()
+    left = iter([(0.05, throttle())])
+
+    def script(target, now):
+        if now < 10:
+            return usual(target, now)
+        return (0.05, throttle(retry_after="50")) if target == B else next(left, (5.0, OK))
+
+    world = World(script, Hedged(Failover(A, B)))
+
+    async def main():
+        await world.calls(100, concurrency=4)
+        await asyncio.sleep(10)
+        return await world.call()
+
+    answer = run(main())
+    assert [sent.target for sent in world.sent if sent.at > 10] == [A, B, A, A]
+    assert answer.hedges == 1
+
+
+def test_a_failed_hedge_is_held_against_the_target_it_went_to_whatever_that_has_been_through():
+    error = ConnectionFailedError("broken")
+    routing = Routing(Hedged(Failover(A, B)), Settings())
+    broken = routing.choose(WORK, {A: math.inf}, 0.0, random.random)
+    routing.failed(broken, B, error, 0.0, at_once=True)
+    routing.end(broken)
+    probe = routing.choose(WORK, {A: math.inf}, 10.0, random.random)
+    routing.answered(probe, B, 0.1)
+    routing.end(probe)
+    for _ in range(50):
+        usual = routing.choose(WORK, {}, 11.0, random.random)
+        routing.answered(usual, A, 0.1)
+        routing.end(usual)
+    hedged = routing.choose(WORK, {}, 12.0, random.random)
+    assert (hedged.target, hedged.hedge) == (A, B)
+    routing.failed(hedged, B, error, 12.0)
+    assert [report.failures for report in routing.reports()] == [0, 1]

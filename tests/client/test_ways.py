@@ -110,12 +110,18 @@ def test_what_one_target_will_never_answer_another_is_asked_at_once_and_the_firs
     assert world.sent[1].at == pytest.approx(0.1)
 
 
+def test_a_target_that_is_not_there_costs_the_others_calls_nothing():
+    world = World(by_target(a=always(NOT_FOUND), b=always(OK)), Failover(A, B))
+    assert all(isinstance(one, Answer) for one in run(world.calls(100, concurrency=4)))
+    assert len(world.asked(A)) <= 4 + 2
+
+
 @pytest.mark.parametrize(("gone", "kind"), [(NOT_FOUND, EndpointNotFoundError), (uncontained(500, ""), ModelError)])
 def test_what_the_only_target_will_never_answer_is_an_error_at_once_each_time(gone, kind):
     world = World(always(gone), A)
     for asked in (1, 2, 3, 4):
         assert isinstance(outcome_of(world), kind)
-        assert len(world.sent) == asked
+        assert (len(world.sent), world.sent[-1].at) == (asked, 0.0), "none waits for another's rest"
 
 
 def test_attempts_end_by_their_number_with_the_last_typed_error():
@@ -170,6 +176,16 @@ def test_a_throttling_storm_is_not_made_worse_than_the_budget_allows():
     ended = run(world.calls(500, concurrency=16))
     assert all(isinstance(error, OverloadedError) for error in ended)
     assert len(world.sent) == 500 + 30
+
+
+def test_a_long_good_time_saves_up_no_more_retries_than_there_were_at_first():
+    settings = Settings(retry=RetrySettings(budget=0.5, budget_burst=30))
+    world = World(until(25.0, always(OK, 0.1), always(throttle(), 0.01)), A, settings)
+    run(world.calls(2000, concurrency=4))
+    storm = [sent for sent in world.sent if sent.at >= 25.0]
+    ended_well = sum(sent.at < 25.0 for sent in world.sent)
+    assert 900 < ended_well < 1100
+    assert len(storm) == 2000 - ended_well + 30
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])
@@ -287,6 +303,20 @@ def test_a_request_of_several_texts_that_runs_out_of_time_twice_is_better_cut_in
     assert len(world.sent) == 2
     single = World(in_turn(uncontained(504, ""), uncontained(504, ""), uncontained(504, ""), OK), A)
     assert isinstance(outcome_of(single), Answer), "one text has no halves"
+
+
+def test_two_attempts_of_which_the_deadline_cut_the_last_are_no_reason_to_cut_the_request_in_halves():
+    settings = Settings(attempt_s=20.0)
+    world = World(always(OK, 1000.0), Failover(A, B), settings)
+    error = outcome_of(world, dataclasses.replace(WORK, texts=8), deadline_s=30.0)
+    assert isinstance(error, DeadlineError)
+    assert [sent.timeout_s for sent in world.sent] == [20.0, 10.0]
+
+
+def test_with_next_to_no_time_left_nobody_is_asked():
+    world = World(always(OK), A)
+    with pytest.raises(DeadlineError):
+        next(find_way(WORK, world.routing, world.settings, deadline=10.0, clock=lambda: 10.0 - 1e-9))
 
 
 def test_a_passed_deadline_says_what_happened_until_then():

@@ -25,7 +25,8 @@ from jina_v3_client.transport import HttpResponse, TransportError
 
 _SLOW_ATTEMPTS: Final = 2
 """How often a request of several texts may run out of time: its halves are the better attempt then."""
-_LEAST_TIMEOUT_S: Final = 0.001
+_LEAST_ATTEMPT_S: Final = 0.001
+"""With less time than this left there is no point in asking."""
 
 
 def find_way(
@@ -91,7 +92,7 @@ class _Journey:
 
     def _ask(self, admission: Admission, now: float) -> Generator[Ask | Wait, list[Outcome], Answer | None]:
         left_s = math.inf if self.deadline is None else self.deadline - now
-        timeout_s = max(min(self.settings.attempt_s, left_s), _LEAST_TIMEOUT_S)
+        timeout_s = min(self.settings.attempt_s, left_s)
         hedge = admission.hedge if admission.hedge_after_s < timeout_s else None
         self.attempts += 1
         hedges = 0
@@ -212,7 +213,7 @@ class _Journey:
 
     def _keep_deadline(self, now: float, wait_s: float = 0.0) -> None:
         """Give up as soon as nothing can happen before the deadline."""
-        if self.deadline is not None and now + wait_s >= self.deadline:
+        if self.deadline is not None and now + wait_s > self.deadline - _LEAST_ATTEMPT_S:
             error = DeadlineError(
                 f"no answer before the deadline, after {now - self.began:.1f} s{f': {self.last}' if self.last else ''}",
                 advice="give it more time (deadline_s), or fewer texts",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
@@ -11,34 +10,20 @@ from typing import TYPE_CHECKING, Any, Final
 from jina_v3_client.batch import BadRecord, BatchRecord
 from jina_v3_client.cli import clients
 from jina_v3_client.cli.call import DONE, Call
-from jina_v3_client.cli.failures import CommandError, one_line
+from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.cli.outputs import VectorKind, choose_format, choose_path, open_output
 from jina_v3_client.cli.records import STDIN, Record, from_files, read_all
 from jina_v3_client.cli.tally import Tally
-from jina_v3_client.errors import BatchError, ConfigurationError
 from jina_v3_client.parameters import UNSET
 from jina_v3_client.results import TextEmbedding, TextError
 
 if TYPE_CHECKING:
     from jina_v3_client.batch import BatchClient, BatchResult, BatchRun, BatchStatus
 
-_IN_WORDS: Final = (
-    (re.compile(r"client\.batch\.submit\(resume='([^']+)'\)"), r"jina-v3 batch submit --resume \1"),
-    (re.compile(r"client\.batch\.run\('([^']+)'\)\.stop\(\)"), r"jina-v3 batch stop \1"),
-    (re.compile(r"client\.batch\.run\('([^']+)'\)\.wait\(\)"), r"jina-v3 batch status \1 --follow"),
-)
-"""What the library advises, for a person who has the command alone."""
-
 
 def batch(call: Call) -> int:
     """Do what the words say with a run, and return the exit status."""
-    try:
-        return _ACTIONS[call.words.action](call, clients.open_batch(call.place))
-    except (BatchError, ConfigurationError) as error:
-        told = one_line(error)
-        for pattern, words in _IN_WORDS:
-            told = pattern.sub(words, told)
-        raise CommandError(told, usage=isinstance(error, ConfigurationError)) from error
+    return _ACTIONS[call.words.action](call, clients.open_batch(call.place))
 
 
 def _submit(call: Call, client: BatchClient) -> int:
@@ -142,8 +127,8 @@ def _result(call: Call, client: BatchClient) -> int:
     with open_output(path, chosen, kind) as output:
         for index, one in enumerate(chain(before, records)):
             record, embedding = _as_embedding(index, one)
-            if chosen != "jsonl" and embedding.vector is not None and embedding.vector.ndim > 1:
-                raise CommandError(f"{record.place} has the vectors of several chunks: write .jsonl", usage=True)
+            if chosen != "jsonl" and not kind.fits(embedding):
+                raise CommandError(f"{record.place} has another form or several chunks: write .jsonl", usage=True)
             output.write(record, embedding, None)
             tally.add(record, embedding)
     return tally.tell(call.screen)

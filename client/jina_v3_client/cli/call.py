@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from jina_v3.contract import Task
 from jina_v3_client.cli import clients
+from jina_v3_client.cli.asking import Asking
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.cli.places import Place
 from jina_v3_client.cli.screen import Screen
@@ -32,6 +33,10 @@ class Call:
     def open_client(self) -> Embedder:
         """Return a client of whom the words name; it is the caller's to close."""
         return clients.open_client(self.place)
+
+    def asking(self, client: Embedder, parameters: Parameters, *, progress: bool = True) -> Asking:
+        """Return the client with what the words ask of it; it shows a bar only where there is a person to see it."""
+        return Asking(client=client, parameters=parameters, progress=None if progress else False)
 
     def open_session(self) -> Any:
         """Return boto3's way to the account."""

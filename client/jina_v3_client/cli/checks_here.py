@@ -72,7 +72,9 @@ def check_region(session: Any, place: Place) -> Finding:
     """Look whether a region is known, and SageMaker in it."""
     region = place.aws_region or session.region_name
     if region is None:
-        return wrong("region", "no region is known", "give --region, set AWS_REGION, or write one into the profile")
+        return wrong(
+            "region", "no region is known", "give --region, set AWS_DEFAULT_REGION, or write one into the profile"
+        )
     source = "as given" if place.aws_region else "by the environment or the profile"
     known = session.get_available_regions("sagemaker")
     if region not in known and region.startswith(tuple({name.partition("-")[0] for name in known})):

@@ -10,7 +10,7 @@ from contextlib import closing
 from typing import Any, Final
 
 from jina_v3.contract import MODEL_DIMENSIONS, MODEL_NAME
-from jina_v3_client.cli.failures import AWS_ERRORS, absent, denied, explain
+from jina_v3_client.cli.failures import AWS_ERRORS, absent, denied, explain, in_words
 from jina_v3_client.cli.findings import Finding, right, unsure, wrong
 from jina_v3_client.cli.region import Region, SeenComponent, SeenEndpoint, SeenVariant
 from jina_v3_client.errors import JinaClientError
@@ -127,7 +127,7 @@ def check_call(client: Embedder, *, asynchronous: bool = False) -> Finding:
                 progress=False,
             )
     except JinaClientError as error:
-        return wrong("call", error.message, error.advice or "jina-v3 embed TEXT --verbose shows what is done")
+        return wrong("call", error.message, in_words(error.advice) or "jina-v3 embed TEXT --verbose shows what is done")
     taken_s = time.perf_counter() - started_s
     length = found.shape[1]
     norm = float(np.linalg.norm(found.vectors[0]))

@@ -18,11 +18,11 @@ from jina_v3_client.cli.checks_here import (
     check_region,
 )
 from jina_v3_client.cli.checks_there import check_batch, check_call, check_endpoint, check_permission, check_router
-from jina_v3_client.cli.failures import AWS_ERRORS, explain
-from jina_v3_client.cli.findings import Finding, Verdict, unsure, wrong
+from jina_v3_client.cli.failures import AWS_ERRORS, explain, in_words
+from jina_v3_client.cli.findings import Finding, Verdict, right, unsure, wrong
 from jina_v3_client.cli.region import Region
 from jina_v3_client.errors import JinaClientError
-from jina_v3_client.routing.targets import InferenceRouter
+from jina_v3_client.routing.targets import InferenceRouter, Target
 
 _QUICK: Final = Config(connect_timeout=5, read_timeout=20, retries={"total_max_attempts": 2})
 """A network that swallows everything is to be told of soon."""
@@ -80,7 +80,7 @@ class _Examination:
             try:
                 deployment = clients.find_deployment(self._place)
             except JinaClientError as error:
-                yield wrong("deployment", error.message, error.advice)
+                yield wrong("deployment", error.message, in_words(error.advice))
                 return
             asynchronous, state_machine = deployment.is_asynchronous, deployment.state_machine
             target = None if deployment.endpoint is None else deployment.target
@@ -91,7 +91,7 @@ class _Examination:
         if state_machine is not None:
             yield check_batch(self._client("stepfunctions"), state_machine)
 
-    def _examine_target(self, target: Any, *, asynchronous: bool) -> Iterator[Finding]:
+    def _examine_target(self, target: Target, *, asynchronous: bool) -> Iterator[Finding]:
         region = Region(self._client("sagemaker"), self._client("cloudformation"))
         if isinstance(target, InferenceRouter):
             looked = [check_router(region, target)]
@@ -102,8 +102,9 @@ class _Examination:
             return
         tried = self._try(asynchronous=asynchronous, told=looked[0].sentence)
         yield tried
-        if tried.verdict is not Verdict.RIGHT:
-            yield self._permission(target, asynchronous=asynchronous)
+        permission = self._permission(target, asynchronous=asynchronous, tried=tried)
+        if (tried.verdict, permission.verdict) != (Verdict.WRONG, Verdict.UNSURE):  # the call's own error says more
+            yield permission
 
     def _try(self, *, asynchronous: bool, told: str) -> Finding:
         if told.endswith("asynchronous") and not asynchronous:
@@ -112,18 +113,20 @@ class _Examination:
         try:
             client = self._call.open_client()
         except JinaClientError as error:
-            return wrong("call", error.message, error.advice)
+            return wrong("call", error.message, in_words(error.advice))
         return check_call(client, asynchronous=asynchronous)
 
-    def _permission(self, target: Any, *, asynchronous: bool) -> Finding:
+    def _permission(self, target: Target, *, asynchronous: bool, tried: Finding) -> Finding:
         assert self._caller is not None
-        router = isinstance(target, InferenceRouter)
-        action = "InvokeInferenceRouter" if router else f"InvokeEndpoint{'Async' if asynchronous else ''}"
-        partition, account = self._caller.split(":")[1], self._caller.split(":")[4]
-        region = target.region or self._session.region_name
-        kind = "inference-router" if router else "endpoint"
+        is_router = isinstance(target, InferenceRouter)
+        action = "InvokeInferenceRouter" if is_router else f"InvokeEndpoint{'Async' if asynchronous else ''}"
+        if tried.verdict is Verdict.RIGHT:
+            return right("permission", f"sagemaker:{action} is allowed: the call was let in")
+        _, partition, _, _, account, _ = self._caller.split(":", 5)
+        kind = "inference-router" if is_router else "endpoint"
         # IAM's names of endpoints are in lower case
-        resource = f"arn:{partition}:sagemaker:{region}:{account}:{kind}/{target.name.lower()}"
+        place = f"{target.region or self._session.region_name}:{account}:{kind}/{target.name.lower()}"
+        resource = f"arn:{partition}:sagemaker:{place}"
         return check_permission(self._client("iam"), self._caller, f"sagemaker:{action}", resource)
 
     def _client(self, service: str) -> Any:

@@ -22,8 +22,12 @@ def embed(call: Call) -> int:
     chosen = choose_format(path, words.format)
     tally = Tally()
     shown = path is not None or not screen.is_terminal  # where vectors go to the terminal they are the progress
-    with closing(call.open_client()) as client, open_output(path, chosen, VectorKind.of(parameters)) as output:
-        for one in embed_records(client, sources, parameters, words.errors, progress=shown):
+    with (
+        closing(call.open_client()) as client,
+        open_output(path, chosen, VectorKind.of(parameters)) as output,
+        closing(embed_records(call.asking(client, parameters, progress=shown), sources, words.errors)) as embedded,
+    ):
+        for one in embedded:
             output.write(one.record, one.embedding, one.document)
             tally.add(one.record, one.embedding)
     if not tally.texts:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from jina_v3_client.cli.asking import Asking
 from jina_v3_client.cli.records import Record, Source, read_all
 from jina_v3_client.errors import InvalidInputError
-from jina_v3_client.parameters import Parameters
-from jina_v3_client.protocols import Embedder, Errors, Progress
+from jina_v3_client.protocols import Errors
 from jina_v3_client.results import TextEmbedding, TextError
 
 _ADVICE: Final = "correct it, or give --errors return to embed the others"
@@ -26,49 +26,31 @@ class Embedded:
 
 
 def embed_records(
-    client: Embedder,
-    sources: Sequence[Source],
-    parameters: Parameters,
-    errors: Errors = "raise",
-    *,
-    progress: bool = True,
-) -> Iterator[Embedded]:
+    asking: Asking, sources: Sequence[Source], errors: Errors = "raise"
+) -> Generator[Embedded, None, None]:
     """Embed each record; with late chunking a source is one document, whose chunks its records are.
 
     **Raises**: the client's errors; ``InvalidInputError`` says the place of the record that is at fault.
     """
-    shown = None if progress else False  # the client shows a bar where there is a person to see it
-    if parameters.late_chunking:
-        return _documents(client, sources, parameters, errors, shown)
-    return _Texts(client, sources, parameters, errors).embed(shown)
+    if asking.parameters.late_chunking:
+        return _documents(asking, sources, errors)
+    return _Texts(sources, errors).embed(asking)
 
 
 class _Texts:
     """Reads ahead as far as the client does, and gives each answer its record."""
 
-    def __init__(self, client: Embedder, sources: Sequence[Source], parameters: Parameters, errors: Errors) -> None:
-        self._client = client
+    def __init__(self, sources: Sequence[Source], errors: Errors) -> None:
         self._sources = sources
-        self._parameters = parameters
         self._errors: Errors = errors
         self._pending: deque[Record] = deque()
         self._answered = 0
         self._written = 0
 
-    def embed(self, progress: Progress | None) -> Iterator[Embedded]:
+    def embed(self, asking: Asking) -> Generator[Embedded, None, None]:
         """Yield all, those that cannot be read in their places."""
-        answers = self._client.embed_iter(
-            self._read(),
-            task=self._parameters.task,
-            dimensions=self._parameters.dimensions,
-            truncate=self._parameters.truncate,
-            embedding_type=self._parameters.form,
-            errors=self._errors,
-            route="auto",
-            progress=progress,
-        )
         try:
-            for embedding in answers:
+            for embedding in asking.stream(self._read(), self._errors):
                 yield from self._unreadable()
                 yield self._next(embedding)
                 self._answered += 1
@@ -98,53 +80,29 @@ class _Texts:
         return _named(error, [record for record in self._pending if record.error is None], self._answered)
 
 
-def _documents(
-    client: Embedder, sources: Sequence[Source], parameters: Parameters, errors: Errors, progress: Progress | None
-) -> Iterator[Embedded]:
+def _documents(asking: Asking, sources: Sequence[Source], errors: Errors) -> Generator[Embedded, None, None]:
     first = 0
     for document, source in enumerate(sources):
         records = list(source.read())
-        for index, embedding in enumerate(_document(client, records, parameters, errors, progress)):
+        for index, embedding in enumerate(_document(asking, records, errors)):
             yield Embedded(record=records[index], embedding=replace(embedding, index=first + index), document=document)
         first += len(records)
 
 
-def _document(
-    client: Embedder, records: list[Record], parameters: Parameters, errors: Errors, progress: Progress | None
-) -> list[TextEmbedding]:
+def _document(asking: Asking, records: list[Record], errors: Errors) -> list[TextEmbedding]:
     if not records:
         return []
     try:
         for record in records:
             if record.error is not None:
                 raise _refusal(record, record.error)
-        found = client.embed(
-            [record.text for record in records],
-            task=parameters.task,
-            dimensions=parameters.dimensions,
-            late_chunking=True,
-            truncate=parameters.truncate,
-            embedding_type=parameters.form,
-            route="auto",
-            progress=progress,
-        )
+        return asking.whole([record.text for record in records])
     except InvalidInputError as error:
         named = _named(error, records, 0)
         if errors == "raise":
             raise named from error
         message = f"its document could not be embedded: {named.message}"
         return [_failed(TextError(code=error.code, message=message)) for _ in records]
-    truncated = frozenset(found.truncated)
-    return [
-        TextEmbedding(
-            index=index,
-            vector=found.vectors[index],
-            tokens=int(found.token_counts[index]),
-            truncated=index in truncated,
-            scale=None if found.scales is None else float(found.scales[index]),
-        )
-        for index in range(len(records))
-    ]
 
 
 def _failed(error: TextError) -> TextEmbedding:

@@ -14,6 +14,13 @@ AWS_ERRORS: Final = (BotoCoreError, ClientError)
 """Everything that a call by boto3 can raise."""
 
 _DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "Forbidden", "403"})
+_IN_WORDS: Final = (
+    (re.compile(r"client\.batch\.submit\(resume='([^']+)'\)"), r"jina-v3 batch submit --resume \1"),
+    (re.compile(r"client\.batch\.run\('([^']+)'\)\.stop\(\)"), r"jina-v3 batch stop \1"),
+    (re.compile(r"client\.batch\.run\('([^']+)'\)\.wait\(\)"), r"jina-v3 batch status \1 --follow"),
+    (re.compile(r"\b(route|errors)='([a-z-]+)'"), r"--\1 \2"),
+    (re.compile(r"\b(profile|region)=…"), r"--\1"),
+)
 _ABSENT: Final = re.compile(r"does not exist|could not find|not found", re.IGNORECASE)
 
 
@@ -48,9 +55,20 @@ def explain(error: BaseException) -> tuple[str, str]:
         with aws_errors():
             raise error
     except JinaClientError as told:
-        return told.message, told.advice or "run the same command again with --verbose to see more"
+        return in_words(told.message), in_words(told.advice) or "run the same command again with --verbose to see more"
 
 
 def one_line(error: BaseException) -> str:
-    """Return an error's message in one line."""
-    return " ".join(str(error).split()).rstrip(".")
+    """Return an error's message in one line, with the command's words for what the library advises."""
+    return in_words(" ".join(str(error).split()).rstrip("."))
+
+
+def in_words(advice: str) -> str:
+    """Put the command's words in the place of the library's.
+
+    >>> in_words("give region=…, or call embed with route='asynchronous'")
+    'give --region, or call embed with --route asynchronous'
+    """
+    for pattern, words in _IN_WORDS:
+        advice = pattern.sub(words, advice)
+    return advice

@@ -43,6 +43,13 @@ class VectorKind:
         dtype = {"float": "<f4", "binary": "|i1", "int8": "|i1", "ubinary": "|u1"}[parameters.form]
         return cls(columns=parameters.columns, dtype=dtype, scaled=parameters.form == "int8")
 
+    def fits(self, embedding: TextEmbedding) -> bool:
+        """Say whether an embedding, where it has a vector, is one of these."""
+        vector = embedding.vector
+        return vector is None or (
+            (vector.shape, vector.dtype.str, embedding.scale is not None) == ((self.columns,), self.dtype, self.scaled)
+        )
+
 
 class Output:
     """Takes each text's embedding, in order; ``embedding.index`` counts the texts of all sources."""

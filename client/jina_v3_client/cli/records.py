@@ -158,8 +158,11 @@ def _read_csv(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
                 f"{name}: no column is named {text_field!r}; there are {', '.join(map(repr, columns))}; --field names "
                 "the text's column"
             )
+        if len(set(columns)) < len(columns):
+            raise CommandError(f"{name}: two columns have the same name: {', '.join(map(repr, columns))}")
+        first = rows.line_num + 1
         for row in rows:
-            place = f"{name}:{rows.line_num}"
+            place, first = f"{name}:{first}", rows.line_num + 1  # where the row begins
             if len(row) == len(columns):
                 yield _record(place, dict(zip(columns, row, strict=True)), text_field)
             elif row:

@@ -6,19 +6,12 @@ import heapq
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from jina_v3.contract import Task
 from jina_v3_client.cli.call import DONE, Call
 from jina_v3_client.cli.embedding import embed_records
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.cli.records import STDIN, from_files
-from jina_v3_client.parameters import Parameters
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from jina_v3_client.protocols import Embedder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +39,9 @@ def similarity(call: Call) -> int:
         )
     parameters = call.parameters(task=Task.TEXT_MATCHING)
     with closing(call.open_client()) as client:
-        first, second = client.embed(
-            call.words.texts,
-            task=parameters.task,
-            dimensions=parameters.dimensions,
-            truncate=parameters.truncate,
-            route="auto",
-            progress=False,
-        ).vectors
+        first, second = (one.vector for one in call.asking(client, parameters).whole(call.words.texts))
+    assert first is not None
+    assert second is not None
     score = float(first @ second)
     if call.words.json:
         call.screen.show_json({"similarity": score})
@@ -68,10 +56,11 @@ def _rank(call: Call) -> int:
     parameters = call.parameters(task=Task.RETRIEVAL_PASSAGE)
     sources = from_files(words.texts or [STDIN], words.input_format, words.field)
     with closing(call.open_client()) as client:
-        query = _embed_query(client, words.query, query_parameters)
+        (query,) = (one.vector for one in call.asking(client, query_parameters, progress=False).whole([words.query]))
+        asking = call.asking(client, parameters)
 
         def rank() -> Iterator[Ranked]:
-            for one in embed_records(client, sources, parameters):
+            for one in embed_records(asking, sources):
                 assert one.embedding.vector is not None
                 name = one.record.place if one.record.id is None else str(one.record.id)
                 yield Ranked(score=float(one.embedding.vector @ query), name=name, text=one.record.text)
@@ -85,16 +74,3 @@ def _rank(call: Call) -> int:
         rows = [(f"{one.score:.4f}", one.name, one.text) for one in best]
         call.screen.show_table(words.query, ("score", "id", "text"), rows)
     return DONE
-
-
-def _embed_query(client: Embedder, text: str, parameters: Parameters) -> NDArray[Any]:
-    found = client.embed(
-        [text],
-        task=parameters.task,
-        dimensions=parameters.dimensions,
-        truncate=parameters.truncate,
-        route="auto",
-        progress=False,
-    )
-    vector: NDArray[Any] = found.vectors[0]
-    return vector

@@ -34,7 +34,7 @@ class _Embedder:
                 f"{type(self).__name__} was made of a {type(clients.source).__name__}, which cannot be written; "
                 "make it of an endpoint's name or of a target"
             )
-        return default_to_dict(
+        data: dict[str, Any] = default_to_dict(
             self,
             client=client,
             task=None if parameters.task is None else str(parameters.task),
@@ -44,15 +44,23 @@ class _Embedder:
             profile=clients.profile,
             **more,
         )
+        return data
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
-        """Make it of what ``to_dict`` wrote."""
+        """Make it of what ``to_dict`` wrote.
+
+        >>> JinaV3TextEmbedder.from_dict(JinaV3TextEmbedder("texts", prefix="About: ").to_dict()).prefix
+        'About: '
+        """
         made: Self = default_from_dict(cls, data)
         return made
 
     def close(self) -> None:
-        """Close the client that was made of a name; one that was given stays open."""
+        """Close the client that was made of a name; one that was given stays open.
+
+        >>> JinaV3TextEmbedder("texts", region="eu-west-1").close()
+        """
         self._clients.close()
 
 
@@ -88,17 +96,31 @@ class JinaV3TextEmbedder(_Embedder):
         self.prefix, self.suffix = prefix, suffix
 
     def to_dict(self) -> dict[str, Any]:
-        """Write it, if it was made of a name or a target. **Raises**: ``ConfigurationError``."""
+        """Write it, if it was made of a name or a target. **Raises**: ``ConfigurationError``.
+
+        >>> JinaV3TextEmbedder("texts", region="eu-west-1").to_dict()["init_parameters"]["client"]
+        'texts'
+        """
         return self._written(prefix=self.prefix, suffix=self.suffix)
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     def run(self, text: str) -> dict[str, Any]:
-        """Embed a text."""
+        """Embed a text.
+
+        >>> len(JinaV3TextEmbedder(client).run(text="Where does the sun rise?")["embedding"])
+        1024
+        """
         return _of_text(self._clients.embed([self._around(text)], self._parameters))
 
     @component.output_types(embedding=list[float], meta=dict[str, Any])
     async def run_async(self, text: str) -> dict[str, Any]:
-        """Embed a text from a task of an event loop."""
+        """Embed a text from a task of an event loop.
+
+        >>> import asyncio
+        >>> result = asyncio.run(JinaV3TextEmbedder(async_client).run_async(text="Where does the sun rise?"))
+        >>> len(result["embedding"])
+        1024
+        """
         return _of_text(await self._clients.aembed([self._around(text)], self._parameters))
 
     def _around(self, text: str) -> str:
@@ -145,7 +167,11 @@ class JinaV3DocumentEmbedder(_Embedder):
         self.progress_bar = progress_bar
 
     def to_dict(self) -> dict[str, Any]:
-        """Write it, if it was made of a name or a target. **Raises**: ``ConfigurationError``."""
+        """Write it, if it was made of a name or a target. **Raises**: ``ConfigurationError``.
+
+        >>> JinaV3DocumentEmbedder("texts").to_dict()["init_parameters"]["task"]
+        'retrieval.passage'
+        """
         return self._written(
             prefix=self.prefix,
             suffix=self.suffix,
@@ -156,13 +182,27 @@ class JinaV3DocumentEmbedder(_Embedder):
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     def run(self, documents: list[Document]) -> dict[str, Any]:
-        """Embed documents; those that come back are new."""
+        """Embed documents; those that come back are new.
+
+        >>> from haystack import Document
+        >>> result = JinaV3DocumentEmbedder(client).run(documents=[Document(content="In the east.")])
+        >>> result["meta"]["usage"]["total_tokens"] > 0
+        True
+        """
         texts = [self._text(document) for document in documents]
         return _of_documents(documents, self._clients.embed(texts, self._parameters, progress=self.progress_bar))
 
     @component.output_types(documents=list[Document], meta=dict[str, Any])
     async def run_async(self, documents: list[Document]) -> dict[str, Any]:
-        """Embed documents from a task of an event loop; those that come back are new."""
+        """Embed documents from a task of an event loop; those that come back are new.
+
+        >>> import asyncio
+        >>> from haystack import Document
+        >>> documents = [Document(content="In the east.")]
+        >>> result = asyncio.run(JinaV3DocumentEmbedder(async_client).run_async(documents=documents))
+        >>> len(result["documents"][0].embedding)
+        1024
+        """
         texts = [self._text(document) for document in documents]
         embeddings = await self._clients.aembed(texts, self._parameters, progress=self.progress_bar)
         return _of_documents(documents, embeddings)

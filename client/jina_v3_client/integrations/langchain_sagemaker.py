@@ -51,7 +51,11 @@ class ContentHandler(EmbeddingsContentHandler):
         Parameters(task=task, dimensions=dimensions, truncate=truncate)
 
     def transform_input(self, prompt: list[str], model_kwargs: dict[str, Any]) -> bytes:
-        """Write a request of texts."""
+        """Write a request of texts.
+
+        >>> ContentHandler().transform_input(["sunrise"], {"task": "text-matching"})[-46:]
+        b'"truncate": false, "embedding_type": "base64"}'
+        """
         unknown = next((name for name in model_kwargs if name not in _KNOWN), None)
         if unknown is not None:
             raise ConfigurationError(f"model_kwargs has {unknown!r}; allowed are {', '.join(_KNOWN)}")
@@ -60,7 +64,12 @@ class ContentHandler(EmbeddingsContentHandler):
         return json.dumps(body | {"embedding_type": "base64"}).encode()
 
     def transform_output(self, output: _Stream) -> list[list[float]]:
-        """Read the vectors of an answer."""
+        """Read the vectors of an answer.
+
+        >>> from io import BytesIO
+        >>> ContentHandler().transform_output(BytesIO(b'{"data": [{"embedding": "AACAPwAAAEA="}]}'))
+        [[1.0, 2.0]]
+        """
         import numpy as np
 
         try:

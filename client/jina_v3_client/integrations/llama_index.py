@@ -76,7 +76,11 @@ class JinaV3Embedding(BaseEmbedding):
 
     @classmethod
     def class_name(cls) -> str:
-        """Return what the component is called where it is written."""
+        """Return what the component is called where it is written.
+
+        >>> JinaV3Embedding.class_name()
+        'JinaV3Embedding'
+        """
         return "JinaV3Embedding"
 
     @field_serializer("client")

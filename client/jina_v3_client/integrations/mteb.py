@@ -69,7 +69,7 @@ class JinaV3Encoder(AbsEncoder):
         profile: str | None = None,
     ) -> None:
         self._said = Parameters(dimensions=dimensions, truncate=True)
-        self._routes = {key: Parameters(task=task).task for key, task in (routes or {}).items()}
+        self._routes = {key: _checked(task) for key, task in (routes or {}).items()}
         self._clients = Clients(client, None, region, profile)
         self.mteb_model_meta = mteb.get_model_meta("jinaai/jina-embeddings-v3").model_copy(
             update={
@@ -85,7 +85,12 @@ class JinaV3Encoder(AbsEncoder):
         )
 
     def route(self, task_metadata: TaskMetadata, prompt_type: PromptType | None) -> Task | None:
-        """Return the model's task for a task of mteb. **Raises**: ``ConfigurationError`` if none fits."""
+        """Return the model's task for a task of mteb. **Raises**: ``ConfigurationError`` if none fits.
+
+        >>> import mteb
+        >>> str(JinaV3Encoder(client).route(mteb.get_task("STS12").metadata, None))
+        'text-matching'
+        """
         name, whole = task_metadata.name, str(task_metadata.type)
         kind = "" if prompt_type is None else f"-{prompt_type.value}"
         keys = (f"{name}{kind}", name, f"{whole}{kind}", whole)
@@ -112,14 +117,28 @@ class JinaV3Encoder(AbsEncoder):
         show_progress_bar: bool | None = None,
         **_: Any,
     ) -> NDArray[Any]:
-        """Embed the texts of mteb's batches. **Shapes**: (texts, dimensions) float32."""
+        """Embed the texts of mteb's batches. **Shapes**: (texts, dimensions) float32.
+
+        >>> import mteb
+        >>> metadata = mteb.get_task("STS12").metadata
+        >>> batches = [{"text": ["sunrise", "sunset"]}, {"text": ["noon"]}]
+        >>> JinaV3Encoder(client).encode(batches, task_metadata=metadata, hf_split="test", hf_subset="default").shape
+        (3, 1024)
+        """
         parameters = replace(self._said, task=self.route(task_metadata, prompt_type))
         texts = (text if text.strip() else _NOTHING for batch in inputs for text in batch["text"])
         return self._clients.embed(texts, parameters, progress=show_progress_bar).vectors
 
     def close(self) -> None:
-        """Close the client that was made of a name; one that was given stays open."""
+        """Close the client that was made of a name; one that was given stays open.
+
+        >>> JinaV3Encoder("texts", region="eu-west-1").close()
+        """
         self._clients.close()
+
+
+def _checked(task: Task | TaskName | None) -> Task | None:
+    return None if task is None else Task(Parameters(task=task).task or task)
 
 
 _NOTHING: Final = "."

@@ -103,7 +103,7 @@ class SentenceTransformer:
             form=_FORMS[precision],
         )
         texts = [inputs] if isinstance(inputs, str) else list(inputs)
-        vectors = self._vectors(texts, parameters, show_progress_bar)
+        vectors: Any = self._vectors(texts, parameters, show_progress_bar)
         if convert_to_tensor or not convert_to_numpy:
             vectors = _torch().from_numpy(vectors)
             vectors = vectors if convert_to_tensor else list(vectors)
@@ -221,7 +221,8 @@ def _directions(embeddings: Any) -> NDArray[Any]:
 
     rows = [embeddings] if hasattr(embeddings, "ndim") else embeddings
     array = np.concatenate([np.atleast_2d(np.asarray(_on_cpu(row), np.float32)) for row in rows])
-    return array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), np.float32(1e-12))
+    directions: NDArray[Any] = array / np.maximum(np.linalg.norm(array, axis=1, keepdims=True), np.float32(1e-12))
+    return directions
 
 
 def _on_cpu(array: Any) -> Any:

@@ -25,6 +25,7 @@ _LEAST_LATENCIES: Final = 20
 _MOST_HEDGES: Final = 100
 """How many hedges a good spell can save up for a bad one."""
 _LEAST_SLEEP_S: Final = 1.0
+_OVERTAKEN: Final = 1.1
 
 
 class Latencies:
@@ -214,11 +215,11 @@ class Routing:
         """Take in that the hedge was faster: the target would have taken longer than it was waited for.
 
         It is a failure as others are: a target that hangs is left alone after a few, not after its time-outs, and one
-        that is only slow now and then has answers in between. As a latency it is the time of the hedge: what both took
-        would make later hedges later, and nothing at all would make them earlier and earlier.
+        that is only slow now and then has answers in between. As a latency it is a little more than the hedge waited:
+        too many of them then make later hedges later, and too few of them make them earlier.
         """
         with self._lock:
-            self._health[target].latencies.add(admission.tokens, admission.hedge_after_s)
+            self._health[target].latencies.add(admission.tokens, _OVERTAKEN * admission.hedge_after_s)
             self.failed(admission, target, error, now)
 
     def end(self, admission: Admission, *, hedges: int = 0) -> None:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.embedder import WordEmbedder
+from tests.support.watched_clients import WatchedClients
 
-from jina_v3_client.cli import clients, main
+from jina_v3_client.cli import clients as cli_clients
+from jina_v3_client.cli import main
 
 
 @pytest.fixture
-def embedder(monkeypatch: pytest.MonkeyPatch) -> WordEmbedder:
-    double = WordEmbedder()
-    monkeypatch.setattr(clients, "open_client", lambda _place: double)
-    return double
+def watched(monkeypatch: pytest.MonkeyPatch) -> WatchedClients:
+    """All clients that the command opens."""
+    clients = WatchedClients()
+    monkeypatch.setattr(cli_clients, "open_client", clients.open)
+    return clients
 
 
 @pytest.fixture
@@ -43,7 +44,3 @@ def run(capfdbinary: Any) -> Callable[..., tuple[int, bytes, str]]:
         return status, captured.out, captured.err.decode()
 
     return call
-
-
-def lines(output: bytes) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in output.splitlines()]

@@ -6,26 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.embedder import WordEmbedder
+from tests.support.watched_clients import WatchedClients
 
 from jina_v3_client.cli import clients, main
 from jina_v3_client.cli.places import Place
 from jina_v3_client.errors import OverloadedError
 
 Run = Callable[..., tuple[int, bytes, str]]
-
-
-@pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[Place]:
-    """The places that clients were opened for."""
-    places: list[Place] = []
-
-    def open_client(place: Place) -> Any:
-        places.append(place)
-        return WordEmbedder()
-
-    monkeypatch.setattr(clients, "open_client", open_client)
-    return places
 
 
 def test_without_words_there_is_help(run: Run) -> None:
@@ -47,24 +34,24 @@ def test_it_has_a_version(run: Run) -> None:
     assert out.startswith(b"jina-v3 ")
 
 
-def test_options_stand_before_the_command_or_behind_it(run: Run, asked: list[Place]) -> None:
+def test_options_stand_before_the_command_or_behind_it(run: Run, watched: WatchedClients) -> None:
     run("--region", "eu-west-1", "--endpoint", "texts", "embed", "red", "--variant", "canary")
     run("embed", "red", "--router", "both", "--region", "us-east-1", "--profile", "work")
-    assert asked == [
+    assert watched.places == [
         Place(endpoint="texts", variant="canary", region="eu-west-1"),
         Place(router="both", region="us-east-1", profile="work"),
     ]
 
 
 def test_the_environment_says_whom_to_ask_where_the_words_do_not(
-    run: Run, asked: list[Place], monkeypatch: pytest.MonkeyPatch
+    run: Run, watched: WatchedClients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JINA_V3_DEPLOYMENT", "demo")
     run("embed", "red")
     run("embed", "red", "--endpoint", "texts")
     monkeypatch.setenv("JINA_V3_ENDPOINT", "other")
     status, _, err = run("embed", "red")
-    assert asked == [Place(deployment="demo"), Place(endpoint="texts")]
+    assert watched.places == [Place(deployment="demo"), Place(endpoint="texts")]
     assert status == 2
     assert "unset one" in err
 

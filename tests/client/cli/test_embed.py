@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.support.embedder import WordEmbedder, word_vector
+from tests.support.watched_clients import LIMITS, WINDOW, WatchedClients, expected
 
 from jina_v3_client.cli import main
 
@@ -24,29 +24,29 @@ def lines(output: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in output.splitlines()]
 
 
-def test_words_of_the_command_line_come_back_as_json_lines(run: Run, embedder: WordEmbedder) -> None:
+def test_words_of_the_command_line_come_back_as_json_lines(run: Run, watched: WatchedClients) -> None:
     status, out, err = run("embed", "red apple", "blue sky", "--dimensions", "8", "--task", "separation")
     assert (status, err) == (0, "")
     first, second = lines(out)
     assert (first["index"], second["index"]) == (0, 1)
-    assert first["tokens"] == 2
-    np.testing.assert_array_equal(np.float32(second["embedding"]), word_vector("blue sky", 8))
-    assert embedder.seen[0].task == "separation"
-    assert embedder.closed
+    wanted = expected("red apple", "blue sky", dimensions=8, task="separation")
+    assert [first["tokens"], second["tokens"]] == wanted.token_counts.tolist()
+    np.testing.assert_array_equal(np.float32([first["embedding"], second["embedding"]]), wanted)
+    assert watched.open_ones == 0
 
 
 def test_lines_of_standard_input_are_texts_and_blank_ones_are_none(
-    run: Run, embedder: WordEmbedder, stdin: Stdin
+    run: Run, watched: WatchedClients, stdin: Stdin
 ) -> None:
     stdin("\ufeffrot\r\n\n  \nblau über\n".encode())
     status, out, _ = run("embed", "--dimensions", "4")
     assert status == 0
     np.testing.assert_array_equal(
-        np.float32([line["embedding"] for line in lines(out)]), [word_vector("rot", 4), word_vector("blau über", 4)]
+        np.float32([line["embedding"] for line in lines(out)]), expected("rot", "blau über", dimensions=4)
     )
 
 
-def test_json_lines_keep_ids_and_metadata(run: Run, embedder: WordEmbedder, tmp_path: Path) -> None:
+def test_json_lines_keep_ids_and_metadata(run: Run, watched: WatchedClients, tmp_path: Path) -> None:
     file = tmp_path / "documents.jsonl"
     own = {"id": 7, "city": "Ulm", "deep": {"a": [1, None, "ü"]}, "embedding": "theirs", "half": "\ud800"}
     file.write_text(json.dumps({"body": "red", **own}) + "\n" + json.dumps({"body": "blue"}) + "\n")
@@ -59,31 +59,38 @@ def test_json_lines_keep_ids_and_metadata(run: Run, embedder: WordEmbedder, tmp_
     assert second["index"] == 1
 
 
-def test_csv_has_a_head_and_its_cells_may_be_long(run: Run, embedder: WordEmbedder, tmp_path: Path) -> None:
+def test_csv_has_a_head_and_its_cells_may_be_long(run: Run, watched: WatchedClients, tmp_path: Path) -> None:
     file = tmp_path / "rows.csv"
     long = "w" * 200_000
-    file.write_text(f'id,text,city\na,"red, ""blue""",Ulm\n\nb,"{long}",Jena\n')
-    status, out, _ = run("embed", "--file", str(file), "--dimensions", "2")
-    assert status == 0
-    assert [(line["id"], line["city"], line["tokens"]) for line in lines(out)] == [
-        ("a", "Ulm", 2),
-        ("b", "Jena", 1),
-    ]
+    file.write_text(f'id,text,city\na,"red, ""blue""",Ulm\n\nb,"{long}",Jena\n\n"c\n","d"\n')
+    status, out, err = run("embed", "--file", str(file), "--dimensions", "2", "--errors", "return")
+    assert status == 3
+    *good, bad = lines(out)
+    assert bad["error"] == {
+        "code": "invalid_csv",
+        "message": "the row has 2 cells; the head has 3 columns",
+        "place": f"{file}:6",
+    }
+    assert f"{file}:6: the row has 2 cells" in err
+    assert [(line["id"], line["city"]) for line in good] == [("a", "Ulm"), ("b", "Jena")]
+    np.testing.assert_array_equal(
+        np.float32([line["embedding"] for line in good]), expected('red, "blue"', long, dimensions=2)
+    )
 
 
 @pytest.mark.parametrize("form", ["float", "ubinary", "binary"])
-def test_an_array_has_a_row_for_each_text(run: Run, embedder: WordEmbedder, tmp_path: Path, form: str) -> None:
+def test_an_array_has_a_row_for_each_text(run: Run, watched: WatchedClients, tmp_path: Path, form: str) -> None:
     target = tmp_path / "vectors.npy"
     words = ("embed", "red", "blue", "green", "--output", str(target), "--embedding-type", form, "--dimensions", "16")
     assert run(*words) == (0, b"", "")
     array = np.load(target)
-    expected = WordEmbedder().embed(["red", "blue", "green"], embedding_type=form, dimensions=16).vectors
-    np.testing.assert_array_equal(array, expected)
-    assert array.dtype == expected.dtype
+    wanted = expected("red", "blue", "green", embedding_type=form, dimensions=16)
+    np.testing.assert_array_equal(array, wanted)
+    assert array.dtype == wanted.dtype
 
 
-def test_the_row_of_a_text_that_failed_is_nan(run: Run, embedder: WordEmbedder, tmp_path: Path, stdin: Stdin) -> None:
-    stdin(b'{"text": "red"}\n{"text": " "}\n{"text": "blue"}\n')
+def test_the_row_of_a_text_that_failed_is_nan(run: Run, watched: WatchedClients, tmp_path: Path, stdin: Stdin) -> None:
+    stdin(b'{"text": "red"}\n{"text": ""}\n{"text": "blue"}\n')
     target = tmp_path / "v.npy"
     status, _, err = run("embed", "--input-format", "jsonl", "-o", str(target), "--errors", "return")
     assert status == 3
@@ -91,26 +98,24 @@ def test_the_row_of_a_text_that_failed_is_nan(run: Run, embedder: WordEmbedder, 
     assert np.isnan(np.load(target)).all(axis=1).tolist() == [False, True, False]
 
 
-def test_parquet_has_the_table_of_the_contract(run: Run, embedder: WordEmbedder, tmp_path: Path, stdin: Stdin) -> None:
+def test_parquet_has_the_table_of_the_contract(run: Run, watched: WatchedClients, tmp_path: Path, stdin: Stdin) -> None:
     stdin(b'{"text": "red", "id": 5, "city": "Ulm"}\nno json\n{"text": "blue"}\n')
     target = tmp_path / "v.parquet"
     words = ("embed", "--input-format", "jsonl", "-o", str(target), "--errors", "return", "--embedding-type", "int8")
     assert run(*words)[0] == 3
     first, bad, last = pq.read_table(target).to_pylist()
-    assert (first["id"], first["index"], json.loads(first["metadata"]), first["scale"]) == (
-        "5",
-        0,
-        {"city": "Ulm"},
-        0.5,
-    )
+    assert (first["id"], first["index"], json.loads(first["metadata"])) == ("5", 0, {"city": "Ulm"})
+    wanted = expected("red", "blue", embedding_type="int8")
+    assert [first["embedding"], last["embedding"]] == wanted.tolist()
+    assert wanted.scales is not None
+    assert [first["scale"], last["scale"]] == wanted.scales.tolist()
     assert bad["embedding"] is None
     assert bad["error"]["code"] == "invalid_json"
     assert (last["index"], last["id"], last["metadata"], last["error"]) == (2, None, None, None)
-    assert len(last["embedding"]) == 1024
 
 
 def test_bad_records_stand_where_they_were_and_the_others_are_embedded(
-    run: Run, embedder: WordEmbedder, stdin: Stdin
+    run: Run, watched: WatchedClients, stdin: Stdin
 ) -> None:
     records = ['{"text": 3}', '{"text": "red"}', "[1]", '{"id": "x", "body": ""}', '{"text": ""}', '{"text": NaN}']
     stdin("\n".join(records).encode())
@@ -127,7 +132,7 @@ def test_bad_records_stand_where_they_were_and_the_others_are_embedded(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(kinds=st.lists(st.sampled_from(["good", "empty", "broken"]), max_size=20))
 def test_each_record_has_its_line_whatever_is_between(
-    kinds: list[str], embedder: WordEmbedder, stdin: Stdin, tmp_path: Path
+    kinds: list[str], watched: WatchedClients, stdin: Stdin, tmp_path: Path
 ) -> None:
     text = {"good": '{"text": "w%d", "id": %d}', "empty": '{"text": "", "n": %d, "id": %d}', "broken": "{%d %d"}
     stdin("\n".join(text[kind] % (number, number) for number, kind in enumerate(kinds)).encode())
@@ -136,16 +141,18 @@ def test_each_record_has_its_line_whatever_is_between(
     assert main(words) == (3 if {"empty", "broken"} & set(kinds) else 0)
     found = lines(target.read_bytes())
     assert len(found) == len(kinds)
+    texts = [f"w{number}" for number in range(20)]
+    wanted = dict(zip(texts, expected(*texts, dimensions=3).tolist(), strict=True))
     for number, (kind, line) in enumerate(zip(kinds, found, strict=True)):
         assert line.get("id", line.get("index")) == number
         if kind == "good":
-            np.testing.assert_array_equal(np.float32(line["embedding"]), word_vector(f"w{number}", 3))
+            assert np.float32(line["embedding"]).tolist() == wanted[f"w{number}"]
         else:
             assert line["error"]["place"] == f"stdin:{number + 1}"
 
 
 def test_the_first_bad_text_ends_the_command_with_its_place_and_no_half_file(
-    run: Run, embedder: WordEmbedder, stdin: Stdin, tmp_path: Path
+    run: Run, watched: WatchedClients, stdin: Stdin, tmp_path: Path
 ) -> None:
     for form in ("jsonl", "npy", "parquet"):
         target = tmp_path / f"v.{form}"
@@ -160,18 +167,20 @@ def test_the_first_bad_text_ends_the_command_with_its_place_and_no_half_file(
     assert {path.name for path in tmp_path.iterdir()} == {"v.jsonl", "v.npy", "v.parquet"}
 
 
-def test_a_file_is_one_document_with_late_chunking(run: Run, embedder: WordEmbedder, tmp_path: Path) -> None:
+def test_a_file_is_one_document_with_late_chunking(run: Run, watched: WatchedClients, tmp_path: Path) -> None:
     for name, content in (("a.txt", "red\nblue\n"), ("b.txt", ""), ("c.txt", "green\n")):
         (tmp_path / name).write_text(content)
     files = [str(tmp_path / name) for name in ("a.txt", "b.txt", "c.txt")]
     status, out, _ = run("embed", "--late-chunking", "--file", *files, "--dimensions", "2")
     assert status == 0
     assert [(line["index"], line["document"]) for line in lines(out)] == [(0, 0), (1, 0), (2, 2)]
-    assert [parameters.late_chunking for parameters in embedder.seen] == [True, True]
+    assert [parameters.late_chunking for parameters in watched.asked] == [True, True]
+    wanted = expected("red", "blue", late_chunking=True, dimensions=2)
+    np.testing.assert_array_equal(np.float32([line["embedding"] for line in lines(out)[:2]]), wanted)
 
 
 def test_a_document_with_a_bad_chunk_fails_as_a_whole_and_the_next_does_not(
-    run: Run, embedder: WordEmbedder, tmp_path: Path
+    run: Run, watched: WatchedClients, tmp_path: Path
 ) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "red"}\n{"text": ""}\n')
     (tmp_path / "b.jsonl").write_text('{"text": "blue"}\n')
@@ -186,7 +195,7 @@ def test_a_document_with_a_bad_chunk_fails_as_a_whole_and_the_next_does_not(
 
 
 def test_memory_is_bounded_by_what_the_client_reads_ahead(
-    run: Run, monkeypatch: pytest.MonkeyPatch, embedder: WordEmbedder, tmp_path: Path
+    run: Run, monkeypatch: pytest.MonkeyPatch, watched: WatchedClients, tmp_path: Path
 ) -> None:
     from jina_v3_client.cli import records
 
@@ -197,14 +206,14 @@ def test_memory_is_bounded_by_what_the_client_reads_ahead(
         nonlocal read, most_ahead
         for number in range(1000):
             read += 1
-            most_ahead = max(most_ahead, read - embedder.read)
+            most_ahead = max(most_ahead, read - watched.answered)
             yield records.Record(text=f"text {number}", place=f"many:{number}")
 
     source = records.Source(name="many", read=many)
     monkeypatch.setattr("jina_v3_client.cli.embed.from_files", lambda *_: [source])
     assert run("embed", "--file", "-", "-o", str(tmp_path / "v.npy"), "--dimensions", "2")[0] == 0
     assert np.load(tmp_path / "v.npy").shape == (1000, 2)
-    assert most_ahead <= 4
+    assert most_ahead <= (WINDOW + 2) * LIMITS.texts
 
 
 @pytest.mark.parametrize(
@@ -222,14 +231,14 @@ def test_memory_is_bounded_by_what_the_client_reads_ahead(
     ],
 )
 def test_words_that_cannot_be_are_refused_before_anything_is_done(
-    run: Run, embedder: WordEmbedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+    run: Run, watched: WatchedClients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here.jsonl").touch()
     status, out, err = run(*words)
     assert (status, out) == (2, b"")
     assert told in err
-    assert embedder.read == 0
+    assert watched.asked == []
     assert [path.name for path in tmp_path.iterdir()] == ["here.jsonl"]
 
 
@@ -238,13 +247,14 @@ def test_words_that_cannot_be_are_refused_before_anything_is_done(
     [
         (b"ok\nnaj\xefve\n", "a.txt", ":2: the line is not UTF-8 (byte 4 is 0xef)"),
         (b"id,body\n1,red\n", "a.csv", "no column is named 'text'; there are 'id', 'body'"),
+        (b"text,text\n1,red\n", "a.csv", "same name"),
         (b'text\n"open', "a.csv", "is no CSV after line"),
         (b"text\n\xff", "a.csv", "is not UTF-8"),
         (None, "a.txt", "No such file"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_named(
-    run: Run, embedder: WordEmbedder, tmp_path: Path, content: bytes | None, name: str, told: str
+    run: Run, watched: WatchedClients, tmp_path: Path, content: bytes | None, name: str, told: str
 ) -> None:
     file = tmp_path / name
     if content is not None:
@@ -255,6 +265,6 @@ def test_a_file_that_cannot_be_read_is_named(
     assert told in err
 
 
-def test_a_device_is_written_to_and_stays_one(run: Run, embedder: WordEmbedder) -> None:
+def test_a_device_is_written_to_and_stays_one(run: Run, watched: WatchedClients) -> None:
     assert run("embed", "red", "-o", "/dev/null", "--format", "jsonl")[0] == 0
     assert Path("/dev/null").is_char_device()

@@ -11,13 +11,13 @@ from typing import Any
 import botocore.loaders
 import pytest
 from botocore.exceptions import ClientError
-from tests.support.embedder import WordEmbedder
 from tests.support.sagemaker_bench import REGION, ROLE, Bench, until, variant
+from tests.support.watched_clients import WatchedClients
 
 from jina_v3_client.cli import clients
 from jina_v3_client.cli.checks_here import check_clock, check_identity
 from jina_v3_client.cli.checks_there import check_permission
-from jina_v3_client.errors import AccessError
+from jina_v3_client.cli.places import Place
 from local_aws.server import LocalAws
 from local_aws.settings import ACCOUNT, Settings
 
@@ -82,10 +82,23 @@ def deployed(bench: Bench) -> dict[str, str]:
     arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:endpoint/{names['texts']}"
     targets = [{"Name": "jina-embeddings-v3", "Destinations": [{"ResourceArn": arn}]}]
     bench.sagemaker.create_inference_router(InferenceRouterName="both", RoutingTargets=targets)
-    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    machine = bench.connect("stepfunctions").create_state_machine(
+        name="demo-batch", definition='{"StartAt": "End", "States": {"End": {"Type": "Succeed"}}}', roleArn=ROLE
+    )["stateMachineArn"]
     stacks = bench.connect("cloudformation")
-    stacks.create_stack(StackName="demo-foundation", TemplateBody=template, Tags=TAGS)
-    until(lambda: stacks.describe_stacks(StackName="demo-foundation")["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    outputs = {
+        "demo-foundation": {"ArtifactBucket": "models"},
+        "demo-endpoint": {"EndpointName": names["texts"]},
+        "demo-batch": {"StateMachineArn": machine},
+    }
+    for name, told in outputs.items():
+        template = {
+            "Resources": {"Topic": {"Type": "AWS::SNS::Topic"}},
+            "Outputs": {key: {"Value": value} for key, value in told.items()},
+        }
+        stacks.create_stack(StackName=name, TemplateBody=json.dumps(template), Tags=TAGS)
+    for name in outputs:
+        until(lambda name=name: stacks.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
     return names
 
 
@@ -103,7 +116,12 @@ def test_endpoints_lists_what_the_region_has(run: Run, deployed: dict[str, str])
     assert rows["endpoint", deployed["slow"]] == ["InService", "main: 1 × ml.g6.xlarge", "asynchronous", ""]
     assert rows["component", "words"] == ["InService", f"1 of 1 copies on {deployed['shell']}/main", "", "demo"]
     assert rows["router", "both"][1] == f"jina-embeddings-v3 → {REGION}/{deployed['texts']}"
-    assert rows["deployment", "demo"] == ["CREATE_COMPLETE", "demo-foundation", "", "demo"]
+    assert rows["deployment", "demo"] == [
+        "CREATE_COMPLETE",
+        "demo-batch, demo-endpoint, demo-foundation",
+        "",
+        "demo",
+    ]
     assert len(rows) == 6
 
 
@@ -111,7 +129,9 @@ def test_endpoints_as_json(run: Run, deployed: dict[str, str]) -> None:
     found: dict[str, Any] = json.loads(run("endpoints", "--json")[1])
     assert found["region"] == REGION
     assert {one["name"] for one in found["endpoints"]} == {deployed[key] for key in ("texts", "slow", "shell")}
-    assert found["deployments"] == [{"name": "demo", "stacks": {"demo-foundation": "CREATE_COMPLETE"}}]
+    (deployment,) = found["deployments"]
+    assert deployment["name"] == "demo"
+    assert deployment["stacks"]["demo-endpoint"] == "CREATE_COMPLETE"
 
 
 def test_a_region_without_anything_says_so(run: Run) -> None:
@@ -153,7 +173,7 @@ def verdicts(checks: dict[str, list[dict[str, str]]], verdict: str) -> set[str]:
 
 
 def test_doctor_finds_nothing_wrong_where_nothing_is(
-    run: Run, deployed: dict[str, str], embedder: WordEmbedder
+    run: Run, deployed: dict[str, str], watched: WatchedClients
 ) -> None:
     status, out, err = run("doctor", "--endpoint", deployed["texts"])
     told = out.decode()
@@ -165,14 +185,30 @@ def test_doctor_finds_nothing_wrong_where_nothing_is(
         f"{deployed['texts']} is InService, real-time",
         "main: 1 × ml.g6.xlarge",
         "a vector of 1024 numbers and length 1.000 in ",
+        "sagemaker:InvokeEndpoint is allowed",
     ):
         assert sentence in told
     assert "testing" not in told, "credentials are never shown"
-    assert embedder.closed
+    assert watched.open_ones == 0
+
+
+def test_doctor_looks_at_a_deployments_endpoint_and_batch(
+    examine: Examine, deployed: dict[str, str], watched: WatchedClients
+) -> None:
+    status, checks = examine("--deployment", "demo")
+    assert status == 0
+    assert checks["endpoint"][0]["sentence"] == f"{deployed['texts']} is InService, real-time"
+    assert checks["batch"][0]["sentence"] == "the state machine demo-batch is ACTIVE"
+
+
+def test_a_deployments_name_finds_its_endpoint_and_its_batch(run: Run) -> None:
+    with clients.open_client(Place(deployment="demo")) as client:
+        assert repr(client) == f"<EmbeddingClient of {REGION}/texts-main>"
+    assert run("batch", "runs", "--deployment", "demo")[:2] == (0, b"")
 
 
 def test_doctor_says_which_component_is_to_be_named(
-    examine: Examine, deployed: dict[str, str], embedder: WordEmbedder
+    examine: Examine, deployed: dict[str, str], watched: WatchedClients
 ) -> None:
     status, checks = examine("--endpoint", deployed["shell"])
     assert status == 1
@@ -186,8 +222,7 @@ def test_doctor_says_which_component_is_to_be_named(
 @pytest.mark.parametrize(
     ("words", "check", "fix"),
     [
-        (["--endpoint", "textz"], "endpoint", "jina-v3 endpoints"),
-        (["--endpoint", "textz", "--region", "eu-west-1"], "endpoint", "region"),
+        (["--endpoint", "texts-main", "--region", "eu-west-1"], "endpoint", "see the region too"),
         (["--router", "nowhere"], "router", "of one region"),
         (["--deployment", "nowhere"], "deployment", "jina-v3 endpoints"),
         ([], "endpoint", "--endpoint NAME"),
@@ -206,19 +241,20 @@ def test_doctor_knows_a_near_name(examine: Examine, deployed: dict[str, str]) ->
     assert checks["endpoint"][0]["fix"] == f"did you mean {deployed['texts']}?"
 
 
-def test_doctor_looks_at_a_router(examine: Examine, deployed: dict[str, str], embedder: WordEmbedder) -> None:
+def test_doctor_looks_at_a_router(examine: Examine, deployed: dict[str, str], watched: WatchedClients) -> None:
     status, checks = examine("--router", deployed["router"])
     assert status == 0
     assert checks["router"][0]["sentence"] == "both is InService, over 1 endpoints"
 
 
 def test_doctor_does_not_call_an_asynchronous_endpoint_by_its_name(
-    examine: Examine, deployed: dict[str, str], embedder: WordEmbedder
+    examine: Examine, deployed: dict[str, str], watched: WatchedClients
 ) -> None:
     status, checks = examine("--endpoint", deployed["slow"])
     assert status == 0
     assert checks["call"][0]["verdict"] == "unsure"
-    assert embedder.seen == []
+    assert checks["permission"][0]["verdict"] == "unsure"  # the local IAM simulates nothing
+    assert watched.asked == []
 
 
 def test_doctor_tells_a_wrong_secret_from_a_missing_endpoint(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,18 +307,10 @@ def test_the_clock_is_compared_with_the_time_of_an_answer(seconds: int, verdict:
     assert check_clock({}, now) is None
 
 
-def test_a_call_that_fails_asks_iam_whether_it_is_allowed(
-    examine: Examine, deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Denied(WordEmbedder):
-        def embed(self, *_: Any, **__: Any) -> Any:
-            raise AccessError("the caller may not call", advice="allow sagemaker:InvokeEndpoint")
-
-    monkeypatch.setattr(clients, "open_client", lambda _place: Denied())
-    status, checks = examine("--endpoint", deployed["texts"])
+def test_a_container_that_is_not_this_models_fails_the_call(examine: Examine, deployed: dict[str, str]) -> None:
+    status, checks = examine("--endpoint", deployed["texts"])  # the tiny image's answers are its own
     assert status == 1
-    assert checks["call"][0]["fix"] == "allow sagemaker:InvokeEndpoint"
-    assert checks["permission"][0]["verdict"] == "unsure"  # the local IAM simulates nothing
+    assert verdicts(checks, "wrong") == {"call"}
 
 
 def test_what_iam_says_of_a_role_is_told() -> None:

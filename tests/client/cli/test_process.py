@@ -9,13 +9,30 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from tests.support.loopback_endpoint import REGION, LoopbackEndpoint, Pace, expected
 
-PROGRAM = Path(__file__).parents[2] / "support" / "command_process.py"
-COMMAND = [sys.executable, str(PROGRAM)]
+COMMAND = [sys.executable, "-m", "jina_v3_client"]
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[LoopbackEndpoint]:
+    with LoopbackEndpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def endpoint(runtime: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch) -> LoopbackEndpoint:
+    runtime.set_pace(None)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", runtime.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("JINA_V3_ENDPOINT", "texts")
+    return runtime
 
 
 def start(*words: str, **more: Any) -> subprocess.Popen[bytes]:
@@ -23,7 +40,17 @@ def start(*words: str, **more: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*COMMAND, *words], **settings)
 
 
-def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
+def test_lines_of_a_pipe_come_back_as_vectors(endpoint: LoopbackEndpoint) -> None:
+    texts = [f"text {number}" for number in range(1500)]
+    with start("embed", "--task", "separation", "--dimensions", "16") as process:
+        out, err = process.communicate("\n".join(texts).encode())
+    assert (process.returncode, err) == (0, b"")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert [one["index"] for one in found] == list(range(1500))
+    np.testing.assert_array_equal(np.float32([one["embedding"] for one in found]), expected(texts, "separation", 16))
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(endpoint: LoopbackEndpoint) -> None:
     with start("embed") as process:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -37,15 +64,14 @@ def test_a_reader_that_goes_away_ends_the_command_quietly() -> None:
         assert process.stderr.read() == b""
 
 
-@pytest.mark.parametrize("name", ["v.npy", "v.parquet"])
-def test_ctrl_c_ends_it_quietly_and_leaves_no_half_file(tmp_path: Path, name: str) -> None:
-    words = ("embed", "--output", str(tmp_path / name))
-    with start(*words, env={**os.environ, "SLOW_S": "0.01"}) as process:
+def test_ctrl_c_ends_it_quietly_and_leaves_no_half_file(tmp_path: Path, endpoint: LoopbackEndpoint) -> None:
+    endpoint.set_pace(Pace(request_s=600))
+    with start("embed", "--output", str(tmp_path / "v.parquet")) as process:
         assert process.stdin is not None
         assert process.stderr is not None
-        process.stdin.write(b"red apple\n" * 2000)  # what a pipe holds
-        process.stdin.flush()
-        while not list(tmp_path.iterdir()):  # until it writes
+        process.stdin.write(b"red apple\n" * 5000)
+        process.stdin.close()
+        while endpoint.totals()["open"] == 0 or not list(tmp_path.iterdir()):  # until it waits for answers
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
@@ -74,7 +100,9 @@ def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
     return status, shown.decode()
 
 
-def test_a_ranking_is_a_table_on_a_terminal_and_tab_separated_in_a_pipe(tmp_path: Path) -> None:
+def test_a_ranking_is_a_table_on_a_terminal_and_tab_separated_in_a_pipe(
+    tmp_path: Path, endpoint: LoopbackEndpoint
+) -> None:
     file = tmp_path / "a.txt"
     file.write_text("red apple\nblue sky \x1b[2Jcleared\n")
     words = ("similarity", "--query", "red [/b] [i]", str(file))  # no markup of rich's
@@ -95,11 +123,3 @@ def test_errors_are_red_on_a_terminal_unless_it_is_not_wanted() -> None:
     status, shown = on_terminal("embed", "x", "--format", "npy", NO_COLOR="1")
     assert status == 2
     assert "\x1b" not in shown
-
-
-def test_the_module_is_the_command() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "jina_v3_client", "similarity", "one"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 2
-    assert done.stderr.startswith("jina-v3: two texts are compared")

@@ -1,0 +1,45 @@
+"""The code on the pages about integrations runs as it stands there."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.loopback_endpoint import REGION, LoopbackEndpoint
+
+pytest.importorskip("haystack", reason="make test-integrations")
+pytest.importorskip("langchain_community", reason="make test-integrations")
+pytest.importorskip("llama_index.core", reason="make test-integrations")
+pytest.importorskip("mteb", reason="make test-integrations")
+
+import mteb
+from mteb.mocks import mock_tasks
+
+DOCS = Path(__file__).parents[3] / "docs"
+CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+SNIPPETS = [
+    pytest.param(found[1], id=f"{page}:{number}")
+    for page in ("integrations.md", "from-jina-sagemaker.md")
+    for number, found in enumerate(CODE.finditer((DOCS / page).read_text(encoding="utf-8")), 1)
+]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[LoopbackEndpoint]:
+    with LoopbackEndpoint() as service:
+        yield service
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_a_snippet_runs(
+    snippet: str, service: LoopbackEndpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert REGION in snippet
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", service.url)
+    monkeypatch.setenv("MTEB_CACHE", str(tmp_path))
+    monkeypatch.setattr(mteb, "get_tasks", lambda **_: [mock_tasks.MockSTSTask()])  # the real ones are downloaded
+    exec(compile(snippet, "snippet", "exec"), {})
+
+
+def test_every_section_with_a_library_of_its_own_has_a_snippet() -> None:
+    assert len(SNIPPETS) == 7
