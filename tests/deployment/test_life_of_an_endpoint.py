@@ -6,8 +6,10 @@ destroy, nothing left.
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -204,13 +206,26 @@ def check_the_command(aws: LocalAws) -> None:
     assert np.abs(vectors - embed(runtime_client(aws))).max() < 1e-5
 
 
+def check_the_printed_calls(aws: LocalAws, screen: str) -> None:
+    """Do as deploying says, but for the stand-in's fewer dimensions."""
+    by_python, _, rest = screen.partition("Python:\n")[2].partition("command line:\n")
+    program = textwrap.dedent(by_python).replace('parcel?"', 'parcel?", dimensions=32')
+    environment = os.environ | aws.environment(REGION)
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    assert len(ran.stdout.strip(" []\n").split()) == 32, ran.stderr
+    line = rest.partition("\n")[0]
+    command, *words = shlex.split(line)
+    assert command == "jina-v3"
+    assert len(json.loads(succeed(aws, REGION, *words, "--dimensions", "32"))["embedding"]) == 32
+
+
 def test_deploy_call_update_destroy(
     aws: LocalAws, models: list[Path], tmp_path: Path, inventory: Inventory, caller: None
 ) -> None:
     before = inventory(REGION)
     first = CONFIG.format(model=models[0])
     screen = deploy(aws, tmp_path, first)
-    assert "invoke_endpoint" in screen  # how to call it
+    check_the_printed_calls(aws, screen)
     runtime = runtime_client(aws)
     assert np.abs(embed(runtime) - expected(models[0])).max() < 1e-5
     assert machines(aws) == ["ml.g6.xlarge"]
