@@ -15,9 +15,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from jina_v3_client._async import AsyncEmbeddingClient as AsyncEmbeddingClient
-    from jina_v3_client._sync import EmbeddingClient as EmbeddingClient
-    from jina_v3_client._through_s3 import AsynchronousEndpoint as AsynchronousEndpoint
+    from jina_v3_client._clients.aio import AsyncEmbeddingClient as AsyncEmbeddingClient
+    from jina_v3_client._clients.sync import EmbeddingClient as EmbeddingClient
+    from jina_v3_client._routes.through_s3 import AsynchronousEndpoint as AsynchronousEndpoint
     from jina_v3_client.batch import BatchClient as BatchClient
     from jina_v3_client.batch import BatchRun as BatchRun
     from jina_v3_client.errors import AccessError as AccessError
@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from jina_v3_client.settings import Settings as Settings
 
 _NAMES: Final = {
-    "_async": "AsyncEmbeddingClient",
-    "_sync": "EmbeddingClient",
-    "_through_s3": "AsynchronousEndpoint",
+    "_clients.aio": "AsyncEmbeddingClient",
+    "_clients.sync": "EmbeddingClient",
+    "_routes.through_s3": "AsynchronousEndpoint",
     "batch": "BatchClient BatchRun",
     "errors": "AccessError BatchError ConfigurationError ConnectionFailedError DeadlineError EndpointNotFoundError "
     "InvalidInputError JinaClientError ModelError NotInServiceError OverloadedError ResponseError TooLargeError",

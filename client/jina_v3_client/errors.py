@@ -140,7 +140,7 @@ class EndpointNotFoundError(JinaClientError):
     ...     client.embed("sunrise")
     ... except EndpointNotFoundError as error:
     ...     print(error.message)
-    Endpoint texts of account 123456789012 not found, in the client's region
+    Endpoint texts of account 123456789012 not found, in us-east-1
     """
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from jina_v3.contract import MODEL_DIMENSIONS, Task
-from jina_v3_client._access import Access
-from jina_v3_client._answering import Reply, refusal, reply
-from jina_v3_client._async import AsyncEmbeddingClient
-from jina_v3_client._signing import Credentials
-from jina_v3_client._sync import EmbeddingClient
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.signing import Credentials
+from jina_v3_client._clients.aio import AsyncEmbeddingClient
+from jina_v3_client._clients.sync import EmbeddingClient
+from jina_v3_client._texts.answering import Reply, refusal, reply
 from jina_v3_client.batch.in_memory import InMemoryBatchClient as InMemoryBatchClient
 from jina_v3_client.parameters import TaskName
 from jina_v3_client.routing.policies import Choice
@@ -131,7 +131,7 @@ class InMemoryTransport(_InMemoryEndpoints):
     and fewer ``dimensions`` are the beginning of the whole vector. Texts of more than ``max_tokens`` words are refused,
     or cut.
 
-    >>> from jina_v3_client._pieces import Piece
+    >>> from jina_v3_client._texts.pieces import Piece
     >>> from jina_v3_client.parameters import Parameters
     >>> work = Piece(0, ("sunrise",), Parameters()).work
     >>> request = HttpRequest(method="POST", url="https://x", headers={"content-type": work.content_type}, body=work.body)

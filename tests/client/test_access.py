@@ -15,9 +15,9 @@ import pytest
 from botocore.credentials import RefreshableCredentials
 from botocore.session import Session as BotocoreSession
 
-from jina_v3_client._access import Access
-from jina_v3_client._aws_errors import aws_errors
-from jina_v3_client._signing import Credentials
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.errors import aws_errors
+from jina_v3_client._aws.signing import Credentials
 from jina_v3_client.errors import AccessError, ConfigurationError, ConnectionFailedError, JinaClientError
 from jina_v3_client.routing.targets import Endpoint, InferenceRouter
 

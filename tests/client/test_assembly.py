@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support import container
 
-from jina_v3_client._assembly import InOrder, assemble
-from jina_v3_client._cutting import Cutter
-from jina_v3_client._wire import decode
+from jina_v3_client._texts.assembly import InOrder, assemble
+from jina_v3_client._texts.cutting import Cutter
+from jina_v3_client._texts.wire import decode
 from jina_v3_client.parameters import VECTOR_FORMS, Parameters
 from jina_v3_client.results import Usage
 from jina_v3_client.settings import RequestLimits

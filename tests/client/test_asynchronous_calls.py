@@ -9,7 +9,7 @@ from tests.support.both_clients import aiter_of
 from tests.support.sagemaker_bench import REGION, ROLE, Bench, until, variant
 
 from jina_v3_client import AsynchronousEndpoint, EmbeddingClient, InvalidInputError, Settings
-from jina_v3_client._async import AsyncEmbeddingClient
+from jina_v3_client._clients.aio import AsyncEmbeddingClient
 from jina_v3_infra.artifact import find_source_root, list_members
 from local_aws.server import LocalAws
 from local_aws.settings import ACCESS_KEY, SECRET_KEY

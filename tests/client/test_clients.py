@@ -211,7 +211,7 @@ def test_one_failing_request_fails_the_call_with_its_own_error(kind):
     with pytest.raises(ModelError) as caught:
         kind(quick(texts=4), fail).embed(numbered(60))
     assert caught.value.original_status == 500
-    assert caught.value.target == "in-memory"
+    assert caught.value.target == "us-east-1/in-memory"
 
 
 def test_an_answer_that_is_none_is_an_error_with_who_gave_it(kind):
@@ -220,7 +220,7 @@ def test_an_answer_that_is_none_is_an_error_with_who_gave_it(kind):
 
     with pytest.raises(ResponseError) as caught:
         kind(quick(), cut_off).embed(numbered(3))
-    assert caught.value.target == "in-memory"
+    assert caught.value.target == "us-east-1/in-memory"
 
 
 def test_retries_end(kind):
@@ -371,6 +371,11 @@ def test_the_deadline_holds_for_the_whole_call(kind):
         kind(settings, busy).embed(numbered(12), deadline_s=0.05)
 
 
+def test_a_deadline_may_be_as_far_away_as_one_likes(kind):
+    assert kind().embed(numbered(3), dimensions=8, deadline_s=float("inf")).shape == (3, 8)
+    assert kind(quick(deadline_s=1e15)).embed(numbered(3), dimensions=8).shape == (3, 8)
+
+
 def test_a_closed_client_says_so(kind):
     client = kind()
     client.embed("sunrise")
@@ -383,6 +388,7 @@ def test_a_closed_client_says_so(kind):
 
 def test_routes_that_the_client_lacks_are_refused_with_what_is_missing(kind):
     client = kind()
+    client.client._batch = None
     with pytest.raises(ConfigurationError, match="AsynchronousEndpoint"):
         client.embed("sunrise", route="asynchronous")
     with pytest.raises(ConfigurationError, match="BatchClient"):

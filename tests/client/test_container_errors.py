@@ -8,8 +8,8 @@ from tests.support import container
 from jina_v3.contract import ErrorCode
 from jina_v3.errors import RequestError
 from jina_v3.serving.error_body import write_error
-from jina_v3_client._pieces import Piece
-from jina_v3_client._wire import error_body
+from jina_v3_client._texts.pieces import Piece
+from jina_v3_client._texts.wire import error_body
 from jina_v3_client.parameters import Parameters
 
 

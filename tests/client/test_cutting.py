@@ -8,9 +8,9 @@ from tests.support import container
 from tests.support.container import LongestEncoder, RefusingEncoder
 
 from jina_v3.contract import TASKS, Limits
-from jina_v3_client._cutting import Cutter
-from jina_v3_client._pieces import Piece
-from jina_v3_client._requests import Scales, Weight, encode_text, estimate_tokens
+from jina_v3_client._texts.cutting import Cutter
+from jina_v3_client._texts.pieces import Piece
+from jina_v3_client._texts.requests import Scales, Weight, encode_text, estimate_tokens
 from jina_v3_client.errors import InvalidInputError, TooLargeError
 from jina_v3_client.parameters import VECTOR_FORMS, Parameters
 from jina_v3_client.settings import RequestLimits

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from jina_v3_client._access import Access
-from jina_v3_client._deployment import Deployment
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.deployment import Deployment
 from jina_v3_client.errors import AccessError, EndpointNotFoundError
 from jina_v3_client.routing.targets import Endpoint
 from jina_v3_infra.outputs import Output

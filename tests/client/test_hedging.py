@@ -85,7 +85,7 @@ def test_a_target_that_hangs_is_left_alone_before_its_time_outs(share):
         return (1000.0, OK) if target == A and now > 5 else usual(target, now)
 
     world = World(script, Hedged(Failover(A, B), share=share))
-    ended = run(world.calls(2000, concurrency=8))
+    ended = run(world.calls(1000, concurrency=8))
     assert all(isinstance(one, Answer) for one in ended)
     hung = [sent for sent in world.asked(A) if sent.at > 5]
     assert len(hung) < 5 + 8 + 8
@@ -102,8 +102,8 @@ def test_a_wide_spread_is_hedged_at_its_percentile_for_ever_and_not_earlier_and_
     chance = random.Random(5)
     policy = Hedged(Failover(A, B), share=1.0)
     world = World(by_target(a=lambda *_: (0.1 + chance.random(), OK), b=steady(OTHER, 0.02)), policy)
-    ended = run(world.calls(3000, concurrency=8))
-    assert sum(one.hedges for one in ended) == pytest.approx(0.05 * 3000, rel=0.5)
+    ended = run(world.calls(1500, concurrency=8))
+    assert sum(one.hedges for one in ended) == pytest.approx(0.05 * 1500, rel=0.5)
 
 
 def test_no_hedge_goes_to_a_target_that_has_asked_to_be_left_alone():

@@ -11,8 +11,8 @@ from tests.support.fake_encoder import FakeEncoder
 
 from jina_v3.contract import TASKS
 from jina_v3_client._calls.steps import Work
-from jina_v3_client._pieces import Piece
-from jina_v3_client._wire import decode, error_body
+from jina_v3_client._texts.pieces import Piece
+from jina_v3_client._texts.wire import decode, error_body
 from jina_v3_client.parameters import VECTOR_FORMS, Parameters
 from jina_v3_client.similarity import cosine
 from jina_v3_client.testing import AsyncInMemoryTransport, InMemoryTransport

@@ -1,7 +1,9 @@
 """Texts through an asynchronous endpoint's queue, and through batch runs: the same vectors and errors, nothing left."""
 
+import asyncio
 import json
 import logging
+import threading
 import time
 
 import numpy as np
@@ -10,8 +12,9 @@ from tests.client.test_clients import VECTORS, numbered, quick
 from tests.support.asynchronous_aws import AsynchronousAws, failure_of
 from tests.support.both_clients import Tasked, Threaded
 
-from jina_v3_client import _client, _through_s3
-from jina_v3_client._through_s3 import AsynchronousEndpoint
+from jina_v3_client._clients import client as client_module
+from jina_v3_client._routes import through_s3
+from jina_v3_client._routes.through_s3 import AsynchronousEndpoint
 from jina_v3_client.errors import (
     AccessError,
     ConfigurationError,
@@ -37,8 +40,8 @@ def kind(request):
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     """Looks that do not wait."""
-    monkeypatch.setattr(_through_s3, "_FIRST_LOOK_S", 0.0)
-    monkeypatch.setattr(_through_s3, "_LONGEST_LOOK_S", 0.0)
+    monkeypatch.setattr(through_s3, "_FIRST_LOOK_S", 0.0)
+    monkeypatch.setattr(through_s3, "_LONGEST_LOOK_S", 0.0)
 
 
 def client_of(kind, aws, asynchronous=LATER, texts=512, **options):
@@ -52,7 +55,7 @@ def client_of(kind, aws, asynchronous=LATER, texts=512, **options):
 @pytest.fixture
 def small_requests(monkeypatch):
     """Seven texts to a request through S3."""
-    monkeypatch.setattr(_client, "THROUGH_S3", RequestLimits(texts=7))
+    monkeypatch.setattr(client_module, "THROUGH_S3", RequestLimits(texts=7))
 
 
 def test_texts_go_through_s3_and_nothing_stays_there(kind, small_requests):
@@ -66,6 +69,18 @@ def test_texts_go_through_s3_and_nothing_stays_there(kind, small_requests):
     assert all(call["InputLocation"].startswith("s3://data/asynchronous/inputs/") for call in aws.calls)
     assert len({call["InputLocation"] for call in aws.calls}) == 9
     assert {call["EndpointName"] for call in aws.calls} == {"later"}
+
+
+def test_a_stream_goes_through_s3_in_order(kind, small_requests):
+    aws = AsynchronousAws()
+    later = client_of(kind, aws, target=Endpoint("later", region="eu-west-1"))
+    for route in ("asynchronous", "auto"):
+        got = later.embed_iter(iter(numbered(60)), dimensions=8, route=route)
+        assert [one.index for one in got] == list(range(60))
+        np.testing.assert_array_equal(np.array([one.vector for one in got]), VECTORS)
+    assert len(aws.calls) == 18
+    with pytest.raises(InvalidInputError, match=r"client\.batch\.submit"):
+        later.embed_iter(numbered(3), route="batch")
 
 
 def test_bad_texts_cost_only_themselves_there_too(kind):
@@ -177,8 +192,6 @@ def test_more_requests_wait_in_the_queue_than_connections_would_allow(kind, smal
 
 
 def test_closing_ends_the_waiting():
-    import threading
-
     aws = AsynchronousAws(looks=10**9)
     client = client_of(Threaded, aws)
     failures = []
@@ -197,6 +210,31 @@ def test_closing_ends_the_waiting():
     thread.join(30)
     assert failures == ["this client is closed; make a new one, or close it later"]
     assert aws.objects == {}
+
+
+def test_a_cancelled_task_clears_away_what_it_was_just_putting_there(monkeypatch):
+    aws = AsynchronousAws()
+    put, putting, let_go = aws.put_object, threading.Event(), threading.Event()
+
+    def slowly(**given):
+        putting.set()
+        assert let_go.wait(30)
+        put(**given)
+
+    monkeypatch.setattr(aws, "put_object", slowly)
+
+    async def run():
+        client = client_of(Tasked, aws).client
+        task = asyncio.ensure_future(client.embed("sunrise", route="asynchronous"))
+        await asyncio.to_thread(putting.wait, 30)
+        task.cancel()
+        let_go.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    assert aws.objects == {}
+    assert len(aws.deleted) == 1
 
 
 def test_an_asynchronous_endpoint_alone_answers_no_real_time_calls(kind):

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from jina_v3_client import _progress
-from jina_v3_client._progress import reported
+from jina_v3_client._clients import progress as _progress
+from jina_v3_client._clients.progress import reported
 
 
 class Terminal(io.StringIO):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jina_v3_client._routes import Amount, check_route, choose_route
+from jina_v3_client._routes.choosing import Amount, check_route, choose_route
 from jina_v3_client.errors import ConfigurationError, InvalidInputError
 from jina_v3_client.settings import RouteSettings
 

@@ -11,10 +11,10 @@ import boto3
 import pytest
 from tests.support.misbehaving_server import MisbehavingServer, whole
 
-from jina_v3_client._access import Access
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.sender import AsyncSender, Sender
+from jina_v3_client._aws.signing import Credentials
 from jina_v3_client._calls.steps import Work
-from jina_v3_client._sender import AsyncSender, Sender
-from jina_v3_client._signing import Credentials
 from jina_v3_client.errors import AccessError
 from jina_v3_client.routing.targets import Endpoint, InferenceRouter, Target
 from jina_v3_client.transport import HttpRequest, HttpResponse, TransportError

@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from jina_v3_client._signing import Credentials, canonical_request, sign
+from jina_v3_client._aws.signing import Credentials, canonical_request, sign
 from jina_v3_client.transport import HttpRequest
 
 _VECTORS = json.loads((Path(__file__).parent / "sigv4_vectors.json").read_text())

@@ -9,9 +9,9 @@ import boto3
 import pytest
 from tests.support.sagemaker_bench import Bench, variant
 
-from jina_v3_client._access import Access
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.sender import AsyncSender, Sender
 from jina_v3_client._calls.steps import Work
-from jina_v3_client._sender import AsyncSender, Sender
 from jina_v3_client.routing.targets import Endpoint
 from jina_v3_client.transport import HttpResponse
 from jina_v3_client.transport.httpx import HttpxTransport

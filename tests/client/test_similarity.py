@@ -6,9 +6,9 @@ from tests.support import container
 from tests.support.fake_encoder import FakeEncoder
 
 from jina_v3.contract import EncodeJob
-from jina_v3_client._assembly import assemble
-from jina_v3_client._pieces import Piece
-from jina_v3_client._wire import decode
+from jina_v3_client._texts.assembly import assemble
+from jina_v3_client._texts.pieces import Piece
+from jina_v3_client._texts.wire import decode
 from jina_v3_client.errors import InvalidInputError
 from jina_v3_client.parameters import VECTOR_FORMS, Parameters
 from jina_v3_client.results import Usage

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jina_v3_client._window import GivenUp, Slots, spawn, windowed, windowed_async
+from jina_v3_client._clients.window import GivenUp, Slots, spawn, windowed, windowed_async
 from jina_v3_client.errors import DeadlineError
 
 

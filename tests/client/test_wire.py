@@ -10,9 +10,9 @@ from tests.support import container
 from tests.support.fake_encoder import FakeEncoder
 
 from jina_v3.contract import TASKS, EncodeJob
-from jina_v3_client._cutting import Cutter
-from jina_v3_client._pieces import Piece
-from jina_v3_client._wire import decode
+from jina_v3_client._texts.cutting import Cutter
+from jina_v3_client._texts.pieces import Piece
+from jina_v3_client._texts.wire import decode
 from jina_v3_client.errors import ResponseError
 from jina_v3_client.parameters import VECTOR_FORMS, Parameters
 from jina_v3_client.settings import RequestLimits

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from jina_v3_client._answering import reply
+from jina_v3_client._texts.answering import reply
 
 
 class NoSuchKeyError(ClientError):

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from jina_v3_client._calls import explanations as explain
 from jina_v3_client._calls.steps import Outcome
-from jina_v3_client._wire import ContainerError, error_body
+from jina_v3_client._texts.wire import ContainerError, error_body
 from jina_v3_client.errors import JinaClientError, ResponseError
 from jina_v3_client.routing.targets import Target
 from jina_v3_client.transport import HttpResponse, TransportError

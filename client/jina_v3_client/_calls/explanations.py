@@ -25,7 +25,7 @@ from jina_v3_client.transport import TransportError
 
 if TYPE_CHECKING:
     from jina_v3_client._calls.classify import Refusal
-    from jina_v3_client._wire import ContainerError
+    from jina_v3_client._texts.wire import ContainerError
 
 _UNSIGNED: Final = ("the request was not signed", "configure credentials: `aws configure`, or a role")
 _UNKNOWN: Final = (

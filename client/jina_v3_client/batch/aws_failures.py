@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from jina_v3_client._aws_errors import aws_errors
+from jina_v3_client._aws.errors import aws_errors
 from jina_v3_client.errors import (
     AccessError,
     ConfigurationError,

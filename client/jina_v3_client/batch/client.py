@@ -11,8 +11,8 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jina_v3.contract import MODEL_DIMENSIONS
-from jina_v3_client._access import Access
-from jina_v3_client._deployment import Deployment
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.deployment import Deployment
 from jina_v3_client.batch.datasets import prepared, upload
 from jina_v3_client.batch.executions import Executions
 from jina_v3_client.batch.places import Place, read_place

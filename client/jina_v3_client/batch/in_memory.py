@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from jina_v3.contract import MODEL_DIMENSIONS
-from jina_v3_client._answering import reply
-from jina_v3_client._requests import JSON_LINES
+from jina_v3_client._texts.answering import reply
+from jina_v3_client._texts.requests import JSON_LINES
 from jina_v3_client.batch.client import BatchClient
 from jina_v3_client.batch.outputs import OutputFile, Outputs
 from jina_v3_client.batch.places import VECTORS, Place

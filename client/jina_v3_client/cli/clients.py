@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from jina_v3_client._access import Access
-from jina_v3_client._deployment import Deployment
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.deployment import Deployment
 from jina_v3_client.cli.places import Place
 from jina_v3_client.errors import ConfigurationError
 from jina_v3_client.protocols import Embedder

@@ -7,7 +7,7 @@ from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jina_v3_client._aws_errors import aws_errors
+from jina_v3_client._aws.errors import aws_errors
 from jina_v3_client.errors import JinaClientError
 
 AWS_ERRORS: Final = (BotoCoreError, ClientError)

@@ -6,7 +6,6 @@ trickles ends in time too. Nothing is retried or followed. Proxies are those of 
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import time
@@ -15,7 +14,6 @@ from functools import cache, partial
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
-from weakref import WeakSet
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -53,7 +51,6 @@ class Urllib3Transport:
         self._connections = connections
         self._times_s = {"connect_s": connect_s, "idle_s": idle_s}
         self._managers: dict[str | None, PoolManager] = {}  # by proxy
-        self._open = _OpenSockets()
         self._lock = Lock()
         self._proxy_of = cache(_proxy_of)
 
@@ -80,11 +77,10 @@ class Urllib3Transport:
         return whole_answer(response.status, headers, response.data, parts.netloc)
 
     def close(self) -> None:
-        """Close all connections; what waits for an answer over one ends with a ``TransportError``."""
+        """Close all connections."""
         with self._lock:
             for manager in self._managers.values():
                 manager.clear()
-        self._open.shut_down()
 
     def __enter__(self) -> Urllib3Transport:
         return self
@@ -114,8 +110,8 @@ class Urllib3Transport:
             secret = f"{login.username}:{login.password or ''}" if login.username else None
             manager = ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=secret), **options)
         manager.pool_classes_by_scheme = {
-            "http": _pool(HTTPConnectionPool, _BoundedConnection, opened=self._open, **self._times_s),
-            "https": _pool(HTTPSConnectionPool, _BoundedTlsConnection, opened=self._open, **self._times_s),
+            "http": _pool(HTTPConnectionPool, _BoundedConnection, **self._times_s),
+            "https": _pool(HTTPSConnectionPool, _BoundedTlsConnection, **self._times_s),
         }
         return manager
 
@@ -146,31 +142,11 @@ class _TlsSocket(_Bounded, ssl.SSLSocket):
     pass
 
 
-class _OpenSockets:
-    """Those of all connections, in use or not: a pool does not know of those in use."""
-
-    def __init__(self) -> None:
-        self._sockets: WeakSet[socket.socket] = WeakSet()
-        self._lock = Lock()
-
-    def add(self, one: socket.socket) -> None:
-        with self._lock:
-            self._sockets.add(one)
-
-    def shut_down(self) -> None:
-        """End what other threads wait for."""
-        with self._lock:
-            for one in list(self._sockets):
-                with contextlib.suppress(OSError):  # it has ended already
-                    socket.socket.shutdown(one, socket.SHUT_RDWR)  # TLS or not: its thread reads on, to the end
-
-
 class _BoundedConnection(HTTPConnection):
     """Tells its socket when the exchange must be over."""
 
-    def __init__(self, *given: Any, connect_s: float, idle_s: float, opened: _OpenSockets, **named: Any) -> None:
+    def __init__(self, *given: Any, connect_s: float, idle_s: float, **named: Any) -> None:
         super().__init__(*given, **named)
-        self._opened = opened
         self._connect_s = connect_s
         self._idle_s = idle_s
         self._until: float | None = None
@@ -205,8 +181,6 @@ class _BoundedConnection(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        if self.sock is not None:
-            self._opened.add(self.sock)
         self._tell()
 
     def request(self, *given: Any, **named: Any) -> None:
@@ -231,8 +205,8 @@ class _BoundedTlsConnection(_BoundedConnection, HTTPSConnection):
     pass
 
 
-def _pool(kind: type[HTTPConnectionPool], connection: type[_BoundedConnection], **given: Any) -> Any:
-    return type(kind.__name__, (kind,), {"ConnectionCls": partial(connection, **given)})
+def _pool(kind: type[HTTPConnectionPool], connection: type[_BoundedConnection], **times_s: float) -> Any:
+    return type(kind.__name__, (kind,), {"ConnectionCls": partial(connection, **times_s)})
 
 
 def _proxy_of(scheme: str, host: str) -> str | None:

@@ -1,5 +1,7 @@
 """The code on the pages about integrations runs as it stands there."""
 
+import importlib
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,3 +45,30 @@ def test_a_snippet_runs(
 
 def test_every_section_with_a_library_of_its_own_has_a_snippet() -> None:
     assert len(SNIPPETS) == 7
+
+
+MODULES = [
+    "haystack",
+    "jina_sagemaker",
+    "langchain",
+    "langchain_sagemaker",
+    "llama_index",
+    "mteb",
+    "sentence_transformers",
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_class_and_method_that_is_shown_has_an_example(name: str) -> None:
+    module = importlib.import_module(f"jina_v3_client.integrations.{name}")
+    own = [value for value in vars(module).values() if getattr(value, "__module__", "") == module.__name__]
+    classes = [value for value in own if inspect.isclass(value)]
+    shown = [value for value in own if not value.__name__.startswith("_")]
+    shown += [
+        method
+        for owner in classes
+        for key, value in vars(owner).items()
+        if not key.startswith("_") and inspect.isfunction(method := getattr(value, "__func__", value))
+        if method.__module__ == module.__name__ and not getattr(owner, "_is_protocol", False)
+    ]
+    assert [value.__qualname__ for value in shown if ">>>" not in (value.__doc__ or "")] == []

@@ -154,6 +154,7 @@ def test_bad_texts_cost_only_themselves_where_errors_are_returned(endpoint: Loop
     assert np.isnan(found.vectors[[7, 57]]).all()
 
 
+PATIENT = settings(retry=RetrySettings(attempts=15, first_wait_s=0.002, longest_wait_s=0.02, budget_burst=200))
 TROUBLES = (
     faults.throttled(probability=0.08),
     faults.unavailable(probability=0.05),
@@ -166,20 +167,24 @@ TROUBLES = (
 )
 
 
-@pytest.mark.parametrize("form", ["float", "int8", "binary"])
-def test_all_troubles_at_once_lose_no_text_and_change_no_order(
-    endpoint: LoopbackEndpoint, caller: Caller, form: Any
-) -> None:
+def test_all_troubles_at_once_lose_no_text_and_change_no_order(endpoint: LoopbackEndpoint, caller: Caller) -> None:
     texts = some_texts(300)
-    patient = settings(retry=RetrySettings(attempts=15, first_wait_s=0.002, longest_wait_s=0.02, budget_burst=200))
-    plain = caller.embed("texts", texts, settings=patient, embedding_type=form)
     endpoint.inject(*TROUBLES)
-    found = caller.embed("texts", texts, settings=patient, embedding_type=form)
+    found = caller.embed("texts", texts, settings=PATIENT)
+    assert np.array_equal(np.asarray(found), right(texts))
+    assert found.token_counts.tolist() == [6] * 300
+    assert (found.usage.tokens, found.usage.requests) == (1800, 30)
+    assert found.usage.attempts > 30
+
+
+@pytest.mark.parametrize("form", ["int8", "binary", "ubinary"])
+def test_troubles_change_no_form(endpoint: LoopbackEndpoint, caller: Caller, form: Any) -> None:
+    plain = caller.embed("texts", TEXTS, embedding_type=form)
+    endpoint.inject(*TROUBLES)
+    found = caller.embed("texts", TEXTS, settings=PATIENT, embedding_type=form)
     assert np.array_equal(found.vectors, plain.vectors)
-    assert found.token_counts.tolist() == plain.token_counts.tolist()
-    assert found.usage.tokens == plain.usage.tokens
-    if form == "float":
-        assert np.array_equal(np.asarray(found), right(texts))
+    assert found.scales is None or np.array_equal(found.scales, plain.scales)
+    assert (found.scales is not None) == (form == "int8")
 
 
 def test_errors_hold_no_texts(endpoint: LoopbackEndpoint, caller: Caller) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jina_v3_client._access import Access
-from jina_v3_client._aws_errors import aws_errors
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.errors import aws_errors
 from jina_v3_client.errors import EndpointNotFoundError
 from jina_v3_client.routing.targets import Endpoint
 

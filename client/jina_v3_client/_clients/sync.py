@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from jina_v3.contract import MODEL_DIMENSIONS
-from jina_v3_client._access import Access
-from jina_v3_client._assembly import InOrder
-from jina_v3_client._call import (
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.deployment import Deployment
+from jina_v3_client._aws.sender import Sender
+from jina_v3_client._clients.call import (
     Call,
     Gathering,
     chunks_of,
@@ -24,13 +25,12 @@ from jina_v3_client._call import (
     open_call,
     texts_of,
 )
-from jina_v3_client._client import Client, asked
-from jina_v3_client._deployment import Deployment
-from jina_v3_client._progress import reported
-from jina_v3_client._routes import Weighing, weigh
-from jina_v3_client._sender import Sender
-from jina_v3_client._threads import Threads
-from jina_v3_client._through_batch import embed_in_batch
+from jina_v3_client._clients.client import Client, asked
+from jina_v3_client._clients.progress import reported
+from jina_v3_client._clients.threads import Threads
+from jina_v3_client._routes.choosing import Weighing, weigh
+from jina_v3_client._routes.through_batch import embed_in_batch
+from jina_v3_client._texts.assembly import InOrder
 from jina_v3_client.parameters import UNSET, TaskName, Unset, VectorForm
 from jina_v3_client.protocols import AnyTask, Chunker, Errors, Progress
 from jina_v3_client.results import Embeddings, Route, TextEmbedding
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jina_v3.contract import Task
-    from jina_v3_client._through_s3 import AsynchronousEndpoint
+    from jina_v3_client._routes.through_s3 import AsynchronousEndpoint
     from jina_v3_client.batch import BatchClient
 
 
@@ -106,7 +106,7 @@ class EmbeddingClient(Client):
         profile = options.get("profile")
         deployment = Deployment.find(name, region, Access(session=session, profile=profile, region=region))
         client = cls(**{"region": deployment.region, "session": session, **asked(deployment), **options})
-        client._know_batch(deployment, session, profile)
+        client._know_batch(deployment)
         return client
 
     def embed(

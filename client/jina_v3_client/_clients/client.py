@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jina_v3.contract import MODEL_DIMENSIONS
-from jina_v3_client._access import Access
-from jina_v3_client._call import Call
-from jina_v3_client._deployment import Deployment
-from jina_v3_client._routes import Amount, check_route, choose_route
-from jina_v3_client._through_s3 import AsynchronousEndpoint, ThroughS3
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.deployment import Deployment
+from jina_v3_client._clients.call import Call
+from jina_v3_client._routes.choosing import Amount, check_route, choose_route
+from jina_v3_client._routes.through_s3 import AsynchronousEndpoint, ThroughS3
 from jina_v3_client.errors import ConfigurationError, InvalidInputError
 from jina_v3_client.parameters import Parameters, TaskName
 from jina_v3_client.results import Route, RouteDecision
 from jina_v3_client.routing.health import Routing
-from jina_v3_client.routing.policies import Choice
-from jina_v3_client.routing.targets import Endpoint
+from jina_v3_client.routing.policies import Choice, as_policy
+from jina_v3_client.routing.targets import Endpoint, Target
 from jina_v3_client.settings import RequestLimits, Settings
 
 if TYPE_CHECKING:
-    import boto3
-
     from jina_v3.contract import Task
     from jina_v3_client.batch import BatchClient
 
@@ -45,15 +45,25 @@ class Client:
     ) -> None:
         self.settings = settings or Settings()
         self.defaults = Parameters(task=task, dimensions=dimensions)
-        self.routing = Routing(target, self.settings)
+        self.policy = as_policy(target)
         self._access = access
+        self._routing: Routing | None = None
+        self._making = threading.Lock()
         self._batch = batch
         self._make_batch: Callable[[], BatchClient] | None = None
         self._asynchronous = asynchronous
 
     def __repr__(self) -> str:
-        targets = ", ".join(target.label for target in self.routing.policy.targets)
+        targets = ", ".join(target.label for target in self.policy.targets)
         return f"<{type(self).__name__} of {targets}>"
+
+    @property
+    def routing(self) -> Routing:
+        """The targets, each with its region, and their health. **Raises**: ``ConfigurationError`` without a region."""
+        with self._making:
+            if self._routing is None:
+                self._routing = Routing(self.policy.mapped(self._with_region), self.settings)
+            return self._routing
 
     @property
     def batch(self) -> BatchClient:
@@ -62,7 +72,8 @@ class Client:
             if self._make_batch is None:
                 check_route("batch", self._available)
             assert self._make_batch is not None
-            self._batch = self._make_batch()
+            with self._making:
+                self._batch = self._batch or self._make_batch()
         return self._batch
 
     @property
@@ -74,8 +85,7 @@ class Client:
         if self._asynchronous is None:
             ways.discard("asynchronous")
         elif isinstance(self._asynchronous, AsynchronousEndpoint) and all(
-            isinstance(target, Endpoint) and target.name == self._asynchronous.name
-            for target in self.routing.policy.targets
+            isinstance(target, Endpoint) and target.name == self._asynchronous.name for target in self.policy.targets
         ):
             ways.discard("real-time")
         return ways
@@ -115,17 +125,25 @@ class Client:
             return None, self.settings.limits
         if isinstance(self._asynchronous, str):
             self._asynchronous = _find_asynchronous(self._asynchronous, self._access)
+        if self._asynchronous.region is None:
+            self._asynchronous = replace(self._asynchronous, region=self._access.region_of())
         return ThroughS3(self._asynchronous, self._access), THROUGH_S3
 
-    def _know_batch(self, deployment: Deployment, session: boto3.Session | None, profile: str | None) -> None:
+    def _with_region(self, target: Target) -> Target:
+        return target if target.region is not None else replace(target, region=self._access.region_of(target))
+
+    def _know_batch(self, deployment: Deployment) -> None:
         """Let ``batch`` be the deployment's, where it has one and none was given."""
         if self._batch is None and deployment.state_machine is not None:
 
             def make() -> BatchClient:
                 from jina_v3_client.batch import BatchClient
 
-                return BatchClient.from_deployment(
-                    deployment.name, region=deployment.region, session=session, profile=profile
+                return BatchClient(
+                    state_machine=deployment.state_machine,
+                    bucket=deployment.bucket,
+                    region=deployment.region,
+                    access=self._access,
                 )
 
             self._make_batch = make

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from jina_v3_client._aws_errors import aws_errors, credential_errors
-from jina_v3_client._signing import Credentials
+from jina_v3_client._aws.errors import aws_errors, credential_errors
+from jina_v3_client._aws.signing import Credentials
 from jina_v3_client.errors import ConfigurationError
 from jina_v3_client.routing.targets import Endpoint, Target
 

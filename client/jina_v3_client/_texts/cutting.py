@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from jina_v3.contract import Limits
-from jina_v3_client._pieces import Piece
-from jina_v3_client._requests import Scales, Weight, encode_text
+from jina_v3_client._texts.pieces import Piece
+from jina_v3_client._texts.requests import Scales, Weight, encode_text
 from jina_v3_client.errors import InvalidInputError, TooLargeError
 from jina_v3_client.parameters import Parameters
 from jina_v3_client.results import TextError

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from weakref import WeakKeyDictionary
 
 from jina_v3.contract import MODEL_DIMENSIONS
-from jina_v3_client._access import Access
-from jina_v3_client._assembly import InOrder
-from jina_v3_client._call import (
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.deployment import Deployment
+from jina_v3_client._aws.sender import AsyncSender
+from jina_v3_client._clients.call import (
     Call,
     Gathering,
     chunks_of,
@@ -25,13 +26,12 @@ from jina_v3_client._call import (
     open_call,
     texts_of,
 )
-from jina_v3_client._client import Client, asked
-from jina_v3_client._deployment import Deployment
-from jina_v3_client._progress import reported
-from jina_v3_client._routes import Amount, Weighing, weigh, weigh_async
-from jina_v3_client._sender import AsyncSender
-from jina_v3_client._tasks import Tasks
-from jina_v3_client._through_batch import embed_in_batch
+from jina_v3_client._clients.client import Client, asked
+from jina_v3_client._clients.progress import reported
+from jina_v3_client._clients.tasks import Tasks
+from jina_v3_client._routes.choosing import Amount, Weighing, weigh, weigh_async
+from jina_v3_client._routes.through_batch import embed_in_batch
+from jina_v3_client._texts.assembly import InOrder
 from jina_v3_client.parameters import UNSET, TaskName, Unset, VectorForm
 from jina_v3_client.protocols import AnyTask, Chunker, Errors, Progress
 from jina_v3_client.results import Embeddings, Route, TextEmbedding
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jina_v3.contract import Task
-    from jina_v3_client._through_s3 import AsynchronousEndpoint, ThroughS3
+    from jina_v3_client._routes.through_s3 import AsynchronousEndpoint, ThroughS3
     from jina_v3_client.batch import BatchClient
 
 Texts = Iterable[str] | AsyncIterable[str]
@@ -107,7 +107,7 @@ class AsyncEmbeddingClient(Client):
         access = Access(session=session, profile=profile, region=region)
         deployment = await asyncio.to_thread(Deployment.find, name, region, access)
         client = cls(**{"region": deployment.region, "session": session, **asked(deployment), **options})
-        client._know_batch(deployment, session, profile)
+        client._know_batch(deployment)
         return client
 
     async def embed(
@@ -277,7 +277,7 @@ class AsyncEmbeddingClient(Client):
         route: Route | Literal["auto"] = "real-time",
         progress: Progress | None,
     ) -> Embeddings:
-        tasks, amount, total = self._tasks(), None, count_of(texts)
+        tasks, amount, total = await self._tasks(), None, count_of(texts)
         if route == "auto":
             amount, texts = await self._weigh(texts, call)
         decision = self._decide(route, amount, call)
@@ -303,7 +303,7 @@ class AsyncEmbeddingClient(Client):
         through, limits = await self._find(route)
         cutter = call.cutter(limits)
         in_order = InOrder(cutter.errors)
-        replies = self._tasks().replies(cut_async(texts, cutter), call, through=through)
+        replies = (await self._tasks()).replies(cut_async(texts, cutter), call, through=through)
         with reported(progress, count_of(texts)) as reach:
             async with aclosing(replies):
                 async for reply in replies:
@@ -323,7 +323,7 @@ class AsyncEmbeddingClient(Client):
         progress: Progress | None,
     ) -> AsyncIterator[Embeddings]:
         pieces = cut_documents_async(documents, chunker, call.cutter(self.settings.limits))
-        replies = self._tasks().replies(pieces, call)
+        replies = (await self._tasks()).replies(pieces, call)
         with reported(progress, count_of(documents)) as reach:
             async with aclosing(replies):
                 done = 0
@@ -339,10 +339,8 @@ class AsyncEmbeddingClient(Client):
         return open_call(self.defaults, self.settings, **given)
 
     async def _find(self, route: Route) -> tuple[ThroughS3 | None, RequestLimits]:
-        """Return what ``_way`` does, and ask AWS about a deployment in a thread."""
-        if isinstance(self._asynchronous, str) and route == "asynchronous":
-            return await asyncio.to_thread(self._way, route)
-        return self._way(route)
+        """Return what ``_way`` does, in a thread where that may have to ask AWS."""
+        return await asyncio.to_thread(self._way, route) if route == "asynchronous" else self._way(route)
 
     async def _weigh(self, texts: Texts, call: Call) -> tuple[Amount, Texts]:
         weighing = Weighing(self._ways(call), self.settings.routes)
@@ -350,8 +348,10 @@ class AsyncEmbeddingClient(Client):
             return await weigh_async(texts, weighing)
         return weigh(texts, weighing)
 
-    def _tasks(self) -> Tasks:
+    async def _tasks(self) -> Tasks:
         """Return what sends, of this loop: neither connections nor semaphores can be shared with another."""
+        if self._routing is None:
+            await asyncio.to_thread(lambda: self.routing)  # a region may stand in a file
         if self._is_closed:
             raise closed()
         loop = asyncio.get_running_loop()

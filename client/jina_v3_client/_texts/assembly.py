@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from jina_v3_client._wire import DTYPES, Block, failed_rows
+from jina_v3_client._texts.wire import DTYPES, Block, failed_rows
 from jina_v3_client.parameters import Parameters
 from jina_v3_client.results import Embeddings, RouteDecision, TextEmbedding, TextError, Usage
 

@@ -106,7 +106,7 @@ class Slots:
 
         **Raises**: ``GivenUp``; ``DeadlineError`` where none was free in time.
         """
-        left_s = None if deadline is None else max(0.0, deadline - time.monotonic())
+        left_s = None if deadline is None else min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
         with self._changed:
             self._changed.wait_for(lambda: self._free > 0 or given_up.is_set(), left_s)
             if given_up.is_set():

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jina_v3.contract import MODEL_DIMENSIONS, PROMPTS, ErrorCode, Limits, Task
-from jina_v3_client._requests import JSON_LINES
+from jina_v3_client._texts.requests import JSON_LINES
 from jina_v3_client.errors import InvalidInputError
 from jina_v3_client.parameters import Parameters, VectorForm
 

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from jina_v3.contract import ErrorCode
-from jina_v3_client._aws_errors import aws_errors
+from jina_v3_client._aws.errors import aws_errors
 from jina_v3_client._calls.classify import classify
 from jina_v3_client._calls.steps import Answer, Outcome, Wait, Work
-from jina_v3_client._wire import error_body
+from jina_v3_client._texts.wire import error_body
 from jina_v3_client.errors import (
     AccessError,
     ConfigurationError,
@@ -36,7 +36,7 @@ from jina_v3_client.routing.targets import Endpoint
 from jina_v3_client.transport import HttpResponse
 
 if TYPE_CHECKING:
-    from jina_v3_client._access import Access
+    from jina_v3_client._aws.access import Access
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -130,10 +130,8 @@ class Errand:
         """
         began = time.monotonic()
         place = f"s3://{self._endpoint.bucket}/{self._endpoint.inputs}{uuid.uuid4()}"
-        self._places.append(place)
         yield lambda: self._put(place)
         accepted: _Accepted = yield lambda: self._invoke(place)
-        self._places += [accepted.output, *([accepted.failure] if accepted.failure else [])]
         pause_s, faults = _FIRST_LOOK_S, 0
         while True:
             yield Wait(seconds=min(pause_s * random.uniform(0.8, 1.2), self._left_s()))  # noqa: S311  # jitter
@@ -174,6 +172,7 @@ class Errand:
         return float("inf") if self._deadline is None else self._deadline - time.monotonic()
 
     def _put(self, place: str) -> None:
+        self._places.append(place)
         with _errors(self._endpoint.label):
             self._way.client("s3").put_object(
                 **_address(place), Body=self._work.body, ContentType=self._work.content_type
@@ -192,7 +191,9 @@ class Errand:
                 RequestTTLSeconds=_within(left_s, _LIFE_RANGE_S),
                 InvocationTimeoutSeconds=_within(left_s, _WORK_RANGE_S),
             )
-        return _Accepted(told["OutputLocation"], told.get("FailureLocation"))
+        accepted = _Accepted(told["OutputLocation"], told.get("FailureLocation"))
+        self._places += [accepted.output, *([accepted.failure] if accepted.failure else [])]
+        return accepted
 
     def _look(self, accepted: _Accepted) -> HttpResponse | None:
         output = self._fetch(accepted.output)

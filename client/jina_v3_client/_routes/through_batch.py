@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
-from jina_v3_client._assembly import assemble
-from jina_v3_client._call import Call
-from jina_v3_client._wire import DTYPES, Block
+from jina_v3_client._clients.call import Call
+from jina_v3_client._texts.assembly import assemble
+from jina_v3_client._texts.wire import DTYPES, Block
 from jina_v3_client.errors import InvalidInputError, ResponseError
 from jina_v3_client.parameters import Parameters
 from jina_v3_client.protocols import Progress

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from jina_v3_client._access import Access
+from jina_v3_client._aws.access import Access
+from jina_v3_client._aws.signing import Credentials, sign
 from jina_v3_client._calls.steps import Work
-from jina_v3_client._signing import Credentials, sign
 from jina_v3_client.routing.targets import Endpoint, Target
 from jina_v3_client.transport import AsyncTransport, HttpRequest, HttpResponse, Transport, TransportError
 

@@ -9,14 +9,14 @@ from functools import partial
 from itertools import chain, islice
 from typing import Any, Final
 
-from jina_v3_client._call import Call, Reply, closed, halves_after, read_reply
+from jina_v3_client._aws.sender import Sender
 from jina_v3_client._calls.drivers import drive
 from jina_v3_client._calls.steps import Answer, Wait, Work
 from jina_v3_client._calls.way import find_way
-from jina_v3_client._pieces import Piece
-from jina_v3_client._sender import Sender
-from jina_v3_client._through_s3 import Step, ThroughS3, advance
-from jina_v3_client._window import GivenUp, Slot, Slots, spawn, windowed
+from jina_v3_client._clients.call import Call, Reply, closed, halves_after, read_reply
+from jina_v3_client._clients.window import GivenUp, Slot, Slots, spawn, windowed
+from jina_v3_client._routes.through_s3 import Step, ThroughS3, advance
+from jina_v3_client._texts.pieces import Piece
 from jina_v3_client.errors import JinaClientError
 from jina_v3_client.routing.health import Routing
 from jina_v3_client.routing.targets import Target

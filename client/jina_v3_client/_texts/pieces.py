@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from jina_v3_client._calls.steps import Work
-from jina_v3_client._requests import JSON, JSON_LINES, Scales, encode_text, write_body
+from jina_v3_client._texts.requests import JSON, JSON_LINES, Scales, encode_text, write_body
 from jina_v3_client.errors import InvalidInputError
 from jina_v3_client.parameters import Parameters
 

@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator, M
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from jina_v3_client._assembly import assemble
 from jina_v3_client._calls.classify import smaller_may_help
 from jina_v3_client._calls.steps import Answer
-from jina_v3_client._cutting import Cutter
-from jina_v3_client._pieces import Piece
-from jina_v3_client._wire import Block, decode
+from jina_v3_client._texts.assembly import assemble
+from jina_v3_client._texts.cutting import Cutter
+from jina_v3_client._texts.pieces import Piece
+from jina_v3_client._texts.wire import Block, decode
 from jina_v3_client.errors import InvalidInputError, JinaClientError
 from jina_v3_client.parameters import UNSET, Parameters, Unset, VectorForm
 from jina_v3_client.protocols import AnyTask, Chunker, Errors

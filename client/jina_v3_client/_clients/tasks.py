@@ -8,14 +8,14 @@ from contextlib import aclosing
 from functools import partial
 from typing import Any
 
-from jina_v3_client._call import Call, Reply, closed, halves_after, read_reply
+from jina_v3_client._aws.sender import AsyncSender
 from jina_v3_client._calls.drivers import drive_async
 from jina_v3_client._calls.steps import Answer, Wait, Work
 from jina_v3_client._calls.way import find_way
-from jina_v3_client._pieces import Piece
-from jina_v3_client._sender import AsyncSender
-from jina_v3_client._through_s3 import Step, ThroughS3, advance
-from jina_v3_client._window import AsyncSlot, windowed_async
+from jina_v3_client._clients.call import Call, Reply, closed, halves_after, read_reply
+from jina_v3_client._clients.window import AsyncSlot, windowed_async
+from jina_v3_client._routes.through_s3 import Step, ThroughS3, advance
+from jina_v3_client._texts.pieces import Piece
 from jina_v3_client.errors import JinaClientError
 from jina_v3_client.routing.health import Routing
 from jina_v3_client.routing.targets import Target
@@ -62,6 +62,8 @@ class Tasks:
         await self._sender.aclose()
 
     async def _run(self, answer: Callable[[Work, Call], Awaitable[Answer]], call: Call, piece: Piece) -> Reply:
+        if self._is_closed:
+            raise closed()
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
@@ -109,7 +111,11 @@ async def _do(step: Step) -> object:
     if isinstance(step, Wait):
         await asyncio.sleep(step.seconds)
         return None
+    calling = asyncio.ensure_future(asyncio.to_thread(step))
     try:
-        return await asyncio.to_thread(step)
+        return await asyncio.shield(calling)
+    except asyncio.CancelledError:
+        await asyncio.wait([calling])  # what it puts into S3 shall be there before it is cleared away
+        raise
     except JinaClientError as error:
         return error

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from jina_v3_client._pieces import Piece
-from jina_v3_client._requests import base64_characters, wire_parameters
+from jina_v3_client._texts.pieces import Piece
+from jina_v3_client._texts.requests import base64_characters, wire_parameters
 from jina_v3_client.errors import ResponseError
 from jina_v3_client.parameters import Parameters, VectorForm
 from jina_v3_client.results import TextEmbedding, TextError

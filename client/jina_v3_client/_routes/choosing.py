@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final, Literal
 
-from jina_v3_client._requests import estimate_tokens
+from jina_v3_client._texts.requests import estimate_tokens
 from jina_v3_client.errors import ConfigurationError, InvalidInputError
 from jina_v3_client.results import Route, RouteDecision
 

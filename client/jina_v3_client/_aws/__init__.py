@@ -1,0 +1,1 @@
+"""AWS as the client needs it: credentials, addresses, signing, sending, and what a deployment has."""

@@ -1,0 +1,1 @@
+"""Texts into requests, and answers into arrays; nothing is sent here."""
