@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.client_command import succeed
+from tests.support.client_command import check_all_is_well_but_the_width, jina_v3, succeed
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
@@ -260,9 +260,9 @@ def test_the_client_gets_vectors_and_typed_failures_through_the_queue(
 
 
 def test_the_command_knows_an_asynchronous_deployment(aws: LocalAws, deployed: dict[str, str]) -> None:
-    examined = json.loads(succeed(aws, REGION, "doctor", "--deployment", "later", "--json"))
-    assert examined["healthy"], examined
-    assert "call" in {one["check"] for one in examined["checks"] if one["verdict"] == "right"}
+    told = succeed(aws, REGION, "embed", "--deployment", "later", "--dimensions", "32", given="sun\nboats\n")
+    assert [len(json.loads(line)["embedding"]) for line in told.splitlines()] == [32, 32]
+    check_all_is_well_but_the_width(jina_v3(aws, REGION, "doctor", "--deployment", "later", "--json").stdout)
 
 
 def test_the_deployed_policies_let_it_sleep_and_wake_it(aws: LocalAws, deployed: dict[str, str], caller: None) -> None:
