@@ -184,7 +184,7 @@ def _wait_for_interrupt(console: Console, account: Account) -> None:
     console.rule("Yours until Ctrl-C: in another shell", align="left")
     exports = [f"export {name}={value}" for name, value in account.environment.items()]
     deployment = account.deployment
-    examples = example_calls(deployment.endpoint_name, deployment.region, account.aws.url)
+    examples = example_calls(deployment.name, deployment.endpoint_name, deployment.region, account.aws.url)
     batch = f"""\
 The client's command:
   .venv/bin/jina-v3 embed "How high is the tide?" --deployment {deployment.name} --task retrieval.query --dimensions 8
