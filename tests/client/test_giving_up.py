@@ -219,6 +219,19 @@ def test_a_child_process_has_connections_of_its_own(monkeypatch):
     assert client.embed("sunrise").shape == (1, 1024)
 
 
+def test_a_child_process_does_not_wait_for_what_its_parent_has_in_flight(monkeypatch):
+    gate = Gate()
+    client = Threaded(small(), gate)
+    first = in_a_thread(lambda: client.embed("sunrise"))
+    gate.arrive(1)
+    assert client.client.routing.reports()[0].outstanding == 1
+    with monkeypatch.context() as child:
+        child.setattr("os.getpid", lambda: -1)
+        assert client.client.routing.reports()[0].outstanding == 0
+    gate.opened.set()
+    first.result(PATIENCE_S)
+
+
 # Tasks
 
 

@@ -217,11 +217,14 @@ class _Journey:
     def _keep_deadline(self, now: float, wait_s: float = 0.0) -> None:
         """Give up as soon as nothing can happen before the deadline."""
         if self.deadline is not None and now + wait_s > self.deadline - _LEAST_ATTEMPT_S:
+            last = self.last
             error = DeadlineError(
-                f"no answer before the deadline, after {now - self.began:.1f} s{f': {self.last}' if self.last else ''}",
+                f"no answer before the deadline, after {now - self.began:.2g} s{f': {last.message}' if last else ''}",
                 advice="give it more time (deadline_s), or fewer texts",
+                target=last.target if last else None,
+                request_id=last.request_id if last else None,
             )
-            raise self._give_up(error) from self.last
+            raise self._give_up(error) from last
 
     def _give_up(self, error: JinaClientError | None, reason: str = "") -> JinaClientError:
         """Return the error to raise, an own one: the target's health may hold it for others too."""

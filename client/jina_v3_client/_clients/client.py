@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,11 +44,14 @@ class Client:
         asynchronous: str | AsynchronousEndpoint | None = None,
         batch: BatchClient | None = None,
     ) -> None:
+        if not isinstance(settings, Settings | None):
+            raise ConfigurationError(f"settings is {type(settings).__name__}; it must be Settings(…)")
         self.settings = settings or Settings()
         self.defaults = Parameters(task=task, dimensions=dimensions)
         self.policy = as_policy(target)
         self._access = access
         self._routing: Routing | None = None
+        self._process = os.getpid()
         self._making = threading.Lock()
         self._batch = batch
         self._make_batch: Callable[[], BatchClient] | None = None
@@ -57,11 +61,17 @@ class Client:
         targets = ", ".join(target.label for target in self.policy.targets)
         return f"<{type(self).__name__} of {targets}>"
 
+    def __getstate__(self) -> object:
+        raise TypeError(
+            f"{type(self).__name__} holds connections and credentials, which no other process can have; make one there"
+        )
+
     @property
     def routing(self) -> Routing:
         """The targets, each with its region, and their health. **Raises**: ``ConfigurationError`` without a region."""
         with self._making:
-            if self._routing is None:
+            if self._routing is None or self._process != os.getpid():  # what a fork's parent has in flight never ends
+                self._process = os.getpid()
                 self._routing = Routing(self.policy.mapped(self._with_region), self.settings)
             return self._routing
 
