@@ -219,6 +219,13 @@ def test_a_child_process_has_connections_of_its_own(monkeypatch):
     assert client.embed("sunrise").shape == (1, 1024)
 
 
+def test_a_child_process_does_not_wait_for_locks_that_its_parents_threads_hold(monkeypatch):
+    client = Threaded().client
+    with client._making, client._access._lock:
+        monkeypatch.setattr("os.getpid", lambda: -1)
+        assert in_a_thread(lambda: client.embed("sunrise")).result(PATIENCE_S).shape == (1, 1024)
+
+
 def test_a_child_process_does_not_wait_for_what_its_parent_has_in_flight(monkeypatch):
     gate = Gate()
     client = Threaded(small(), gate)

@@ -67,6 +67,11 @@ class Access:
     def __repr__(self) -> str:
         return f"<Access profile={self._profile!r} region={self._region!r}>"
 
+    def begin_anew(self) -> None:
+        """Forget what was found, as a child process must: another thread of its parent may hold any lock."""
+        self._lock = threading.Lock()
+        self._callers = {profile: caller.anew() for profile, caller in self._callers.items()}
+
     def region_of(self, target: Target | None = None) -> str:
         """Return a target's region: its own, or the client's, or the profile's.
 
@@ -163,6 +168,10 @@ class Caller:
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.RLock()
 
+    def anew(self) -> Caller:
+        """Return the same caller, who has found nothing yet."""
+        return Caller(self._profile, self._given)
+
     @property
     def region(self) -> str | None:
         """The profile's, or the environment's."""
@@ -198,8 +207,17 @@ class Caller:
         if key not in self._clients:
             with self._lock, aws_errors():  # a session makes clients for one thread at a time
                 if key not in self._clients:
-                    self._clients[key] = self._session().client(service, region_name=region, config=_config(signed))
+                    self._clients[key] = self._new_client(service, region, signed=signed)
         return self._clients[key]
+
+    def _new_client(self, service: str, region: str, *, signed: bool) -> Any:
+        try:
+            return self._session().client(service, region_name=region, config=_config(signed))
+        except ValueError as error:  # what botocore says of an address
+            raise ConfigurationError(
+                f"{service} in {region}: {error}",
+                advice="AWS_ENDPOINT_URL and endpoint_url in the profile begin with https:// or http://",
+            ) from None
 
     def _session(self) -> Any:
         if self._given is not None:

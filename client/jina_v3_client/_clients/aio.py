@@ -360,6 +360,7 @@ class AsyncEmbeddingClient(Client):
 
     async def _tasks(self) -> Tasks:
         """Return what sends, of this loop: neither connections nor semaphores can be shared with another."""
+        self._settle()
         if self._routing is None:
             await asyncio.to_thread(lambda: self.routing)  # a region may stand in a file
         if self._is_closed:

@@ -69,9 +69,9 @@ class Client:
     @property
     def routing(self) -> Routing:
         """The targets, each with its region, and their health. **Raises**: ``ConfigurationError`` without a region."""
+        self._settle()
         with self._making:
-            if self._routing is None or self._process != os.getpid():  # what a fork's parent has in flight never ends
-                self._process = os.getpid()
+            if self._routing is None:
                 self._routing = Routing(self.policy.mapped(self._with_region), self.settings)
             return self._routing
 
@@ -82,9 +82,17 @@ class Client:
             if self._make_batch is None:
                 check_route("batch", self._available)
             assert self._make_batch is not None
+            self._settle()
             with self._making:
                 self._batch = self._batch or self._make_batch()
         return self._batch
+
+    def _settle(self) -> None:
+        """After a fork, leave the parent's behind: its threads are not here, and never end what they hold or began."""
+        if self._process != os.getpid():
+            self._making, self._routing = threading.Lock(), None
+            self._access.begin_anew()
+            self._process = os.getpid()
 
     @property
     def _available(self) -> set[Route]:

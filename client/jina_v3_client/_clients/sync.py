@@ -341,6 +341,7 @@ class EmbeddingClient(Client):
         """Return what sends, of this process: connections cannot be shared with the process that forked it."""
         if self._is_closed:
             raise closed()
+        self._settle()
         process = os.getpid()
         return self._opened.get(process) or self._opened.setdefault(process, self._open())
 
