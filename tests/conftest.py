@@ -24,6 +24,11 @@ def pytest_configure(config: pytest.Config) -> None:
     guard_run(config.option.markexpr)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole deployments: at the end, one process would have the longest of them, and the other nothing."""
+    items.sort(key=lambda item: item.path.parent.name != "deployment")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def one_loader() -> Iterator[None]:
     """Read botocore's models once for all tests: each session would otherwise parse megabytes of JSON anew."""

@@ -9,6 +9,7 @@ from tests.support.calling import Caller, open_client, right, settings, some_tex
 from tests.support.loopback_endpoint import Fault, LoopbackEndpoint, faults
 
 from jina_v3_client import (
+    BreakerSettings,
     ConnectionFailedError,
     DeadlineError,
     Endpoint,
@@ -109,7 +110,8 @@ def test_a_throttling_that_stays_is_an_error_and_makes_no_storm_of_its_own(
 
 def test_nobody_at_the_address_is_an_error(endpoint: LoopbackEndpoint, caller: Caller) -> None:
     endpoint.die()
-    quick = settings(retry=RetrySettings(attempts=3, first_wait_s=0.005))
+    breaker = BreakerSettings(rest_s=0.01, longest_rest_s=0.1)
+    quick = settings(retry=RetrySettings(attempts=3, first_wait_s=0.005), breaker=breaker)
     with pytest.raises(ConnectionFailedError):
         caller.embed("texts", TEXTS, settings=quick)
 
