@@ -1,7 +1,10 @@
 """Fixtures that several folders of tests share."""
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.loaders
 import pytest
 from demo.standin import StandInConfig, write_standin
 from tests.support.loopback_only import guard_run
@@ -20,6 +23,14 @@ _SENTENCES = (
 def pytest_configure(config: pytest.Config) -> None:
     """Guard the whole run before anything is collected."""
     guard_run(config.option.markexpr)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loader() -> Iterator[None]:
+    """Read botocore's models once for all tests: each session would otherwise parse megabytes of JSON anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,7 @@ from tests.support.sagemaker_bench import until
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
-from jina_v3_client import BatchClient, BatchError, EmbeddingClient, EndpointNotFoundError
+from jina_v3_client import BatchClient, BatchError, BatchRun, EmbeddingClient, EndpointNotFoundError
 from jina_v3_infra.config import read_deployment
 from jina_v3_infra.outputs import Output, read_outputs
 from local_aws.server import LocalAws
@@ -212,11 +212,15 @@ def check_texts(batch: BatchClient, expected: np.ndarray) -> None:
     np.testing.assert_allclose(good, expected, atol=2e-5)
 
 
-def check_records(bulk: Bulk, batch: BatchClient, expected: np.ndarray) -> None:
-    """Submit records, of which two are bad; another process waits for the run, by its name, and fetches what it has."""
+def submit_records(batch: BatchClient) -> BatchRun:
+    """Submit records, of which two are bad."""
     made = [{"id": f"doc-{number}", "text": text, "place": number} for number, text in enumerate(TEXTS)]
     made[7]["task"], made[9]["text"] = "poetry", " "
-    name = batch.submit(made, **ASKED, embedding_type="int8").name
+    return batch.submit(made, **ASKED, embedding_type="int8")
+
+
+def check_records(bulk: Bulk, batch: BatchClient, name: str, expected: np.ndarray) -> None:
+    """Have another process wait for the run, which it knows by its name."""
     assert "complete" in succeed(bulk.aws, REGION, "batch", "status", name, "--follow", "--deployment", "bulk")
     found = list(batch.run(name).result())
     assert [one.metadata["place"] for one in found] == [number for number in range(len(TEXTS)) if number not in (7, 9)]
@@ -226,16 +230,15 @@ def check_records(bulk: Bulk, batch: BatchClient, expected: np.ndarray) -> None:
     assert bad == [(7, "doc-7", "unknown_task"), (9, "doc-9", "empty_text")]
 
 
-def check_frame(batch: BatchClient, expected: np.ndarray) -> None:
-    run = batch.submit(pd.DataFrame({"text": TEXTS, "language": range(len(TEXTS))}), **ASKED)
+def check_frame(run: BatchRun, expected: np.ndarray) -> None:
     assert run.wait(progress=False).outcome == "complete"
     frame = run.result().to_pandas()
     assert list(frame["language"]) == list(range(len(TEXTS)))
     np.testing.assert_allclose(np.stack(list(frame["embedding"])), expected, atol=2e-5)
 
 
-def check_stopped(bulk: Bulk, batch: BatchClient, expected: np.ndarray) -> None:
-    """Stop a run of a place in S3 while it embeds; another one embeds the rest, and has all in order."""
+def resume_stopped(bulk: Bulk, batch: BatchClient) -> BatchRun:
+    """Stop a run of a place in S3 while it embeds, and have another one embed the rest."""
     place = "batch/datasets/stopped"
     for shard in range(6):
         lines = [json.dumps({"id": number, "text": TEXTS[number]}) for number in range(50 * shard, 50 * shard + 50)]
@@ -245,20 +248,23 @@ def check_stopped(bulk: Bulk, batch: BatchClient, expected: np.ndarray) -> None:
     stopped.stop()
     with pytest.raises(BatchError, match="was stopped"):
         stopped.wait(60, progress=False)
-    resumed = batch.submit(resume="stopped", **ASKED)
+    return batch.submit(resume="stopped", **ASKED)
+
+
+def test_the_client_makes_runs_of_texts_records_frames_and_places(bulk, model, caller):
+    batch, expected = BatchClient.from_deployment("bulk", region=REGION), expected_vectors(model)
+    resumed = resume_stopped(bulk, batch)
+    of_records = submit_records(batch)
+    of_frame = batch.submit(pd.DataFrame({"text": TEXTS, "language": range(len(TEXTS))}), **ASKED)
+    check_texts(batch, expected)
+    check_records(bulk, batch, of_records.name, expected)
+    check_frame(of_frame, expected)
     resumed.wait(progress=False)
     ids, vectors = resumed.result().to_numpy()
     assert ids == list(range(len(TEXTS)))
     np.testing.assert_allclose(vectors, expected, atol=2e-5)
 
-
-def test_the_client_makes_runs_of_texts_records_frames_and_places(bulk, model, caller):
-    batch, expected = BatchClient.from_deployment("bulk", region=REGION), expected_vectors(model)
-    check_texts(batch, expected)
-    check_records(bulk, batch, expected)
-    check_frame(batch, expected)
-    check_stopped(bulk, batch, expected)
-    assert [one.name for one in batch.runs()][1] == "stopped"
+    assert {"stopped", of_records.name, of_frame.name, resumed.name} < {one.name for one in batch.runs()}
     with pytest.raises(EndpointNotFoundError, match="there is no run 'nothing'; there are "):
         batch.run("nothing").status()
     with pytest.raises(EndpointNotFoundError, match="has no endpoint; deploy one, or use the deployment's batch"):
