@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from jina_v3_client._texts.wire import DTYPES, Block, failed_rows
 from jina_v3_client.parameters import Parameters
-from jina_v3_client.results import Embeddings, RouteDecision, TextEmbedding, TextError, Usage
+from jina_v3_client.results import AS_ASKED, Embeddings, RouteDecision, TextEmbedding, TextError, Usage
 
 
 def assemble(
@@ -16,7 +16,7 @@ def assemble(
     usage: Usage,
     *,
     errors: Mapping[int, TextError] | None = None,
-    route: RouteDecision | None = None,
+    route: RouteDecision = AS_ASKED,
     chunks: tuple[str, ...] | None = None,
 ) -> Embeddings:
     """Make the result of ``count`` texts from blocks in any order, and the ``errors`` of texts that were never sent.
