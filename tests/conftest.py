@@ -6,7 +6,6 @@ from pathlib import Path
 
 import botocore.loaders
 import pytest
-from demo.standin import StandInConfig, write_standin
 from tests.support.loopback_only import guard_run
 
 _SENTENCES = (
@@ -36,5 +35,7 @@ def one_loader() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stand-in of 64 dimensions and two layers: enough for everything but numerics."""
+    from demo.standin import StandInConfig, write_standin  # with torch, for which xdist's parent has no use
+
     config = StandInConfig(layers=2, hidden=64, heads=4, intermediate=128, vocab=400)
     return write_standin(tmp_path_factory.mktemp("tiny") / "model", _SENTENCES * 20, config)
