@@ -285,6 +285,18 @@ def test_a_batch_runs_bad_records_are_errors_by_index(kind):
     assert not np.isnan(result.vectors[[0, 2]]).any()
 
 
+def test_what_cannot_be_a_record_of_a_run_costs_only_itself_too(kind):
+    texts = ["sunrise", "half of one: \ud83d", "sunset", 5]
+    with pytest.raises(InvalidInputError, match=r"texts\[1\] has half of a surrogate pair") as caught:
+        kind().embed(texts, route="batch")
+    assert (caught.value.code, caught.value.index) == ("invalid_text", 1)
+    ran = kind().embed(texts, route="batch", errors="return", dimensions=8)
+    assert {index: told.code for index, told in ran.errors.items()} == {1: "invalid_text", 3: "wrong_type"}
+    called = kind().embed(texts, errors="return", dimensions=8)
+    assert ran.errors == called.errors
+    np.testing.assert_array_equal(ran.vectors, called.vectors)
+
+
 def test_a_batch_run_of_nothing_is_none(kind):
     assert kind().embed(iter(()), route="batch", dimensions=8).shape == (0, 8)
 

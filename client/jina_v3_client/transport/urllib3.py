@@ -55,6 +55,7 @@ class Urllib3Transport:
         self._times_s = {"connect_s": connect_s, "idle_s": idle_s}
         self._managers: dict[str | None, PoolManager] = {}  # by proxy
         self._in_use: WeakSet[_BoundedConnection] = WeakSet()
+        self._is_closed = False
         self._lock = Lock()
         self._proxy_of = cache(_proxy_of)
 
@@ -81,8 +82,9 @@ class Urllib3Transport:
         return whole_answer(response.status, headers, response.data, parts.netloc)
 
     def close(self) -> None:
-        """Close all connections; what is under way over one ends as broken."""
+        """Close all connections, for good; what is under way over one ends as broken."""
         with self._lock:
+            self._is_closed = True
             for manager in self._managers.values():
                 manager.clear()
             for connection in self._in_use:
@@ -124,6 +126,8 @@ class Urllib3Transport:
     def _note(self, connection: _BoundedConnection) -> None:
         with self._lock:
             self._in_use.add(connection)
+            if self._is_closed:  # another thread was about to connect when it was closed
+                connection.abort()
 
 
 class _Bounded(socket.socket):
