@@ -126,7 +126,7 @@ INTEGRATIONS_PIP := .venv-integrations/bin/pip install --quiet --no-compile --co
 	$(INTEGRATIONS_PIP) --upgrade pip
 	$(INTEGRATIONS_PIP) torch numpy
 	$(INTEGRATIONS_PIP) --editable '.[langchain,llama-index,haystack,mteb]' langchain-community sentence-transformers \
-		jina-sagemaker orjson pybase64 uvloop pytest pytest-timeout
+		jina-sagemaker orjson pybase64 uvloop pytest pytest-timeout pytest-xdist hypothesis
 	@touch $@
 
 openapi: setup ## write docs/openapi.json anew, from the contract and the code's tables
