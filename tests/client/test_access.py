@@ -304,6 +304,8 @@ def test_a_date_that_says_nothing_teaches_nothing(date: str | None) -> None:
         ("AccessDenied", AccessError, "may not do this .*; allow the action DescribeStacks"),
         ("ExpiredToken", AccessError, "have expired .*; log in"),
         ("SignatureDoesNotMatch", AccessError, "does not belong"),
+        ("InvalidSignatureException", AccessError, "check AWS_SECRET_ACCESS_KEY"),
+        ("RequestTimeTooSkewed", AccessError, "clock is wrong"),
         ("Strange", JinaClientError, "DescribeStacks: Strange: told"),
     ],
 )
@@ -316,10 +318,34 @@ def test_what_aws_refuses_says_what_to_do(code: str, kind: type[JinaClientError]
     assert (failed.value.request_id, failed.value.target) == ("6f1c", "eu-west-1/texts")
 
 
+def test_a_signature_that_has_expired_is_the_clocks_fault() -> None:
+    from botocore.exceptions import ClientError
+
+    answer = {"Error": {"Code": "SignatureDoesNotMatch", "Message": "Signature expired: 2020 is now earlier than 2026"}}
+    with pytest.raises(AccessError, match="clock is wrong"), aws_errors():
+        raise ClientError(answer, "GetCallerIdentity")  # type: ignore[arg-type]
+
+
+def test_a_proxy_that_does_not_answer_and_an_address_that_is_none_are_named_without_their_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from botocore.exceptions import NoRegionError, ProxyConnectionError
+
+    with pytest.raises(ConnectionFailedError, match="see HTTPS_PROXY") as failed, aws_errors():
+        raise ProxyConnectionError(proxy_url="http://me:secret@proxy")
+    assert "secret" not in str(failed.value)
+    with pytest.raises(ConfigurationError, match="set AWS_DEFAULT_REGION"), aws_errors():
+        raise NoRegionError
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "me:secret@host")
+    with pytest.raises(ConfigurationError, match="AWS_ENDPOINT_URL") as failed_too:
+        Access(region="eu-west-1").client("s3")
+    assert "secret" not in str(failed_too.value)
+
+
 def test_what_cannot_be_reached_is_a_connection_that_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "A")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0)
-    with pytest.raises(ConnectionFailedError, match="EndpointConnectionError"), aws_errors():
+    with pytest.raises(ConnectionFailedError, match=r"at 127.0.0.1:9 \(EndpointConnectionError"), aws_errors():
         Access(region="eu-west-1").client("s3").list_buckets()

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from jina_v3_client._aws.errors import aws_errors, credential_errors
+from jina_v3_client._aws.errors import NAME_A_REGION, aws_errors, credential_errors
 from jina_v3_client._aws.signing import Credentials
 from jina_v3_client.errors import ConfigurationError
 from jina_v3_client.routing.targets import Endpoint, Target
@@ -82,7 +82,7 @@ class Access:
         if region is None:
             raise ConfigurationError(
                 "no AWS region is known",
-                advice="give region=…, set AWS_DEFAULT_REGION, or name one in the profile (aws configure)",
+                advice=NAME_A_REGION,
                 target=target.label if target is not None else None,
             )
         return region

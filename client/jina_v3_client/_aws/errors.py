@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from jina_v3_client.errors import (
     AccessError,
@@ -21,6 +23,7 @@ _LOG_IN: Final = (
     "log in (aws sso login), name a profile (profile=… or AWS_PROFILE), set AWS_ACCESS_KEY_ID and "
     "AWS_SECRET_ACCESS_KEY, or run with a role"
 )
+NAME_A_REGION: Final = "give region=…, set AWS_DEFAULT_REGION, or name one in the profile (aws configure)"
 _REFUSED: Final = {
     "AccessDenied": "the credentials may not do this",
     "AccessDeniedException": "the credentials may not do this",
@@ -34,6 +37,10 @@ _REFUSED: Final = {
     "UnrecognizedClientException": "AWS does not know this access key",
     "403": "the credentials may not do this",
 }
+_UNSIGNED: Final = frozenset({"InvalidSignatureException", "SignatureDoesNotMatch"})
+_SKEWED: Final = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+_SKEW: Final = re.compile(r"signature (expired|not yet current)", re.IGNORECASE)
+_CHECK_KEYS: Final = "check AWS_SECRET_ACCESS_KEY, or the profile"
 _THROTTLED: Final = frozenset(
     {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 )
@@ -60,6 +67,14 @@ def aws_errors(*, target: str | None = None) -> Iterator[None]:
         raise _refused(error, target) from None
     except BotoCoreError as error:
         raise _failed(error, target) from None
+    except ValueError as error:  # botocore's only word for such an address, which may hold a password
+        if not str(error).startswith("Invalid endpoint"):
+            raise
+        raise ConfigurationError(
+            "the address of an AWS service is no URL",
+            advice="make AWS_ENDPOINT_URL… of the environment, or endpoint_url of the profile, http://HOST or https://HOST",
+            target=target,
+        ) from None
 
 
 @contextmanager
@@ -89,8 +104,12 @@ def _refused(error: ClientError, target: str | None) -> JinaClientError:
         "request_id": error.response.get("ResponseMetadata", {}).get("RequestId"),
     }
     what = f"{error.operation_name}: {code}: {told}"
+    if code in _SKEWED or (code in _UNSIGNED and _SKEW.search(told)):
+        return AccessError(f"this machine's clock is wrong ({what})", advice="set it, as by NTP", **facts)
     if code in _REFUSED:
-        advice = f"allow the action {error.operation_name}" if _REFUSED[code].endswith("do this") else _LOG_IN
+        may_not = _REFUSED[code].endswith("do this")
+        other = _CHECK_KEYS if code in _UNSIGNED else _LOG_IN
+        advice = f"allow the action {error.operation_name}" if may_not else other
         return AccessError(f"{_REFUSED[code]} ({what})", advice=advice, **facts)
     if code in _THROTTLED:
         return OverloadedError(f"AWS throttles calls ({what})", advice="try again later", **facts)
@@ -111,10 +130,18 @@ def _failed(error: Exception, target: str | None) -> JinaClientError:
             return AccessError(f"the AWS login has ended ({name})", advice="log in: aws sso login", target=target)
         case boto.LoginError():
             return AccessError(f"the AWS login has ended ({name})", advice="log in: aws login", target=target)
-        case boto.ProfileNotFound() | boto.NoRegionError() | boto.InvalidRegionError() | boto.EndpointVariantError():
+        case boto.NoRegionError():
+            return ConfigurationError("no AWS region is known", advice=NAME_A_REGION, target=target)
+        case boto.ProfileNotFound() | boto.InvalidRegionError() | boto.EndpointVariantError():
             return ConfigurationError(str(error), advice="see ~/.aws/config", target=target)
-        case boto.HTTPClientError() | boto.EndpointConnectionError():
-            return ConnectionFailedError(f"AWS could not be reached ({name})", advice="see the network", target=target)
+        case boto.ProxyConnectionError():
+            told = "AWS could not be reached: the proxy does not answer"
+            return ConnectionFailedError(told, advice="see HTTPS_PROXY, HTTP_PROXY and NO_PROXY", target=target)
+        case boto.HTTPClientError() | boto.ConnectionError():
+            host = urlsplit(str(error.kwargs.get("endpoint_url", ""))).netloc.rpartition("@")[2]
+            where = f" at {host}" if host else ""
+            advice = "see the network, a proxy, and AWS_ENDPOINT_URL"
+            return ConnectionFailedError(f"AWS could not be reached{where} ({name})", advice=advice, target=target)
         case boto.CredentialRetrievalError() | boto.MetadataRetrievalError() | boto.InvalidConfigError():
             return _unavailable(error, target)
     return JinaClientError(f"{name}: {error}", target=target)

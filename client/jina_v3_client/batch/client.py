@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 import secrets
 import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from jina_v3.contract import MODEL_DIMENSIONS
 from jina_v3_client._aws.access import Access
@@ -154,7 +155,7 @@ class BatchClient:
 
         >>> from jina_v3_client.testing import InMemoryBatchClient
         >>> batch = InMemoryBatchClient()
-        >>> texts = (f"text {number}" for number in range(10_000))
+        >>> texts = (f"text {number}" for number in range(1000))
         >>> run = batch.submit(texts, task="retrieval.passage", embedding_type="int8")
         >>> batch.submit([{"id": "a", "text": "sunrise", "city": "Ulm"}, {"text": 5}])
         Traceback (most recent call last):
@@ -273,6 +274,12 @@ def _read_fields(
         dimensions=MODEL_DIMENSIONS if isinstance(dimensions, Unset) else dimensions,
         form=form,  # type: ignore[arg-type]  # base64 and UNSET are taken care of
     )
+    if max_usd is not None and not 0 < max_usd < math.inf:
+        raise ConfigurationError(f"max_usd is {max_usd}; it must be a number above 0")
+    if instances is not None and instances < 1:
+        raise ConfigurationError(f"instances is {instances}; it must be at least 1")
+    if format not in get_args(DataFormat):
+        raise ConfigurationError(f"format is {format!r}; it must be one of {', '.join(get_args(DataFormat))}")
     fields: dict[str, Any] = {}
     if task is not UNSET:
         fields["task"] = None if checked.task is None else str(checked.task)

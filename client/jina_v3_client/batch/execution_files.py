@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from jina_v3_client.batch.outputs import BadFile, Counts, OutputFile, Outputs
 from jina_v3_client.batch.places import RUNS, Place, read_place
+from jina_v3_client.batch.records import TOO_LARGE
 from jina_v3_client.batch.store import Store, Stored
 from jina_v3_client.errors import BatchError
 
 _STATE: Final = re.compile(r"(\d+)/state-(\d+)\.json")
 _VERIFIED: Final = re.compile(r"(\d+)/verified-\d+-\d+-\d+\.json")
-_TOO_LARGE: Final = "record_too_large"
 _THREADS: Final = 16
 _READ_AT_A_LOOK: Final = 200
 """Working files, of which a large run has thousands: what follows a run catches up from look to look."""
@@ -131,7 +131,7 @@ def _output(file: Mapping[str, Any], result: Mapping[str, Any], aside: list[int]
         aside=frozenset({line for line, _ in file.get("aside", ())} | {before + line for line in aside}),
         counts=Counts(
             embedded=result["embedded"],
-            bad=sum(errors.values()) - errors.get(_TOO_LARGE, 0),
+            bad=sum(errors.values()) - errors.get(TOO_LARGE, 0),
             tokens=result["tokens"],
         ),
     )

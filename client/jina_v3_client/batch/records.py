@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+
+TOO_LARGE: Final = "record_too_large"
+"""The code of a record that was not sent at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -11,7 +11,7 @@ from jina_v3_client.batch.fetching import Fetcher
 from jina_v3_client.batch.inputs import count_rows, pair_lines
 from jina_v3_client.batch.lines import split_lines
 from jina_v3_client.batch.outputs import OutputFile, Outputs, Record, Seen, index_of, read_lines
-from jina_v3_client.batch.records import BadRecord, BatchRecord
+from jina_v3_client.batch.records import TOO_LARGE, BadRecord, BatchRecord
 from jina_v3_client.batch.store import Store
 from jina_v3_client.batch.tables import read_rows
 from jina_v3_client.batch.vectors import DamagedError
@@ -56,8 +56,19 @@ class BatchResult:
             return (record for record in self.records() if isinstance(record, BadRecord))
         return self._listed_bad()
 
+    @property
+    def unsent(self) -> Iterator[BadRecord]:
+        """Those of ``bad`` that were too large to be sent, and so have no place among ``records()``.
+
+        >>> from jina_v3_client.testing import InMemoryBatchClient
+        >>> list(InMemoryBatchClient().submit(["sunrise", " "]).result().unsent)
+        []
+        """
+        listed = self._listed_bad() if self._outputs.bad_files else ()
+        return (record for record in listed if record.code == TOO_LARGE)
+
     def records(self) -> Iterator[Record]:
-        """Yield embedded and bad records together, in order; those too large to be sent are in ``bad`` alone.
+        """Yield embedded and bad records together, in order; those too large to be sent are in ``unsent`` alone.
 
         >>> from jina_v3_client.testing import InMemoryBatchClient
         >>> [type(record).__name__ for record in InMemoryBatchClient().submit(["sunrise", " "]).result().records()]

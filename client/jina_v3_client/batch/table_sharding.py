@@ -53,6 +53,8 @@ def _fits(part: Any, size: VectorSize) -> bool:
 
 def _cutter(pa: Any, data: Any) -> Callable[[int, int], Any]:
     """Return what makes a table of some of the rows, all of one schema."""
+    if len(set(names := list(getattr(data, "column_names", None) or data.columns))) < len(names):
+        raise InvalidInputError("the data frame has columns of the same name", code="wrong_type", field="data")
     try:
         if type(data).__module__.partition(".")[0] == "pandas":
             schema = pa.Schema.from_pandas(data, preserve_index=False)

@@ -15,7 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these words, or those of this process, and return its exit status.
 
     0: done; 1: failed; 2: the words cannot be; 3: some texts could not be embedded; 130: Ctrl-C; 141: nobody reads.
-    **Raises**: ``SystemExit`` for ``--help``, ``--version`` and what argparse does not understand.
+    **Raises**: ``SystemExit`` for ``--help``, ``--version`` and what argparse does not understand, and with 143 where
+    the process is told to end (SIGTERM).
 
     >>> main(["similarity", "--dimensions", "2000", "sunrise", "sunset"])
     2
@@ -25,8 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import sys
 
         from jina_v3_client.cli.command import run
+        from jina_v3_client.cli.process import ended_in_order, open_closed_streams
 
-        status = run(sys.argv[1:] if arguments is None else arguments, os.environ)
+        open_closed_streams()
+        with ended_in_order():
+            status = run(sys.argv[1:] if arguments is None else arguments, os.environ)
         sys.stdout.flush()  # where nobody reads, it is told here
     except KeyboardInterrupt:
         return INTERRUPTED

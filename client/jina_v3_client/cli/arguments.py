@@ -16,7 +16,7 @@ _DISTRIBUTION: Final = "jina-embeddings-v3-sagemaker"
 _COMMANDS: Final = {
     "embed": (
         "[TEXT ...]",
-        "embed texts: words, lines of standard input, or files of text, JSON lines and CSV",
+        "embed texts: words, lines of standard input, or files of text, JSON lines, CSV and Parquet",
         "jina-v3 embed 'sunrise over the harbour' --task retrieval.query\n"
         "cat texts.txt | jina-v3 embed --dimensions 256 > vectors.jsonl\n"
         "jina-v3 embed --file documents.jsonl --field body --output vectors.parquet --errors return\n"
@@ -79,7 +79,7 @@ def _add_embed(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         action="extend",
         metavar="FILE",
-        help="files of texts (.txt, .jsonl, .csv), - for standard input",
+        help="files of texts (.txt, .jsonl, .csv, .parquet, also with .gz), - for standard input",
     )
     add_input(parser)
     add_parameters(parser, "the base weights, and no prompt")

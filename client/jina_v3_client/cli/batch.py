@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jina_v3_client.batch import BadRecord, BatchRecord
 from jina_v3_client.cli import clients
+from jina_v3_client.cli.batch_report import tell_report
 from jina_v3_client.cli.call import DONE, Call
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.cli.outputs import VectorKind, choose_format, choose_path, open_output
-from jina_v3_client.cli.records import STDIN, Record, from_files, read_all
+from jina_v3_client.cli.records import STDIN, Record, format_of, from_files, has_head, read_all
+from jina_v3_client.cli.screen import Screen
 from jina_v3_client.cli.tally import Tally
 from jina_v3_client.parameters import UNSET
 from jina_v3_client.results import TextEmbedding, TextError
 
 if TYPE_CHECKING:
-    from jina_v3_client.batch import BatchClient, BatchResult, BatchRun, BatchStatus
+    from jina_v3_client.batch import BatchClient, BatchRun, BatchStatus
 
 
 def batch(call: Call) -> int:
@@ -38,9 +41,9 @@ def _submit(call: Call, client: BatchClient) -> int:
         max_usd=words.max_usd,
         dry_run=words.dry_run,
         resume=words.resume,
-        format=words.input_format if _is_remote(words.data) and words.input_format else "auto",
+        format=words.input_format if _is_place(words.data) and words.input_format else "auto",
     )
-    if words.follow:
+    if words.follow or words.dry_run:  # a plan takes seconds
         return _follow(call, run)
     if words.json:
         call.screen.show_json({"run": run.name})
@@ -50,23 +53,35 @@ def _submit(call: Call, client: BatchClient) -> int:
     return DONE
 
 
-def _is_remote(data: str | None) -> bool:
-    return data is not None and data.startswith("s3://")
+def _is_place(data: str | None) -> bool:
+    """Say whether data is in S3 or in a folder, whose files stay as they are."""
+    return data is not None and (data.startswith("s3://") or Path(data).is_dir())
 
 
 def _data(call: Call) -> Any:
     """Return a place or a path as it is, and what must be read here as records."""
     words = call.words
-    if words.data is None and words.resume is None:
-        raise CommandError("there is no data; name it, or - for standard input, or --resume RUN", usage=True)
-    is_plain = words.input_format is not None or words.field != "text"
-    if _is_remote(words.data):
+    if words.data is None:
+        if words.resume is None:
+            raise CommandError("there is no data; name it, or - for standard input, or --resume RUN", usage=True)
+        return None
+    if _is_place(words.data):
         if words.field != "text" or words.input_format == "txt":
-            raise CommandError("what is in S3 stays as it is: JSON lines or CSV, whose field is named text", usage=True)
+            raise CommandError(
+                "what is in S3 or in a folder stays as it is: JSON lines, CSV or Parquet, whose field is named text",
+                usage=True,
+            )
         return words.data
-    if words.data is None or not (words.data == STDIN or words.data.lower().endswith(".txt") or is_plain):
-        return words.data
-    return _records(call)
+    if words.data != STDIN and not Path(words.data).exists():
+        raise CommandError(f"there is no file or folder {words.data} here", usage=True)
+    is_read_here = (
+        words.data == STDIN
+        or words.input_format is not None
+        or words.field != "text"
+        or format_of(words.data) == "txt"
+        or has_head(words.data, words.field)
+    )
+    return _records(call) if is_read_here else words.data
 
 
 def _records(call: Call) -> Iterator[dict[str, Any]]:
@@ -85,10 +100,39 @@ def _status(call: Call, client: BatchClient) -> int:
 
 def _follow(call: Call, run: BatchRun) -> int:
     try:
-        return _show(call, run.wait())
+        status = run.wait(progress=None if call.screen.is_watched else _Lines(call.screen))
     except KeyboardInterrupt:
         call.screen.note(f"the run goes on; to follow it again: jina-v3 batch status {run.name} --follow")
         raise
+    return _show_report(call, run) if status.outcome == "dry_run" else _show(call, status)
+
+
+class _Lines:
+    """Says how far a run is where no person looks: a line where there is something new."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen, self._last = screen, 0
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if done > self._last:
+            self._last = done
+            self._screen.note(f"{done:,} {'' if total is None else f'of about {total:,} '}records verified")
+
+
+def _report(call: Call, client: BatchClient) -> int:
+    return _show_report(call, client.run(call.words.run))
+
+
+def _show_report(call: Call, run: BatchRun) -> int:
+    report = run.report()
+    if not report:
+        raise CommandError(f"the run {run.name} has no report: {run.status()}")
+    if call.words.json:
+        call.screen.show_json(report)
+    else:
+        for line in tell_report(report):
+            call.screen.say(line)
+    return DONE
 
 
 def _show(call: Call, status: BatchStatus) -> int:
@@ -122,7 +166,8 @@ def _result(call: Call, client: BatchClient) -> int:
     words, tally = call.words, Tally()
     path = choose_path(words.output)
     chosen = choose_format(path, words.format)
-    records = _all_records(client.run(words.run).result(partial=words.partial))
+    result = client.run(words.run).result(partial=words.partial)
+    records = chain(result.records(), result.unsent)
     before, kind = _peek(records)
     with open_output(path, chosen, kind) as output:
         for index, one in enumerate(chain(before, records)):
@@ -132,16 +177,6 @@ def _result(call: Call, client: BatchClient) -> int:
             output.write(record, embedding, None)
             tally.add(record, embedding)
     return tally.tell(call.screen)
-
-
-def _all_records(result: BatchResult) -> Iterator[BatchRecord | BadRecord]:
-    """Yield all records in order, and after them those that were too large to be sent, which have no place there."""
-    seen = set()
-    for record in result.records():
-        if isinstance(record, BadRecord):
-            seen.add((record.file, record.line))
-        yield record
-    yield from (bad for bad in result.bad if (bad.file, bad.line) not in seen)
 
 
 def _peek(records: Iterator[BatchRecord | BadRecord]) -> tuple[list[BatchRecord | BadRecord], VectorKind]:
@@ -169,6 +204,7 @@ def _as_embedding(index: int, one: BatchRecord | BadRecord) -> tuple[Record, Tex
 _ACTIONS: Final[dict[str, Callable[[Call, Any], int]]] = {
     "submit": _submit,
     "status": _status,
+    "report": _report,
     "result": _result,
     "stop": _stop,
     "runs": _runs,

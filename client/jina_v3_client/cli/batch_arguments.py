@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Final
 
 from jina_v3.contract import MODEL_DIMENSIONS, TASKS
@@ -19,6 +20,11 @@ _ACTIONS: Final = {
         "jina-v3 batch submit --resume documents-20260301 --follow",
     ),
     "status": ("RUN", "say how far a run is", "jina-v3 batch status documents-20260301 --follow"),
+    "report": (
+        "RUN",
+        "say what became of a run, or what it is planned to cost",
+        "jina-v3 batch report documents-20260301\njina-v3 batch report documents-20260301 --json | jq .estimate.usd",
+    ),
     "result": (
         "RUN",
         "fetch a run's vectors, and its bad records with their reasons",
@@ -35,11 +41,11 @@ def add_batch(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, prog="jina-v3 batch")
     parsers = {name: add_command(actions, f"batch {name}", *told) for name, told in _ACTIONS.items()}
     _add_submit(parsers["submit"])
-    for name in ("status", "result", "stop"):
+    for name in ("status", "report", "result", "stop"):
         parsers[name].add_argument("run", metavar="RUN", help="the run's name")
     for name in ("submit", "status"):
         parsers[name].add_argument("--follow", action="store_true", help="wait for the run's end; Ctrl-C leaves it be")
-    for name in ("submit", "status", "runs"):
+    for name in ("submit", "status", "report", "runs"):
         add_json(parsers[name])
     result = parsers["result"]
     result.add_argument(
@@ -57,7 +63,8 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
         "data",
         nargs="?",
         metavar="DATA",
-        help="s3://bucket/folder/, a file (.jsonl, .csv, .parquet, .txt) or folder, - for standard input",
+        help="s3://bucket/folder/, a file (.jsonl, .csv, .parquet, .txt) or folder, - for standard input; a CSV file "
+        "may have a head, CSV in S3 or a folder has none",
     )
     add_input(parser)
     kept = "(default: the deployment's)"
@@ -66,6 +73,14 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--embedding-type", choices=(*VECTOR_FORMS, "base64"), help=f"the form of the vectors {kept}")
     parser.add_argument("--name", help="the run's name (default: made from the data and the time)")
     parser.add_argument("--instances", type=at_least_1, metavar="N", help=f"machines at a time {kept}")
-    parser.add_argument("--max-usd", type=float, metavar="USD", help="refuse a run that is estimated to cost more")
-    parser.add_argument("--dry-run", action="store_true", help="plan it and say what it costs; embed nothing")
+    parser.add_argument("--max-usd", type=_dollars, metavar="USD", help="refuse a run that is estimated to cost more")
+    parser.add_argument("--dry-run", action="store_true", help="plan it, and say what it would cost; embed nothing")
     parser.add_argument("--resume", metavar="RUN", help="embed only what an earlier run has left")
+
+
+def _dollars(word: str) -> float:
+    """Read an amount. **Raises**: ``ArgumentTypeError``, ``ValueError``."""
+    usd = float(word)
+    if not 0 < usd < math.inf:
+        raise argparse.ArgumentTypeError(f"{word} must be a number above 0")
+    return usd

@@ -21,6 +21,7 @@ _SERVING: Final = ("InService", "Updating", "SystemUpdating")
 _TEXT: Final = "How is the client doing today?"
 _DEADLINE_S: Final = 60.0
 _NORM_TOLERANCE: Final = 1e-3
+_OURSELVES: Final = re.compile(r"; `jina-v3 doctor`[^;]*$")
 _ROLE: Final = re.compile(r"arn:(?P<partition>[^:]+):sts::(?P<account>\d+):assumed-role/(?P<role>[^/]+)/.*")
 
 
@@ -127,7 +128,8 @@ def check_call(client: Embedder, *, asynchronous: bool = False) -> Finding:
                 progress=False,
             )
     except JinaClientError as error:
-        return wrong("call", error.message, in_words(error.advice) or "jina-v3 embed TEXT --verbose shows what is done")
+        fix = _OURSELVES.sub("", in_words(error.advice)) or "jina-v3 embed TEXT --verbose shows what is done"
+        return wrong("call", error.message, fix)
     taken_s = time.perf_counter() - started_s
     length = found.shape[1]
     norm = float(np.linalg.norm(found.vectors[0]))

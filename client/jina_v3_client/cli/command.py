@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Final
@@ -45,8 +46,11 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 def _run(words: argparse.Namespace, environment: Mapping[str, str], screen: Screen) -> int:
     try:
-        place = read_place(words, environment)
-        return _find(words.command)(Call(words=words, place=place, screen=screen))
+        with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
+            warnings.showwarning = lambda message, *_, **__: screen.note(f"jina-v3: {message}")
+            place = read_place(words, environment)
+            return _find(words.command)(Call(words=words, place=place, screen=screen))
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001  # no traceback reaches a person who has not asked for it
@@ -68,6 +72,6 @@ def _tell(error: Exception) -> str:
         return one_line(error)
     if isinstance(error, AWS_ERRORS):
         return "; ".join(explain(error))
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, OSError) and error.strerror:
+        return ": ".join(str(part) for part in (error.filename, error.strerror) if part)
     return f"{type(error).__name__}: {one_line(error)}; this is a fault of the command: --verbose shows where"

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from botocore.config import Config
 
+from jina_v3_client._aws.errors import aws_errors
 from jina_v3_client.cli import clients
 from jina_v3_client.cli.call import DONE, FAILED, Call
 from jina_v3_client.cli.checks_here import (
@@ -68,7 +69,13 @@ class _Examination:
         yield credentials
         if Verdict.WRONG in (region.verdict, credentials.verdict):
             return
-        for finding, caller in check_identity(self._client("sts")):
+        try:
+            with aws_errors():
+                sts = self._client("sts")
+        except JinaClientError as error:
+            yield wrong("address", error.message, in_words(error.advice))
+            return
+        for finding, caller in check_identity(sts):
             yield finding
             self._caller = self._caller or caller
         if self._caller is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from jina_v3_client.errors import InvalidInputError
 from jina_v3_client.protocols import Errors
 from jina_v3_client.results import TextEmbedding, TextError
 
+_PLACE_SENT: Final = re.compile(r"^(texts|documents)(\[\d+\])+ ")
 _ADVICE: Final = "correct it, or give --errors return to embed the others"
 
 
@@ -74,7 +76,9 @@ class _Texts:
 
     def _next(self, embedding: TextEmbedding) -> Embedded:
         self._written += 1
-        return Embedded(record=self._pending.popleft(), embedding=replace(embedding, index=self._written - 1))
+        record, error = self._pending.popleft(), embedding.error
+        told = None if error is None else replace(error, message=_of_record(error.message))
+        return Embedded(record=record, embedding=replace(embedding, index=self._written - 1, error=told))
 
     def _named(self, error: InvalidInputError) -> InvalidInputError:
         return _named(error, [record for record in self._pending if record.error is None], self._answered)
@@ -118,7 +122,7 @@ def _named(error: InvalidInputError, sent: Sequence[Record], first: int) -> Inva
     if error.index is None or not 0 <= error.index - first < len(sent):
         return error
     return type(error)(
-        f"{sent[error.index - first].place}: {error.message}",
+        f"{sent[error.index - first].place}: {_of_record(error.message)}",
         code=error.code,
         field=error.field,
         value=error.value,
@@ -129,3 +133,12 @@ def _named(error: InvalidInputError, sent: Sequence[Record], first: int) -> Inva
         target=error.target,
         attempts=error.attempts,
     )
+
+
+def _of_record(message: str) -> str:
+    """Leave out the place among the texts that were sent: a record has one of its own.
+
+    >>> _of_record("texts[12] is empty")
+    'the text is empty'
+    """
+    return _PLACE_SENT.sub("the text ", message)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from jina_v3_client._aws.errors import aws_errors
 from jina_v3_client.cli.call import DONE, Call
 from jina_v3_client.cli.failures import AWS_ERRORS, explain
 from jina_v3_client.cli.region import Region, SeenComponent, SeenDeployment, SeenEndpoint, SeenRouter
@@ -15,8 +16,9 @@ _COLUMNS: Final = ("kind", "name", "status", "what", "calls", "deployment")
 
 def endpoints(call: Call) -> int:
     """List what the region has, and return the exit status."""
-    session = call.open_session()
-    region = Region(session.client("sagemaker"), session.client("cloudformation"))
+    with aws_errors():
+        session = call.open_session()
+        region = Region(session.client("sagemaker"), session.client("cloudformation"))
     seen: dict[str, Sequence[Any]] = {"endpoints": region.endpoints()}
     others: dict[str, Callable[[], Sequence[Any]]] = {
         "components": region.components,

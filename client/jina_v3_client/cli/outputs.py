@@ -75,7 +75,8 @@ def choose_format(path: Path | None, given: str | None) -> str:
 
     **Raises**: ``CommandError``.
     """
-    chosen = given or ("jsonl" if path is None else SUFFIXES.get(path.suffix.lower()))
+    is_file = path is not None and (path.is_file() or path.is_dir() or not path.exists())
+    chosen = given or (SUFFIXES.get(path.suffix.lower()) if path is not None and is_file else "jsonl")
     if chosen is None:
         raise CommandError(
             f"{path}: its name does not say what it is to be; end it in .jsonl, .npy or .parquet, or give --format",
@@ -163,10 +164,11 @@ class _JsonLines(Output):
 
 
 def _encode(members: dict[str, Any]) -> bytes:
+    """Encode as JSON; times and the like of Parquet become strings."""
     try:
-        return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(members, ensure_ascii=False, separators=(",", ":"), default=str).encode()
     except UnicodeEncodeError:  # half of a surrogate pair, which JSON can only say by its escape
-        return json.dumps(members, separators=(",", ":")).encode()
+        return json.dumps(members, separators=(",", ":"), default=str).encode()
 
 
 def _numbers(vector: NDArray[Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""Where texts come from: words of the command line, lines, JSON lines and CSV, each record with its id and metadata.
+"""Where texts come from: words of the command line, lines, JSON lines, CSV and Parquet, with ids and metadata.
 
 A record that cannot be read has an error in the place of its text, and the others are read on.
 """
@@ -6,22 +6,37 @@ A record that cannot be read has an error in the place of its text, and the othe
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import sys
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, cast
 
+from jina_v3_client.batch.tables import import_pyarrow
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.results import TextError
 
-SUFFIXES: Final = {".txt": "txt", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-FORMATS: Final = ("txt", "jsonl", "csv")
+SUFFIXES: Final = {
+    ".txt": "txt",
+    ".jsonl": "jsonl",
+    ".jsonlines": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+FORMATS: Final = ("txt", "jsonl", "csv", "parquet")
 STDIN: Final = "-"
 
+_GZIP: Final = b"\x1f\x8b"
 _BOM: Final = b"\xef\xbb\xbf"
+_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_ROWS: Final = 256
 _LONGEST_CELL: Final = 10**9  # characters; csv's own limit is 131,072, which a long document exceeds
 _SHOWN: Final = 80
 
@@ -39,6 +54,10 @@ class Record:
     def __repr__(self) -> str:
         """No text."""
         return f"<Record {self.place}>"
+
+
+Reader = Callable[[BinaryIO, str, str], Iterator[Record]]
+"""Takes a file, what it is called, and the name of its texts' field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +90,32 @@ def _choose_format(name: str, text_format: str | None) -> str:
         return text_format
     if name == STDIN:
         return "txt"
-    suffix = Path(name).suffix.lower()
-    if suffix not in SUFFIXES:
-        raise CommandError(
-            f"{name}: its name does not say what it is; give --input-format {'|'.join(FORMATS)}", usage=True
-        )
-    return SUFFIXES[suffix]
+    found = format_of(name)
+    if found is None:
+        told = f"its name does not say what it is; give --input-format {'|'.join(FORMATS)}"
+        raise CommandError(f"{name}: {'it is a folder; name its files' if Path(name).is_dir() else told}", usage=True)
+    return found
+
+
+def format_of(name: str) -> str | None:
+    """Return the form that a file's name says, of a gzip'd one that before ``.gz``.
+
+    >>> format_of("documents.jsonl.gz")
+    'jsonl'
+    """
+    return SUFFIXES.get(Path(name.lower().removesuffix(".gz")).suffix)
+
+
+def has_head(name: str, text_field: str) -> bool:
+    """Say whether a file is CSV whose first row names the column of texts. **Raises**: ``OSError``."""
+    if format_of(name) != "csv":
+        return False
+    with gzip.open(name) if name.lower().endswith(".gz") else Path(name).open("rb") as file:
+        first = io.TextIOWrapper(cast(BinaryIO, file), encoding="utf-8-sig", errors="replace", newline="")
+        try:
+            return text_field in next(csv.reader(first), [])
+        except csv.Error:
+            return False
 
 
 def _from_file(name: str, text_format: str, text_field: str) -> Source:
@@ -85,13 +124,25 @@ def _from_file(name: str, text_format: str, text_field: str) -> Source:
         Path(name).open("rb").close()  # before anything is asked of anybody
 
     def read() -> Iterator[Record]:
-        if name == STDIN:
-            yield from _READERS[text_format](sys.stdin.buffer, shown, text_field)
-            return
-        with Path(name).open("rb") as file:
-            yield from _READERS[text_format](file, shown, text_field)
+        with nullcontext(sys.stdin.buffer) if name == STDIN else Path(name).open("rb") as file:
+            yield from _unpacked(file, shown, _READERS[text_format], text_field)
 
     return Source(name=shown, read=read)
+
+
+def _unpacked(file: BinaryIO, name: str, reader: Reader, text_field: str) -> Iterator[Record]:
+    """Read what may be gzip'd, of which its first bytes tell whatever its name is."""
+    buffered = io.BufferedReader(cast(io.RawIOBase, file))
+    try:
+        if not buffered.peek(2).startswith(_GZIP):
+            yield from reader(buffered, name, text_field)
+            return
+        with gzip.GzipFile(fileobj=buffered) as unpacked:
+            yield from reader(cast(BinaryIO, unpacked), name, text_field)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise CommandError(f"{name}: gzip that cannot be read to its end: {error}") from None
+    finally:
+        buffered.detach()  # the file is its opener's to close
 
 
 def _lines(file: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
@@ -102,10 +153,8 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
         try:
             text = line.decode().removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
-            raise CommandError(
-                f"{place}: the line is not UTF-8 (byte {error.start + 1} is 0x{line[error.start]:02x}); convert the "
-                "file, as by: iconv -f latin1 -t utf-8"
-            ) from None
+            what = f"the line is not UTF-8 (byte {error.start + 1} is 0x{line[error.start]:02x})"
+            raise CommandError(f"{place}: {what}; {_advise_encoding(line)}") from None
         if text and not text.isspace():
             yield place, text
 
@@ -122,12 +171,15 @@ def _read_jsonl(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
             yield _bad(place, "invalid_json", f"the line is no JSON: {error}")
             continue
         if not isinstance(value, dict):
-            yield _bad(place, "wrong_type", f"the line is {_shorten(value)}; it must be an object with {text_field!r}")
+            more = " (of a list, jq -c '.[]' makes lines)" if isinstance(value, list) else ""
+            told = f"the line is {_shorten(value)}; it must be an object with {text_field!r}{more}"
+            yield _bad(place, "wrong_type", told)
             continue
         yield _record(place, value, text_field)
 
 
 def _record(place: str, members: dict[str, Any], text_field: str) -> Record:
+    is_there = text_field in members
     text, given_id = members.pop(text_field, None), members.get("id")
     has_id = isinstance(given_id, str | int) and not isinstance(given_id, bool)
     if has_id:
@@ -138,10 +190,10 @@ def _record(place: str, members: dict[str, Any], text_field: str) -> Record:
     there = ", ".join(map(repr, members)) or "nothing"
     message = (
         f"{text_field!r} is {_shorten(text)}; it must be a string"
-        if text is not None
+        if is_there
         else f"there is no {text_field!r}; the record has {there}; --field names the text's field"
     )
-    code = "wrong_type" if text is not None else "missing_field"
+    code = "wrong_type" if is_there else "missing_field"
     return Record(text="", error=TextError(code=code, message=message), **known)
 
 
@@ -154,10 +206,7 @@ def _read_csv(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
         if columns is None:
             return
         if text_field not in columns:
-            raise CommandError(
-                f"{name}: no column is named {text_field!r}; there are {', '.join(map(repr, columns))}; --field names "
-                "the text's column"
-            )
+            raise CommandError(_no_column(name, text_field, columns))
         if len(set(columns)) < len(columns):
             raise CommandError(f"{name}: two columns have the same name: {', '.join(map(repr, columns))}")
         first = rows.line_num + 1
@@ -176,10 +225,33 @@ def _read_csv(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
         text_file.detach()  # the file is its opener's to close
 
 
-_READERS: Final[dict[str, Callable[[BinaryIO, str, str], Iterator[Record]]]] = {
+def _read_parquet(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+    pa = import_pyarrow("reading Parquet")
+    try:
+        seekable = file if file.seekable() else io.BytesIO(file.read())
+        with pa.parquet.ParquetFile(seekable) as table:
+            columns = table.schema_arrow.names
+            if text_field not in columns:
+                raise CommandError(_no_column(name, text_field, columns))
+            first = 1
+            for batch in table.iter_batches(batch_size=_ROWS):
+                for number, row in enumerate(batch.to_pylist(), first):
+                    yield _record(f"{name}:{number}", row, text_field)
+                first += batch.num_rows
+    except pa.ArrowException as error:
+        raise CommandError(f"{name}: no Parquet that can be read: {error}") from None
+
+
+def _no_column(name: str, text_field: str, columns: Sequence[str]) -> str:
+    there = ", ".join(map(repr, columns))
+    return f"{name}: no column is named {text_field!r}; there are {there}; --field names the text's column"
+
+
+_READERS: Final[dict[str, Reader]] = {
     "txt": _read_txt,
     "jsonl": _read_jsonl,
     "csv": _read_csv,
+    "parquet": _read_parquet,
 }
 
 
@@ -197,6 +269,12 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
+def _advise_encoding(line: bytes) -> str:
+    if line.startswith(_UTF_16):
+        return "convert the file: iconv -f utf-16 -t utf-8"
+    return "is it a file of text? convert it, as by: iconv -f latin1 -t utf-8"
+
+
 def _shorten(value: object) -> str:
-    shown = json.dumps(value, ensure_ascii=False)
+    shown = json.dumps(value, ensure_ascii=False, default=str)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

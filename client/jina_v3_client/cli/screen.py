@@ -27,6 +27,11 @@ class Screen:
         """Say whether what is printed is seen by a person."""
         return self._out.is_terminal
 
+    @property
+    def is_watched(self) -> bool:
+        """Say whether what is noted is seen by a person."""
+        return self._errors.is_terminal
+
     def say(self, text: str, style: str = "") -> None:
         """Print a line; it is not cut or wrapped, so that what it names can be copied."""
         self._out.print(Text(text, style=style), soft_wrap=True)

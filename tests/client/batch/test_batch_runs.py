@@ -192,6 +192,15 @@ def test_a_file_that_was_cut_comes_back_in_the_order_of_its_lines(client, batch)
     assert lines == [line for line in range(1, 1901) if line not in (901, 1801)]
     assert [record.id for record in result][1000] == f"r{lines[1000] - 1}"
     assert sorted((one.line, one.code) for one in result.bad) == [(901, "record_too_large"), (1801, "empty_text")]
+    assert [one.line for one in result.unsent] == [901]
+
+
+def test_bad_records_behind_blank_lines_come_once(client, batch):
+    batch.put("a.jsonl", b'{"text": "red"}\n\n{"text": ""}\n{"text": ""}\n')
+    result = submit(client, f"s3://{BUCKET}/batch/datasets/docs/", name="blank")
+    assert [type(record).__name__ for record in result.records()] == ["BatchRecord", "BadRecord", "BadRecord"]
+    assert [one.line for one in result.bad] == [3, 4]
+    assert list(result.unsent) == []
 
 
 def test_a_resumed_run_gives_what_both_have_embedded(client, batch):

@@ -134,6 +134,7 @@ def test_names_tell_the_dataset_and_differ(client):
         (pd.DataFrame({"body": ["a"]}), "no column 'text'; it has body", None),
         (pd.DataFrame({"text": [1, 2]}), "a column 'text' of int64", None),
         (pd.DataFrame({"text": pd.Series([], dtype=str)}), "there are no texts", None),
+        (pd.DataFrame([["a", "b"]], columns=["text", "text"]), "columns of the same name", None),
         (pd.DataFrame({"text": ["a", "b"], "x": [1, "b"]}), "no column of Parquet", None),
     ],
 )
@@ -152,6 +153,10 @@ def test_data_that_cannot_be_embedded_is_refused_before_anything_is_sent(client,
         ({"dimensions": 0}, "dimensions is 0"),
         ({"embedding_type": "bfloat16"}, "embedding_type is 'bfloat16'"),
         ({"name": "docs 1"}, "a run's name has up to 63"),
+        ({"max_usd": float("nan")}, "max_usd is nan"),
+        ({"max_usd": 0}, "max_usd is 0"),
+        ({"instances": 0}, "instances is 0"),
+        ({"format": "xml"}, "must be one of auto, jsonl, csv, parquet"),
     ],
 )
 def test_parameters_that_cannot_be_are_refused(client, options, told):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 
 from jina_v3_client.batch import BadRecord, BatchRecord, BatchStatus
 from jina_v3_client.cli import clients
+from jina_v3_client.cli.batch_report import tell_report
 from jina_v3_client.errors import BatchError
 from jina_v3_client.parameters import UNSET
 
@@ -30,6 +33,7 @@ class Batch:
         self.answers: list[Any] = []
         self.left_out: list[BadRecord] = []
         self.ended: BaseException | None = None
+        self.outcome = "complete"
 
     def submit(self, data: Any, **wishes: Any) -> Batch:
         self.submitted = data if isinstance(data, str | None) else list(data), wishes
@@ -46,10 +50,12 @@ class Batch:
         started = datetime(2026, 3, 1, 12, tzinfo=UTC)
         return BatchStatus(name=self.name, state="running", phase="embedding", started=started)
 
-    def wait(self) -> BatchStatus:
+    def wait(self, *, progress: Any = None) -> BatchStatus:
+        if progress is not None:
+            progress(2, 3)
         if self.ended is not None:
             raise self.ended
-        return BatchStatus(name=self.name, state="succeeded", outcome="complete", records_done=3)
+        return BatchStatus(name=self.name, state="succeeded", outcome=self.outcome, records_done=3)
 
     def stop(self) -> None:
         self.stopped = True
@@ -61,8 +67,12 @@ class Batch:
         return self.answers
 
     @property
-    def bad(self) -> list[BadRecord]:
-        return [one for one in self.answers if isinstance(one, BadRecord)] + self.left_out
+    def unsent(self) -> list[BadRecord]:
+        return self.left_out
+
+    def report(self) -> dict[str, Any]:
+        estimate = {"records": 3, "tokens": 40, "hours": 0.2, "machine_hours": 0.2, "usd": 0.19, "assumptions": ["a"]}
+        return {"run": self.name, "outcome": self.outcome, "estimate": estimate, "instance_type": "ml.g6.xlarge"}
 
 
 @pytest.fixture
@@ -135,7 +145,9 @@ def test_advice_for_programs_becomes_advice_for_people(run: Run, batch: Batch) -
     batch.ended = BatchError("the run docs-1 is incomplete", run="docs-1", advice=advice)
     status, _, err = run("batch", "status", "docs-1", "--follow")
     assert status == 1
-    assert err == "jina-v3: the run docs-1 is incomplete; jina-v3 batch submit --resume docs-1 embeds the rest\n"
+    assert err.splitlines()[-1] == (
+        "jina-v3: the run docs-1 is incomplete; jina-v3 batch submit --resume docs-1 embeds the rest"
+    )
 
 
 def test_runs_are_listed(run: Run, batch: Batch) -> None:
@@ -180,3 +192,77 @@ def test_batch_is_a_deployments(run: Run) -> None:
     status, _, err = run("batch", "runs", "--endpoint", "texts")
     assert status == 2
     assert "--deployment" in err
+
+
+def test_csv_with_a_head_is_read_here_as_embed_reads_it(run: Run, batch: Batch, tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text('\ufeffid,text,city\r\n7,"red\r\nand ""blue""",Ulm\r\n')
+    run("batch", "submit", str(file))
+    assert batch.submitted[0] == [{"id": "7", "text": 'red\r\nand "blue"', "city": "Ulm"}]
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"text\nred\n"))
+    run("batch", "submit", str(tmp_path / "a.csv.gz"))
+    assert batch.submitted[0] == [{"text": "red"}]
+    file.write_text("7,red\n")
+    run("batch", "submit", str(file))
+    assert batch.submitted[0] == str(file)
+
+
+def test_a_plan_is_shown_with_its_cost_at_once(run: Run, batch: Batch) -> None:
+    batch.outcome = "dry_run"
+    status, out, _ = run("batch", "submit", "s3://b/d/", "--dry-run")
+    assert status == 0
+    assert "estimate  3 records, 40 tokens: 0.2 h, 0.2 machine hours of ml.g6.xlarge, $0.19" in out.decode()
+    status, out, _ = run("batch", "report", "docs-1", "--json")
+    assert (status, json.loads(out)["estimate"]["usd"]) == (0, 0.19)
+
+
+def test_a_report_names_what_is_bad_and_what_is_left() -> None:
+    first = {"file": "a.jsonl", "line": 3, "id": None, "code": "empty_text", "message": "text is empty"}
+    report = {
+        "run": "docs-1",
+        "outcome": "incomplete",
+        "files": {"all": 9, "verified": 2, "outstanding": 7},
+        "records": {"all": 40, "embedded": 39, "bad": 1},
+        "billed_s": 90.0,
+        "usd": None,
+        "instance_type": "ml.g6.xlarge",
+        "bad": {"empty_text": {"count": 1, "first": [first]}},
+        "outstanding": [{"file": f"{number}.jsonl", "message": "", "reason": "timeout"} for number in range(7)],
+        "error": None,
+    }
+    assert list(tell_report(report)) == [
+        "docs-1: incomplete",
+        "files     2 of 9 verified",
+        "records   40: 39 embedded, 1 bad",
+        "cost      90.0 s of ml.g6.xlarge",
+        "bad       1 empty_text, the first a.jsonl:3: text is empty",
+        *(f"left      {number}.jsonl: timeout" for number in range(5)),
+        "left      and 2 files more",
+    ]
+
+
+def test_a_pipe_is_told_how_far_a_run_is(run: Run, batch: Batch) -> None:
+    assert run("batch", "status", "docs-1", "--follow")[2] == "2 of about 3 records verified\n"
+
+
+def test_what_is_left_out_is_said_in_one_line(run: Run, batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def submit(*_: Any, **__: Any) -> Batch:
+        warnings.warn("left out: a.txt", stacklevel=2)
+        return batch
+
+    monkeypatch.setattr(batch, "submit", submit)
+    assert run("batch", "submit", "s3://b/d/")[2].splitlines()[0] == "jina-v3: left out: a.txt"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nowhere.jsonl"], "no file or folder nowhere.jsonl"),
+        (["s3://b/d/", "--max-usd", "nan"], "nan must be a number above 0"),
+        ([".", "--field", "body"], "stays as it is"),
+    ],
+)
+def test_data_and_limits_that_cannot_be_are_refused_here(run: Run, batch: Batch, words: list[str], told: str) -> None:
+    status, _, err = run("batch", "submit", *words)
+    assert (status, batch.submitted) == (2, (None, {}))
+    assert told in err

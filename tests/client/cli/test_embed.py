@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import gzip
 import json
+import os
+import signal
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -226,6 +233,7 @@ def test_memory_is_bounded_by_what_the_client_reads_ahead(
         (["embed", "text", "-o", "v.npy", "--embedding-type", "int8"], "scales"),
         (["embed", "text", "--file", "a.txt"], "give one"),
         (["embed", "--file", "a.xml"], "--input-format"),
+        (["embed", "--file", "."], "it is a folder; name its files"),
         (["embed", "here.jsonl"], "--file here.jsonl"),
         (["embed", "text", "--task", "query"], "retrieval.query"),
     ],
@@ -250,6 +258,9 @@ def test_words_that_cannot_be_are_refused_before_anything_is_done(
         (b"text,text\n1,red\n", "a.csv", "same name"),
         (b'text\n"open', "a.csv", "is no CSV after line"),
         (b"text\n\xff", "a.csv", "is not UTF-8"),
+        ("red\n".encode("utf-16"), "a.txt", "iconv -f utf-16"),
+        (gzip.compress(b"red\n" * 99)[:-9], "a.txt.gz", "gzip that cannot be read to its end"),
+        (b"PAR1 no more", "a.parquet", "no Parquet that can be read"),
         (None, "a.txt", "No such file"),
     ],
 )
@@ -268,3 +279,75 @@ def test_a_file_that_cannot_be_read_is_named(
 def test_a_device_is_written_to_and_stays_one(run: Run, watched: WatchedClients) -> None:
     assert run("embed", "red", "-o", "/dev/null", "--format", "jsonl")[0] == 0
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("name", ["a.jsonl.gz", "a.jsonl", "A.JSON.GZ"])
+def test_what_is_gzipped_is_read_whatever_its_name_is(
+    run: Run, watched: WatchedClients, tmp_path: Path, stdin: Stdin, name: str
+) -> None:
+    packed = gzip.compress(b'{"text": "red"}\n') + gzip.compress(b'{"text": "blue"}\n')
+    (tmp_path / name).write_bytes(packed)
+    stdin(packed)
+    for words in (["--file", str(tmp_path / name)], ["--input-format", "jsonl"]):
+        status, out, _ = run("embed", *words, "--dimensions", "2")
+        assert (status, [line["index"] for line in lines(out)]) == (0, [0, 1])
+
+
+def test_rows_of_parquet_are_texts(run: Run, watched: WatchedClients, tmp_path: Path, stdin: Stdin) -> None:
+    day = pa.array([0, 1], pa.timestamp("s"))
+    pq.write_table(pa.table({"id": ["a", "b"], "text": ["red", None], "day": day}), tmp_path / "a.parquet")
+    stdin((tmp_path / "a.parquet").read_bytes())
+    for words in (["--file", str(tmp_path / "a.parquet")], ["--input-format", "parquet"]):
+        status, out, _ = run("embed", *words, "--dimensions", "2", "--errors", "return")
+        good, bad = lines(out)
+        assert (status, good["id"], good["day"]) == (3, "a", "1970-01-01 00:00:00")
+        np.testing.assert_array_equal(np.float32(good["embedding"]), expected("red", dimensions=2)[0])
+        assert (bad["id"], bad["error"]["message"]) == ("b", "'text' is null; it must be a string")
+
+
+def test_an_error_does_not_count_texts_as_they_were_sent(run: Run, watched: WatchedClients, stdin: Stdin) -> None:
+    stdin(b'broken\n{"text": "red"}\n{"text": ""}\n')
+    _, out, err = run("embed", "--input-format", "jsonl", "--errors", "return")
+    assert "texts[" not in out.decode() + err
+    assert lines(out)[2]["error"]["message"].startswith("the text is empty")
+    assert "chunking" not in run("embed", 7_000_000 * "w")[2]
+
+
+def test_a_full_disk_is_no_fault_of_the_command(
+    run: Run, watched: WatchedClients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert run("embed", "red", "-o", "/dev/full")[::2] == (1, "jina-v3: No space left on device\n")
+    monkeypatch.setattr("jina_v3_client.cli.outputs._JsonLines.write", full)
+    assert run("embed", "red", "-o", str(tmp_path / "v.jsonl"))[::2] == (1, "jina-v3: No space left on device\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_streams_that_were_closed_are_empty(
+    run: Run, watched: WatchedClients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    status, _, err = run("embed")
+    assert (status, err) == (0, "there was no text in stdin\n")
+    sys.stdin.close()
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", None)
+        assert main(["embed", "red", "-o", str(tmp_path / "v.npy")]) == 0
+        sys.stdout.close()
+    assert np.load(tmp_path / "v.npy").shape == (1, 1024)
+
+
+def test_sigterm_leaves_no_half_file(watched: WatchedClients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def stopped(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+
+    monkeypatch.setattr("jina_v3_client.cli.outputs._JsonLines.write", stopped)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as end:
+        main(["embed", "red", "-o", str(tmp_path / "v.jsonl")])
+    assert end.value.code == 143
+    assert list(tmp_path.iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -15,8 +15,10 @@ from tests.support.watched_clients import WatchedClients
 
 from jina_v3_client.cli import clients
 from jina_v3_client.cli.checks_here import check_clock, check_identity
-from jina_v3_client.cli.checks_there import check_permission
+from jina_v3_client.cli.checks_there import check_call, check_permission
 from jina_v3_client.cli.places import Place
+from jina_v3_client.errors import ConnectionFailedError
+from jina_v3_client.testing import InMemoryClient
 from local_aws.server import LocalAws
 from local_aws.settings import ACCOUNT, Settings
 
@@ -224,6 +226,22 @@ def test_doctor_says_what_to_do(examine: Examine, words: list[str], check: str, 
     assert status == 1
     assert verdicts(checks, "wrong") == {check}
     assert fix in checks[check][0]["fix"]
+
+
+def test_doctor_says_that_an_address_is_none(examine: Examine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "localhost")
+    status, checks = examine("--endpoint", "texts")
+    assert status == 1
+    assert verdicts(checks, "wrong") == {"address"}
+    assert "AWS_ENDPOINT_URL" in checks["address"][0]["fix"]
+
+
+def test_doctor_does_not_send_people_to_the_doctor() -> None:
+    class Unreachable(InMemoryClient):
+        def embed(self, *_: Any, **__: Any) -> Any:
+            raise ConnectionFailedError("no connection", advice="check the network; `jina-v3 doctor` tries each")
+
+    assert check_call(Unreachable()).fix == "check the network"
 
 
 def test_doctor_knows_a_near_name(examine: Examine, deployed: dict[str, str]) -> None:
