@@ -65,13 +65,15 @@ format: setup ## let ruff rewrite what it can
 
 # File by file, in the order of tests/conftest.py: by itself xdist begins with the files that have most tests, and leaves
 # what is longest, which is a test or two that deploy everything, to the end.
-PARALLEL := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+IN_ORDER := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+# All else that is installed and has a plugin for pytest takes two seconds of each process.
+PLUGINS := --disable-plugin-autoload -p _hypothesis_pytestplugin -p pytest_timeout -p xdist
 
 test: setup ## the fast tests, on JOBS processes (under six minutes on two cores)
-	$(BIN)/pytest $(PARALLEL)
+	$(BIN)/pytest $(PLUGINS) $(IN_ORDER)
 
 test-slow: setup test-integrations ## what takes minutes: whole deployments by the CDK, long fuzzing, half precision of the reference
-	$(BIN)/pytest $(PARALLEL) -m 'slow and not gpu and not weights and not aws'
+	$(BIN)/pytest $(PLUGINS) $(IN_ORDER) -m 'slow and not gpu and not weights and not aws'
 
 test-integrations: .venv-integrations/.stamp ## the client in LangChain, LlamaIndex, Haystack, mteb and others, as they are published
 	.venv-integrations/bin/pytest tests/client/integrations tests/client/test_docstrings.py -k integrations
