@@ -158,7 +158,7 @@ def _runs(call: Call, client: BatchClient) -> int:
         (one.name, one.outcome or one.state, "" if one.started is None else f"{one.started:%Y-%m-%d %H:%M}")
         for one in runs
     ]
-    call.screen.show_table("", ("run", "state", "started"), rows)
+    call.screen.show_table("", ("run", "state", "started"), rows, whole="run")
     return DONE
 
 
