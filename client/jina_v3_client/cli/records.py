@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import sys
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -157,8 +158,22 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
             yield place, text
 
 
-def _read_txt(file: BinaryIO, name: str, _text_field: str) -> Iterator[Record]:
-    return (Record(text=text, place=place) for place, text in _lines(file, name))
+def _read_txt(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+    for number, (place, text) in enumerate(_lines(file, name)):
+        if number == 0 and _is_object(text):
+            warnings.warn(
+                f"{place}: the line is embedded as it is, and looks like JSON; --input-format jsonl embeds its "
+                f"{text_field!r}",
+                stacklevel=2,
+            )
+        yield Record(text=text, place=place)
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return line.startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _read_jsonl(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
