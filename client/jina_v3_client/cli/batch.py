@@ -144,8 +144,13 @@ def _show(call: Call, status: BatchStatus) -> int:
 
 
 def _stop(call: Call, client: BatchClient) -> int:
-    client.run(call.words.run).stop()
-    call.screen.note(f"stopped; jina-v3 batch submit --resume {call.words.run} embeds the rest")
+    run = client.run(call.words.run)
+    status = run.status()
+    if status.is_running:
+        run.stop()
+        call.screen.note(f"stopped; jina-v3 batch submit --resume {run.name} embeds the rest")
+    else:
+        call.screen.note(f"there is nothing to stop: {status}")
     return DONE
 
 
