@@ -259,7 +259,7 @@ def test_words_that_cannot_be_are_refused_before_anything_is_done(
         (b'text\n"open', "a.csv", "is no CSV after line"),
         (b"text\n\xff", "a.csv", "is not UTF-8"),
         ("red\n".encode("utf-16"), "a.txt", "iconv -f utf-16"),
-        (gzip.compress(b"red\n" * 99)[:-9], "a.txt.gz", "gzip that cannot be read to its end"),
+        (gzip.compress(b"red\n" * 99, mtime=0)[:-9], "a.txt.gz", "gzip that cannot be read to its end"),
         (b"PAR1 no more", "a.parquet", "no Parquet that can be read"),
         (None, "a.txt", "No such file"),
     ],
@@ -351,3 +351,15 @@ def test_sigterm_leaves_no_half_file(watched: WatchedClients, monkeypatch: pytes
     assert end.value.code == 143
     assert list(tmp_path.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_hyphen_is_standard_input_and_json_lines_are_not_taken_for_texts_unsaid(
+    run: Run, watched: WatchedClients, stdin: Stdin
+) -> None:
+    stdin(b'{"text": "red"}\n')
+    status, out, err = run("embed", "-", "--dimensions", "2")
+    np.testing.assert_array_equal(np.float32(lines(out)[0]["embedding"]), expected('{"text": "red"}', dimensions=2)[0])
+    assert status == 0
+    assert err.startswith("jina-v3: stdin:1: the line is embedded as it is, and looks like JSON; --input-format jsonl")
+    stdin(b'{"text": "red"}\n')
+    assert run("embed", "-", "--input-format", "jsonl")[2] == ""
