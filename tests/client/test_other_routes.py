@@ -276,7 +276,7 @@ def test_a_batch_run_gives_what_real_time_calls_give(kind, options):
 
 def test_a_batch_runs_bad_records_are_errors_by_index(kind):
     texts = ["sunrise", "", "sunset", " "]
-    with pytest.raises(InvalidInputError, match=r"texts\[1\]: .* and 1 more of run") as caught:
+    with pytest.raises(InvalidInputError, match=r"texts\[1\]: .*\w, and 1 more of run") as caught:
         kind().embed(texts, route="batch")
     assert (caught.value.code, caught.value.index) == ("empty_text", 1)
     result = kind().embed(texts, route="batch", errors="return")

@@ -92,7 +92,10 @@ def _refusal(errors: dict[int, TextError], run: str) -> InvalidInputError:
     index = min(errors)
     more = f", and {len(errors) - 1} more of run {run}" if len(errors) > 1 else f", of run {run}"
     return InvalidInputError(
-        f"texts[{index}]: {errors[index].message}{more}", code=errors[index].code, field=f"texts[{index}]", index=index
+        f"texts[{index}]: {errors[index].message.rstrip('.')}{more}",
+        code=errors[index].code,
+        field=f"texts[{index}]",
+        index=index,
     )
 
 
