@@ -69,6 +69,9 @@ IN_ORDER := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 # All else that is installed and has a plugin for pytest takes two seconds of each process.
 PLUGINS := --disable-plugin-autoload -p _hypothesis_pytestplugin -p pytest_timeout -p xdist
 
+# Threads of two processes that wait for work by spinning take the cores from one another: half of the encoder's time.
+test test-slow: export OMP_WAIT_POLICY := passive
+
 test: setup ## the fast tests, on JOBS processes (under six minutes on two cores)
 	$(BIN)/pytest $(PLUGINS) $(IN_ORDER)
 
