@@ -282,6 +282,15 @@ def test_the_proxy_of_the_environment_is_asked_and_its_password_stays_in_no_erro
     assert "hidden-word" not in repr(failed.value) + str(failed.value)
 
 
+def test_a_proxy_that_does_not_answer_is_not_taken_for_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    with Urllib3Transport() as transport, pytest.raises(TransportError, match=r"runtime.example, by its proxy: "):
+        transport.send(_request("http://runtime.example", b"", {}), timeout_s=5)
+
+
 def _wait_for(condition: Callable[[], bool]) -> None:
     pause = threading.Event()
     while not condition():

@@ -207,17 +207,8 @@ class Caller:
         if key not in self._clients:
             with self._lock, aws_errors():  # a session makes clients for one thread at a time
                 if key not in self._clients:
-                    self._clients[key] = self._new_client(service, region, signed=signed)
+                    self._clients[key] = self._session().client(service, region_name=region, config=_config(signed))
         return self._clients[key]
-
-    def _new_client(self, service: str, region: str, *, signed: bool) -> Any:
-        try:
-            return self._session().client(service, region_name=region, config=_config(signed))
-        except ValueError as error:  # what botocore says of an address
-            raise ConfigurationError(
-                f"{service} in {region}: {error}",
-                advice="AWS_ENDPOINT_URL and endpoint_url in the profile begin with https:// or http://",
-            ) from None
 
     def _session(self) -> Any:
         if self._given is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import gzip
 import hashlib
 import tempfile
 import warnings
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -34,6 +37,7 @@ SUFFIXES: Final = {
 _DIGITS: Final = 12
 _UPLOADS: Final = 4
 _SHOWN: Final = 5
+_LONGEST_HEAD: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +136,27 @@ def list_files(path: Path, *, any_name: bool) -> dict[str, LocalFile]:
             f"left out, as no data by its name: {', '.join(left_out[:_SHOWN])}{more} ({len(left_out)} in all)",
             stacklevel=2,
         )
+    for name, one in data.items():
+        if format_of(name) == "csv":
+            _refuse_head(name, one)
     return {name: LocalFile(one, hash_file(one)) for name, one in data.items()}
+
+
+def _refuse_head(name: str, path: Path) -> None:
+    """Refuse CSV whose first row names its columns: the service would embed the names as a text."""
+    try:
+        with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
+            row = file.readline(_LONGEST_HEAD).decode("utf-8-sig", errors="replace").strip()
+    except (OSError, EOFError, zlib.error):  # what is wrong with it the run itself tells
+        return
+    cells = next(csv.reader([row]), [])
+    if cells in (["text"], ["id", "text"]) or (len(cells) > 2 and "text" in cells):  # a row is id,text
+        raise InvalidInputError(
+            f"{name} begins with the names of its columns ({', '.join(cells[:_SHOWN])}), and CSV in batch has no head",
+            advice="submit csv.DictReader(file) instead, or take the head out",
+            code="not_csv",
+            field="data",
+        )
 
 
 def _name(path: Path) -> str:

@@ -23,7 +23,7 @@ def import_pyarrow(what: str) -> Any:
     except ImportError:
         raise ConfigurationError(
             f"{what} needs pyarrow, which is not installed",
-            advice="pip install 'jina-embeddings-v3-sagemaker[dataframe]'",
+            advice="pip install pyarrow",
         ) from None
     return pyarrow
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Final
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from jina_v3_client.batch.records import BatchRecord
 from jina_v3_client.batch.tables import import_pyarrow
@@ -43,22 +46,32 @@ def write_numpy(records: Iterable[BatchRecord], count: int | None) -> tuple[list
 
 
 def write_parquet(records: Iterable[BatchRecord], path: str | PathLike[str]) -> int:
-    """Write records into a Parquet file; return how many."""
+    """Write records into a Parquet file, which has its name once it is whole; return how many."""
     pa = import_pyarrow("writing Parquet")
-    count, writer = 0, None
-    try:
-        for part in _parts(records):
-            table = _table(pa, part)
-            if writer is None:
-                writer = pa.parquet.ParquetWriter(path, table.schema, use_dictionary=["file"])
+    coming = iter(records)
+    first = list(islice(coming, _ROWS))
+    like, count = first[0] if first else None, len(first)
+    with _whole_file(Path(path)) as file:
+        table = _table(pa, first, like)
+        with pa.parquet.ParquetWriter(file, table.schema, use_dictionary=["file"]) as writer:
             writer.write_table(table)
-            count += len(part)
-        if writer is None:
-            pa.parquet.write_table(_table(pa, []), path)
-    finally:
-        if writer is not None:
-            writer.close()
+            while part := list(islice(coming, _ROWS)):
+                writer.write_table(_table(pa, part, like))
+                count += len(part)
     return count
+
+
+@contextmanager
+def _whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Give a file beside this one, which takes its place if all goes well: half of one could pass for a whole one."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            yield file
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
 
 
 def write_pandas(records: Iterable[BatchRecord]) -> Any:
@@ -68,7 +81,7 @@ def write_pandas(records: Iterable[BatchRecord]) -> Any:
     except ImportError:
         raise ConfigurationError(
             "to_pandas needs pandas, which is not installed",
-            advice="pip install 'jina-embeddings-v3-sagemaker[dataframe]'",
+            advice="pip install pandas",
         ) from None
     rows = [
         {
@@ -83,36 +96,40 @@ def write_pandas(records: Iterable[BatchRecord]) -> Any:
     return pandas.DataFrame(rows, columns=None if rows else ["id", "embedding", "tokens"])
 
 
-def _parts(records: Iterable[BatchRecord]) -> Iterator[list[BatchRecord]]:
-    coming = iter(records)
-    while part := list(islice(coming, _ROWS)):
-        yield part
-
-
-def _table(pa: Any, part: list[BatchRecord]) -> Any:
+def _table(pa: Any, part: list[BatchRecord], like: BatchRecord | None) -> Any:
+    """Return a table of records that are all of one form, that of the first record of all."""
+    for one in part:
+        _check_flat(one)
+        if like is None or _form(one) != _form(like):
+            raise ResponseError(
+                f"record {one.id!r} has a vector of another form than those before it",
+                advice="iterate the result instead",
+            )
     columns = {
         "id": pa.array([None if one.id is None else str(one.id) for one in part], pa.string()),
-        "embedding": _vectors(pa, part),
+        "embedding": _vectors(pa, part, like),
         "tokens": pa.array([one.tokens for one in part], pa.int32()),
         "truncated": pa.array([one.truncated for one in part], pa.bool_()),
         "file": pa.array([one.file for one in part], pa.string()),
         "line": pa.array([one.line for one in part], pa.int64()),
         "metadata": pa.array([_json(one.metadata) for one in part], pa.string()),
     }
-    if part and part[0].scale is not None:
+    if like is not None and like.scale is not None:
         columns["scale"] = pa.array([one.scale for one in part], pa.float32())
     return pa.table(columns)
 
 
-def _vectors(pa: Any, part: list[BatchRecord]) -> Any:
+def _vectors(pa: Any, part: list[BatchRecord], like: BatchRecord | None) -> Any:
     import numpy as np
 
-    for one in part:
-        _check_flat(one)
-    kind = pa.from_numpy_dtype(part[0].vector.dtype if part else np.float32)
+    kind = pa.from_numpy_dtype(np.float32 if like is None else like.vector.dtype)
     offsets = np.cumsum([0, *(len(one.vector) for one in part)], dtype=np.int32)
     values = np.concatenate([one.vector for one in part]) if part else np.empty(0, np.float32)
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values, kind))
+
+
+def _form(record: BatchRecord) -> tuple[str, bool]:
+    return record.vector.dtype.str, record.scale is not None
 
 
 def _check_flat(record: BatchRecord) -> None:

@@ -15,8 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these words, or those of this process, and return its exit status.
 
     0: done; 1: failed; 2: the words cannot be; 3: some texts could not be embedded; 130: Ctrl-C; 141: nobody reads.
-    **Raises**: ``SystemExit`` for ``--help``, ``--version`` and what argparse does not understand, and with 143 where
-    the process is told to end (SIGTERM).
+    **Raises**: ``SystemExit`` for ``--help``, ``--version`` and what argparse does not understand, and where a
+    signal ends the process, with 143 for SIGTERM and 129 for SIGHUP.
 
     >>> main(["similarity", "--dimensions", "2000", "sunrise", "sunset"])
     2

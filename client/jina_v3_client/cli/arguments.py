@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_embed(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, lines of standard input")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="texts; without any, or by -, lines of standard input")
     parser.add_argument(
         "--file",
         dest="files",

@@ -144,8 +144,13 @@ def _show(call: Call, status: BatchStatus) -> int:
 
 
 def _stop(call: Call, client: BatchClient) -> int:
-    client.run(call.words.run).stop()
-    call.screen.note(f"stopped; jina-v3 batch submit --resume {call.words.run} embeds the rest")
+    run = client.run(call.words.run)
+    status = run.status()
+    if status.is_running:
+        run.stop()
+        call.screen.note(f"stopped; jina-v3 batch submit --resume {run.name} embeds the rest")
+    else:
+        call.screen.note(f"there is nothing to stop: {status}")
     return DONE
 
 
@@ -158,7 +163,7 @@ def _runs(call: Call, client: BatchClient) -> int:
         (one.name, one.outcome or one.state, "" if one.started is None else f"{one.started:%Y-%m-%d %H:%M}")
         for one in runs
     ]
-    call.screen.show_table("", ("run", "state", "started"), rows)
+    call.screen.show_table("", ("run", "state", "started"), rows, whole="run")
     return DONE
 
 

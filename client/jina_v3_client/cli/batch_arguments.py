@@ -68,7 +68,9 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     )
     add_input(parser)
     kept = "(default: the deployment's)"
-    parser.add_argument("--task", choices=(*TASKS, "none"), help=f"what the vectors are for {kept}")
+    parser.add_argument(
+        "--task", choices=(*(task.value for task in TASKS), "none"), help=f"what the vectors are for {kept}"
+    )
     parser.add_argument("--dimensions", type=int, metavar="N", help=f"1 to {MODEL_DIMENSIONS} {kept}")
     parser.add_argument("--embedding-type", choices=(*VECTOR_FORMS, "base64"), help=f"the form of the vectors {kept}")
     parser.add_argument("--name", help="the run's name (default: made from the data and the time)")

@@ -46,7 +46,7 @@ def _choose_sources(call: Call) -> list[Source]:
             )
     if words.texts and words.files:
         raise CommandError("texts and --file are both given; give one", usage=True)
-    if words.texts:
+    if words.texts and words.texts != [STDIN]:
         return [from_words(words.texts)]
     files = words.files or [STDIN]
     if STDIN in files and sys.stdin.isatty():

@@ -40,7 +40,7 @@ def endpoints(call: Call) -> int:
     if not rows:
         call.screen.note(f"there is nothing in {session.region_name}; --region looks elsewhere")
         return DONE
-    call.screen.show_table(session.region_name, _COLUMNS, rows)
+    call.screen.show_table(session.region_name, _COLUMNS, rows, whole="name")
     return DONE
 
 

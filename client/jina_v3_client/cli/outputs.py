@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
+from jina_v3_client.batch.tables import import_pyarrow
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.cli.records import Record
 from jina_v3_client.parameters import Parameters
@@ -218,11 +219,7 @@ class _Parquet(Output):
     """The contract's table: names, vectors, tokens, errors, and the record's own fields as JSON."""
 
     def __init__(self, file: IO[bytes], kind: VectorKind) -> None:
-        try:
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-        except ModuleNotFoundError as error:
-            raise CommandError(f"Parquet needs {error.name}, which is not installed: pip install pyarrow") from None
+        pa = import_pyarrow("writing Parquet")
         error_type = pa.struct([("code", pa.string()), ("message", pa.string())])
         self._schema = pa.schema(
             [
@@ -238,7 +235,7 @@ class _Parquet(Output):
             ]
         )
         self._table = pa.Table
-        self._writer = pq.ParquetWriter(file, self._schema)
+        self._writer = pa.parquet.ParquetWriter(file, self._schema)
         self._rows: list[dict[str, Any]] = []
 
     def write(self, record: Record, embedding: TextEmbedding, document: int | None) -> None:

@@ -8,26 +8,31 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Final, NoReturn
 
-TERMINATED: Final = 143
+_ENDS: Final = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Make of SIGTERM what Ctrl-C is, so that no half file is left behind where a service or a job is stopped."""
+    """Make of SIGTERM and SIGHUP what Ctrl-C is, so that no half file is left where a job or a terminal is ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, _end)
+    before = {number: signal.getsignal(number) for number in _ENDS}
+    for number in _ENDS:
+        if before[number] is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _end)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _end(*_: object) -> NoReturn:
-    raise SystemExit(TERMINATED)
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + number)
 
 
 def open_closed_streams() -> None:

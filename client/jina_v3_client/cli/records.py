@@ -10,6 +10,7 @@ import gzip
 import io
 import json
 import sys
+import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -124,25 +125,23 @@ def _from_file(name: str, text_format: str, text_field: str) -> Source:
         Path(name).open("rb").close()  # before anything is asked of anybody
 
     def read() -> Iterator[Record]:
-        with nullcontext(sys.stdin.buffer) if name == STDIN else Path(name).open("rb") as file:
+        stdin = nullcontext(cast(io.BufferedReader, sys.stdin.buffer))
+        with stdin if name == STDIN else Path(name).open("rb") as file:
             yield from _unpacked(file, shown, _READERS[text_format], text_field)
 
     return Source(name=shown, read=read)
 
 
-def _unpacked(file: BinaryIO, name: str, reader: Reader, text_field: str) -> Iterator[Record]:
+def _unpacked(file: io.BufferedReader, name: str, reader: Reader, text_field: str) -> Iterator[Record]:
     """Read what may be gzip'd, of which its first bytes tell whatever its name is."""
-    buffered = io.BufferedReader(cast(io.RawIOBase, file))
+    if not file.peek(2).startswith(_GZIP):
+        yield from reader(file, name, text_field)
+        return
     try:
-        if not buffered.peek(2).startswith(_GZIP):
-            yield from reader(buffered, name, text_field)
-            return
-        with gzip.GzipFile(fileobj=buffered) as unpacked:
+        with gzip.GzipFile(fileobj=file) as unpacked:
             yield from reader(cast(BinaryIO, unpacked), name, text_field)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CommandError(f"{name}: gzip that cannot be read to its end: {error}") from None
-    finally:
-        buffered.detach()  # the file is its opener's to close
 
 
 def _lines(file: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
@@ -159,8 +158,22 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
             yield place, text
 
 
-def _read_txt(file: BinaryIO, name: str, _text_field: str) -> Iterator[Record]:
-    return (Record(text=text, place=place) for place, text in _lines(file, name))
+def _read_txt(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+    for number, (place, text) in enumerate(_lines(file, name)):
+        if number == 0 and _is_object(text):
+            warnings.warn(
+                f"{place}: the line is embedded as it is, and looks like JSON; --input-format jsonl embeds its "
+                f"{text_field!r}",
+                stacklevel=2,
+            )
+        yield Record(text=text, place=place)
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return line.startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _read_jsonl(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:

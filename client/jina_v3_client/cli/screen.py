@@ -56,15 +56,18 @@ class Screen:
         """Print a value for programs."""
         sys.stdout.write(json.dumps(value, indent=2 if self.is_terminal else None, default=str) + "\n")
 
-    def show_table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Print a table: with its head on a terminal, as tab-separated values in a pipe."""
+    def show_table(self, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]], whole: str = "") -> None:
+        """Print a table: with its head on a terminal, as tab-separated values in a pipe.
+
+        Where it is too wide cells have several lines, but for those of the column ``whole``, which can be copied.
+        """
         if not self.is_terminal:
             for row in rows:
                 sys.stdout.write("\t".join(in_one_line(cell) for cell in row) + "\n")
             return
         table = Table(title=Text(in_one_line(title)) if title else None, title_justify="left", box=box.SIMPLE_HEAD)
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, overflow="fold", no_wrap=column == whole)
         for row in rows:
             table.add_row(*(Text(in_one_line(cell)) for cell in row))
         self._out.print(table)

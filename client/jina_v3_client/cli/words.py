@@ -60,7 +60,9 @@ def add_input(parser: argparse.ArgumentParser) -> None:
 
 def add_parameters(parser: argparse.ArgumentParser, task: str) -> None:
     """Add the contract's parameters; ``task`` says what stands where none is named."""
-    parser.add_argument("--task", choices=(*TASKS, "none"), help=f"what the vectors are for (default: {task})")
+    parser.add_argument(
+        "--task", choices=(*(task.value for task in TASKS), "none"), help=f"what the vectors are for (default: {task})"
+    )
     parser.add_argument(
         "--dimensions",
         type=int,

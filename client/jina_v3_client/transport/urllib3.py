@@ -248,7 +248,8 @@ def _explained(error: HTTPError, host: str, timeout_s: float) -> TransportError:
     reason = (cause.strerror if isinstance(cause, OSError) else None) or type(cause).__name__
     certificate = isinstance(cause, ssl.SSLCertVerificationError)
     if isinstance(error, NewConnectionError | ConnectTimeoutError | ProxyError) or certificate:
-        return TransportError("connect", f"no connection to {host}: {reason}")
+        way = ", by its proxy" if isinstance(error, ProxyError) else ""
+        return TransportError("connect", f"no connection to {host}{way}: {reason}")
     if isinstance(error, Urllib3TimeoutError) or isinstance(cause, TimeoutError):
         return TransportError("timeout", f"{host} gave no whole answer within {timeout_s:.3g} s")
     kind = "TLS" if isinstance(error, SSLError) else "connection"

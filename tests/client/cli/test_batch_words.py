@@ -160,6 +160,11 @@ def test_a_run_is_stopped(run: Run, batch: Batch) -> None:
     status, _, err = run("batch", "stop", "docs-1")
     assert (status, batch.stopped) == (0, True)
     assert "--resume docs-1" in err
+    batch.status = batch.wait  # type: ignore[method-assign]
+    batch.stopped = False
+    status, _, err = run("batch", "stop", "docs-1")
+    assert (status, batch.stopped) == (0, False)
+    assert err == "there is nothing to stop: docs-1: complete, 3 records verified\n"
 
 
 def test_a_result_has_vectors_and_bad_records_in_their_places(run: Run, batch: Batch) -> None:

@@ -10,6 +10,7 @@ from tests.support.watched_clients import WatchedClients
 
 from jina_v3_client.cli import clients, main
 from jina_v3_client.cli.places import Place
+from jina_v3_client.cli.screen import Screen
 from jina_v3_client.errors import OverloadedError
 
 Run = Callable[..., tuple[int, bytes, str]]
@@ -99,3 +100,13 @@ def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     monkeypatch.setattr(clients, "open_client", interrupt)
     assert main(["embed", "red"]) == 130
     assert capsys.readouterr() == ("", "")
+
+
+def test_names_stay_whole_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    name = "a-name-that-is-to-be-copied"
+    Screen().show_table("", ("name", "what"), [(name, "main: 1 × ml.g6.xlarge " * 5)], whole="name")
+    assert name in capsys.readouterr().out

@@ -235,7 +235,7 @@ def test_memory_is_bounded_by_what_the_client_reads_ahead(
         (["embed", "--file", "a.xml"], "--input-format"),
         (["embed", "--file", "."], "it is a folder; name its files"),
         (["embed", "here.jsonl"], "--file here.jsonl"),
-        (["embed", "text", "--task", "query"], "retrieval.query"),
+        (["embed", "text", "--task", "query"], "'retrieval.query', 'retrieval.passage'"),
     ],
 )
 def test_words_that_cannot_be_are_refused_before_anything_is_done(
@@ -259,7 +259,7 @@ def test_words_that_cannot_be_are_refused_before_anything_is_done(
         (b'text\n"open', "a.csv", "is no CSV after line"),
         (b"text\n\xff", "a.csv", "is not UTF-8"),
         ("red\n".encode("utf-16"), "a.txt", "iconv -f utf-16"),
-        (gzip.compress(b"red\n" * 99)[:-9], "a.txt.gz", "gzip that cannot be read to its end"),
+        (gzip.compress(b"red\n" * 99, mtime=0)[:-9], "a.txt.gz", "gzip that cannot be read to its end"),
         (b"PAR1 no more", "a.parquet", "no Parquet that can be read"),
         (None, "a.txt", "No such file"),
     ],
@@ -339,15 +339,30 @@ def test_streams_that_were_closed_are_empty(
     assert np.load(tmp_path / "v.npy").shape == (1, 1024)
 
 
-def test_sigterm_leaves_no_half_file(watched: WatchedClients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def stopped(*_: Any) -> None:
-        os.kill(os.getpid(), signal.SIGTERM)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_that_ends_it_leaves_no_half_file(
+    watched: WatchedClients, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals
+) -> None:
+    def ended(*_: Any) -> None:
+        os.kill(os.getpid(), number)
         time.sleep(10)
 
-    monkeypatch.setattr("jina_v3_client.cli.outputs._JsonLines.write", stopped)
-    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("jina_v3_client.cli.outputs._JsonLines.write", ended)
+    before = signal.getsignal(number)
     with pytest.raises(SystemExit) as end:
         main(["embed", "red", "-o", str(tmp_path / "v.jsonl")])
-    assert end.value.code == 143
+    assert end.value.code == 128 + number
     assert list(tmp_path.iterdir()) == []
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
+
+
+def test_a_hyphen_is_standard_input_and_json_lines_are_not_taken_for_texts_unsaid(
+    run: Run, watched: WatchedClients, stdin: Stdin
+) -> None:
+    stdin(b'{"text": "red"}\n')
+    status, out, err = run("embed", "-", "--dimensions", "2")
+    np.testing.assert_array_equal(np.float32(lines(out)[0]["embedding"]), expected('{"text": "red"}', dimensions=2)[0])
+    assert status == 0
+    assert err.startswith("jina-v3: stdin:1: the line is embedded as it is, and looks like JSON; --input-format jsonl")
+    stdin(b'{"text": "red"}\n')
+    assert run("embed", "-", "--input-format", "jsonl")[2] == ""

@@ -79,13 +79,14 @@ def test_ctrl_c_ends_it_quietly_and_leaves_no_half_file(tmp_path: Path, endpoint
     assert list(tmp_path.iterdir()) == []
 
 
-def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
+def on_terminal(*words: str, typed: bytes = b"", **environment: str) -> tuple[int, str]:
     """Run it with a terminal for everything, and return the exit status and what stood on the terminal."""
     main, other = pty.openpty()
     names = {"TERM": "xterm-256color", "COLUMNS": "100"} | environment
     kept = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
     with start(*words, stdin=other, stdout=other, stderr=other, env=kept | names) as process:
         os.close(other)
+        os.write(main, typed)
         shown = b""
         while True:
             try:
@@ -114,6 +115,12 @@ def test_a_ranking_is_a_table_on_a_terminal_and_tab_separated_in_a_pipe(
         out, _ = process.communicate()
     assert [len(line.split("\t")) for line in out.decode().splitlines()] == [3, 3]
     assert b"\x1b" not in out
+
+
+def test_one_ctrl_d_ends_what_is_typed(endpoint: LoopbackEndpoint) -> None:
+    status, shown = on_terminal("embed", "--dimensions", "2", typed=b"red apple\nblue sky\n\x04")
+    assert status == 0
+    assert shown.count('"embedding"') == 2
 
 
 def test_errors_are_red_on_a_terminal_unless_it_is_not_wanted() -> None:
