@@ -63,11 +63,17 @@ format: setup ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# File by file, in the order of tests/conftest.py: by itself xdist begins with the files that have most tests, and leaves
+# what is longest, which is a test or two that deploy everything, to the end.
+IN_ORDER := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+# All else that is installed and has a plugin for pytest takes two seconds of each process.
+PLUGINS := --disable-plugin-autoload -p _hypothesis_pytestplugin -p pytest_timeout -p xdist
+
 test: setup ## the fast tests, on JOBS processes (under six minutes on two cores)
-	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile
+	$(BIN)/pytest $(PLUGINS) $(IN_ORDER)
 
 test-slow: setup test-integrations ## what takes minutes: whole deployments by the CDK, long fuzzing, half precision of the reference
-	$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile -m 'slow and not gpu and not weights and not aws'
+	$(BIN)/pytest $(PLUGINS) $(IN_ORDER) -m 'slow and not gpu and not weights and not aws'
 
 test-integrations: .venv-integrations/.stamp ## the client in LangChain, LlamaIndex, Haystack, mteb and others, as they are published
 	.venv-integrations/bin/pytest tests/client/integrations tests/client/test_docstrings.py -k integrations
@@ -122,7 +128,7 @@ INTEGRATIONS_PIP := .venv-integrations/bin/pip install --quiet --no-compile --co
 	$(INTEGRATIONS_PIP) --upgrade pip
 	$(INTEGRATIONS_PIP) torch numpy
 	$(INTEGRATIONS_PIP) --editable '.[langchain,llama-index,haystack,mteb]' langchain-community sentence-transformers \
-		jina-sagemaker orjson pybase64 uvloop pytest pytest-timeout
+		jina-sagemaker orjson pybase64 uvloop pytest pytest-timeout pytest-xdist hypothesis
 	@touch $@
 
 openapi: setup ## write docs/openapi.json anew, from the contract and the code's tables

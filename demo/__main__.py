@@ -186,9 +186,6 @@ def _wait_for_interrupt(console: Console, account: Account) -> None:
     deployment = account.deployment
     examples = example_calls(deployment.name, deployment.endpoint_name, deployment.region, account.aws.url)
     batch = f"""\
-The client's command:
-  .venv/bin/jina-v3 embed "How high is the tide?" --deployment {deployment.name} --task retrieval.query --dimensions 8
-
 Batch transform, of these texts or of a folder of yours:
   {account.batch_command}"""
     console.print("\n".join([*exports, "", examples, batch]), soft_wrap=True, markup=False)

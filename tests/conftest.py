@@ -1,9 +1,12 @@
 """Fixtures that several folders of tests share."""
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 
+import botocore.loaders
+import hypothesis
 import pytest
-from demo.standin import StandInConfig, write_standin
 from tests.support.loopback_only import guard_run
 
 _SENTENCES = (
@@ -18,12 +21,29 @@ _SENTENCES = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Guard the whole run before anything is collected."""
+    """Guard the whole run before anything is collected; no example fails for being slow, as machines are busy."""
     guard_run(config.option.markexpr)
+    hypothesis.settings.register_profile("unhurried", deadline=None)
+    hypothesis.settings.load_profile("unhurried")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with whole deployments: at the end, one process would have the longest of them, and the other nothing."""
+    items.sort(key=lambda item: item.path.parent.name != "deployment")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_loader() -> Iterator[None]:
+    """Read botocore's models once for all tests: each session would otherwise parse megabytes of JSON anew."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stand-in of 64 dimensions and two layers: enough for everything but numerics."""
+    from demo.standin import StandInConfig, write_standin  # with torch, for which xdist's parent has no use
+
     config = StandInConfig(layers=2, hidden=64, heads=4, intermediate=128, vocab=400)
     return write_standin(tmp_path_factory.mktemp("tiny") / "model", _SENTENCES * 20, config)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from operator import index
 from typing import Final, Literal
 
 from jina_v3.contract import MODEL_DIMENSIONS, TASKS, Task
@@ -51,11 +53,10 @@ class Parameters:
     def __post_init__(self) -> None:
         if self.task is not None:
             object.__setattr__(self, "task", _task(self.task))
-        if (
-            isinstance(self.dimensions, bool)
-            or not isinstance(self.dimensions, int)
-            or not (1 <= self.dimensions <= MODEL_DIMENSIONS)
-        ):
+        if not isinstance(self.dimensions, bool):
+            with suppress(TypeError):
+                object.__setattr__(self, "dimensions", index(self.dimensions))  # numpy's whole numbers are some too
+        if type(self.dimensions) is not int or not 1 <= self.dimensions <= MODEL_DIMENSIONS:
             raise InvalidInputError(
                 f"dimensions is {self.dimensions!r}; it must be a whole number from 1 to {MODEL_DIMENSIONS}",
                 code="invalid_dimensions",

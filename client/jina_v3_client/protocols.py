@@ -64,7 +64,14 @@ class Embedder(Protocol):
     ) -> Iterator[TextEmbedding]:
         """Yield each text's embedding, in order, as answers arrive; any number of texts in bounded memory."""
 
-    def embed_query(self, text: str, *, dimensions: int | Unset = UNSET, truncate: bool = False) -> NDArray[Any]:
+    def embed_query(
+        self,
+        text: str,
+        *,
+        dimensions: int | Unset = UNSET,
+        truncate: bool = False,
+        deadline_s: float | None = None,
+    ) -> NDArray[Any]:
         """Embed one query with ``retrieval.query``. **Shapes**: (dimensions,) float32."""
 
     def embed_passages(
@@ -74,6 +81,7 @@ class Embedder(Protocol):
         dimensions: int | Unset = UNSET,
         truncate: bool = False,
         errors: Errors = "raise",
+        deadline_s: float | None = None,
         progress: Progress | None = None,
     ) -> Embeddings:
         """Embed documents with ``retrieval.passage``."""
@@ -129,7 +137,14 @@ class AsyncEmbedder(Protocol):
     ) -> AsyncIterator[TextEmbedding]:
         """Yield each text's embedding, in order, as answers arrive; any number of texts in bounded memory."""
 
-    async def embed_query(self, text: str, *, dimensions: int | Unset = UNSET, truncate: bool = False) -> NDArray[Any]:
+    async def embed_query(
+        self,
+        text: str,
+        *,
+        dimensions: int | Unset = UNSET,
+        truncate: bool = False,
+        deadline_s: float | None = None,
+    ) -> NDArray[Any]:
         """Embed one query with ``retrieval.query``. **Shapes**: (dimensions,) float32."""
 
     async def embed_passages(
@@ -139,6 +154,7 @@ class AsyncEmbedder(Protocol):
         dimensions: int | Unset = UNSET,
         truncate: bool = False,
         errors: Errors = "raise",
+        deadline_s: float | None = None,
         progress: Progress | None = None,
     ) -> Embeddings:
         """Embed documents with ``retrieval.passage``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jina_v3.contract import MODEL_NAME
 
@@ -69,6 +69,9 @@ class RouteDecision:
     seconds: float | None = None
 
 
+AS_ASKED: Final = RouteDecision(route="real-time", reason="it was asked for")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextEmbedding:
     """One text's vector, as ``embed_iter`` yields them.
@@ -110,7 +113,7 @@ class Embeddings:
     truncated: tuple[int, ...] = ()
     errors: Mapping[int, TextError] = field(default_factory=dict)
     scales: NDArray[np.float32] | None = None
-    route: RouteDecision | None = None
+    route: RouteDecision = AS_ASKED
     chunks: tuple[str, ...] | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -127,6 +130,15 @@ class Embeddings:
     def __getitem__(self, key: Any) -> Any:
         """Return what the array of vectors has at the place."""
         return self.vectors[key]
+
+    def __matmul__(self, other: Any) -> Any:
+        """Multiply by another array, or by other embeddings: ``queries @ passages.T`` are all cosines."""
+        return self.vectors @ other
+
+    @property
+    def T(self) -> NDArray[Any]:  # noqa: N802  # numpy's name
+        """The array of vectors, transposed."""
+        return self.vectors.T
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Final
 
 from jina_v3_client.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 MEGABYTE: Final = 10**6
 
@@ -135,10 +138,17 @@ class Settings:
         _at_least(self, concurrency=1, window=1, connect_s=0.001, attempt_s=0.001, patience_s=0)
         if self.deadline_s is not None:
             _at_least(self, deadline_s=0.001)
+        for part in fields(self):
+            kind = part.default_factory
+            if isinstance(kind, type) and not isinstance(getattr(self, part.name), kind):
+                raise ConfigurationError(f"{part.name} is {getattr(self, part.name)!r}; it must be {kind.__name__}(…)")
 
 
-def _at_least(settings: object, **least: float) -> None:
+def _at_least(settings: DataclassInstance, **least: float) -> None:
+    whole = {part.name for part in fields(settings) if part.type == "int"}
     for name, bound in least.items():
         value = getattr(settings, name)
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= bound:
             raise ConfigurationError(f"{name} is {value!r}; it must be at least {bound:g}")
+        if name in whole and not isinstance(value, int):
+            raise ConfigurationError(f"{name} is {value!r}; it must be a whole number")

@@ -190,6 +190,12 @@ def test_an_unknown_profile_and_no_region_are_configuration() -> None:
         Access().region_of(Endpoint("texts"))
 
 
+def test_an_address_that_is_none_is_named_with_what_to_do(monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "127.0.0.1:8080")
+    with pytest.raises(ConfigurationError, match=r"is no URL; make AWS_ENDPOINT_URL… .* http://HOST"):
+        Access(region="eu-west-1").url(Endpoint("texts"))
+
+
 def _show_no_secret(error: BaseException) -> None:
     shown = f"{error} {error!r} {error.__cause__!r} {error.__dict__}"
     assert error.__suppress_context__

@@ -10,7 +10,7 @@ from jina_v3_client._texts.assembly import InOrder, assemble
 from jina_v3_client._texts.cutting import Cutter
 from jina_v3_client._texts.wire import decode
 from jina_v3_client.parameters import VECTOR_FORMS, Parameters
-from jina_v3_client.results import Usage
+from jina_v3_client.results import Embeddings, Usage
 from jina_v3_client.settings import RequestLimits
 
 LONG = "word " * 60
@@ -79,3 +79,15 @@ def test_a_text_without_a_row_is_never_passed_over():
 
 def test_no_texts_are_no_rows():
     assert assemble([], 0, Parameters(dimensions=7), Usage()).shape == (0, 7)
+
+
+def test_cosines_of_one_result_with_another_are_theirs():
+    def some(count):
+        vectors = np.random.default_rng(count).normal(size=(count, 4))
+        return Embeddings(vectors=vectors, token_counts=np.ones(count, dtype=np.int64), usage=Usage())
+
+    queries, passages = some(2), some(3)
+    assert np.array_equal(queries @ passages.T, queries.vectors @ passages.vectors.T)
+    assert np.array_equal(passages @ queries[0], passages.vectors @ queries.vectors[0])
+    transposed = Embeddings(vectors=passages.T, token_counts=passages.token_counts, usage=Usage())
+    assert np.array_equal(queries @ transposed, queries @ passages.T)

@@ -1,6 +1,7 @@
 """Both clients: no text is lost, doubled or moved, whatever becomes of requests; and errors reach the caller."""
 
 import json
+import pickle
 import random
 from collections import Counter
 
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from tests.support.both_clients import Tasked, Threaded, aiter_of
 from tests.support.watched_transport import texts_of
 
+from jina_v3_client import EmbeddingClient
 from jina_v3_client.errors import (
     ConfigurationError,
     ConnectionFailedError,
@@ -403,3 +405,58 @@ def test_auto_says_what_it_decided(kind):
     np.testing.assert_array_equal(result.vectors, VECTORS)
     assert result.route.route == "real-time"
     assert result.route.reason.startswith("60 texts of about ")
+
+
+def test_numpys_whole_numbers_are_dimensions(kind):
+    result = kind(dimensions=np.int64(16)).embed("sunrise")
+    assert np.array_equal(result, kind().embed("sunrise", dimensions=16))
+    with pytest.raises(InvalidInputError, match="whole number"):
+        kind().embed("sunrise", dimensions=np.array([16, 16]))
+
+
+def test_queries_and_passages_have_deadlines_of_their_own(kind):
+    client = kind(quick())
+    client.transport.fail(429, "ThrottlingException", retry_after_s=60, times=None)
+    with pytest.raises(DeadlineError):
+        client.embed_query("sunrise", deadline_s=5)
+    with pytest.raises(DeadlineError):
+        client.embed_passages(["sunrise"], deadline_s=5)
+
+
+@pytest.mark.parametrize("progress", ["yes", 1])
+def test_progress_that_tells_nobody_is_refused(kind, progress):
+    with pytest.raises(InvalidInputError, match="progress"):
+        kind().embed("sunrise", progress=progress)
+
+
+def test_a_document_among_several_is_named_by_its_place(kind):
+    with pytest.raises(InvalidInputError, match=r"documents\[1\] is int"):
+        kind().embed_documents([["sunrise"], 5])
+    with pytest.raises(InvalidInputError, match=r"documents\[0\] is one text"):
+        kind().embed_documents(["sunrise"])
+
+
+@pytest.mark.parametrize(("made", "chunks"), [("The sun rises.", 1), (["The sun", "rises."], 2)])
+def test_what_a_chunker_leaves_whole_is_one_chunk(kind, made, chunks):
+    assert len(kind().embed_document("The sun rises.", chunker=lambda _: made)) == chunks
+    with pytest.raises(InvalidInputError, match="what the chunker made"):
+        kind().embed_document("The sun rises.", chunker=lambda _: None)
+
+
+def test_a_client_goes_to_no_other_process(kind):
+    with pytest.raises(TypeError, match="make one there"):
+        pickle.dumps(kind().client)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: EmbeddingClient("texts", settings={"concurrency": 3}), r"settings is dict; it must be Settings\(…\)"),
+        (lambda: Settings(retry={"attempts": 3}), r"retry is {'attempts': 3}; it must be RetrySettings\(…\)"),
+        (lambda: Settings(concurrency=2.5), "concurrency is 2.5; it must be a whole number"),
+        (lambda: RequestLimits(texts=2.0), "texts is 2.0; it must be a whole number"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused_when_they_are_made(make, message):
+    with pytest.raises(ConfigurationError, match=message):
+        make()

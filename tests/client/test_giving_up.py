@@ -12,7 +12,7 @@ from tests.support.both_clients import Tasked, Threaded, aiter_of
 from jina_v3_client.errors import DeadlineError, JinaClientError
 from jina_v3_client.routing import Endpoint, Failover, Hedged
 from jina_v3_client.settings import BreakerSettings, RequestLimits, RetrySettings, Settings
-from jina_v3_client.transport import HttpResponse
+from jina_v3_client.transport import HttpResponse, TransportError
 
 PATIENCE_S = 30
 
@@ -120,6 +120,22 @@ def test_closing_the_client_ends_those_that_wait_for_a_connection_or_a_retry():
     end_of_threads()
 
 
+def test_what_is_under_way_when_the_client_is_closed_says_so_and_not_that_a_connection_broke():
+    gate = Gate()
+
+    def before(request):
+        gate(request)
+        raise TransportError("broken", "the client closed it")
+
+    client = Threaded(small(retry=RetrySettings(attempts=1)), before)
+    blocked = in_a_thread(lambda: client.embed("sunrise"))
+    gate.arrive(1)
+    client.close()
+    gate.opened.set()
+    with pytest.raises(JinaClientError, match="this client is closed"):
+        blocked.result(PATIENCE_S)
+
+
 def test_many_threads_share_the_clients_connections_and_each_gets_its_own_texts():
     client = Threaded(small(concurrency=3))
 
@@ -201,6 +217,26 @@ def test_a_child_process_has_connections_of_its_own(monkeypatch):
     monkeypatch.setattr("os.getpid", lambda: -1)
     assert client._threads() is not mine
     assert client.embed("sunrise").shape == (1, 1024)
+
+
+def test_a_child_process_does_not_wait_for_locks_that_its_parents_threads_hold(monkeypatch):
+    client = Threaded().client
+    with client._making, client._access._lock:
+        monkeypatch.setattr("os.getpid", lambda: -1)
+        assert in_a_thread(lambda: client.embed("sunrise")).result(PATIENCE_S).shape == (1, 1024)
+
+
+def test_a_child_process_does_not_wait_for_what_its_parent_has_in_flight(monkeypatch):
+    gate = Gate()
+    client = Threaded(small(), gate)
+    first = in_a_thread(lambda: client.embed("sunrise"))
+    gate.arrive(1)
+    assert client.client.routing.reports()[0].outstanding == 1
+    with monkeypatch.context() as child:
+        child.setattr("os.getpid", lambda: -1)
+        assert client.client.routing.reports()[0].outstanding == 0
+    gate.opened.set()
+    first.result(PATIENCE_S)
 
 
 # Tasks

@@ -1,6 +1,7 @@
 """Hedges: when they are sent, how many at most, and whose answer counts."""
 
 import asyncio
+import dataclasses
 import math
 import random
 
@@ -9,14 +10,16 @@ from tests.support.scripted_world import WORK, World, always, by_target
 from tests.support.service_answers import answered, throttle
 from tests.support.virtual_time import run
 
+from jina_v3_client._calls.classify import smaller_may_help
 from jina_v3_client._calls.steps import Answer
 from jina_v3_client.errors import ConnectionFailedError
 from jina_v3_client.routing import Endpoint, Failover, Hedged, Routing
-from jina_v3_client.settings import Settings
+from jina_v3_client.settings import BreakerSettings, RetrySettings, Settings
 from jina_v3_client.transport import TransportError
 
 A, B = Endpoint("a"), Endpoint("b")
 OK, OTHER = answered(b"first"), answered(b"hedge")
+STUBBORN = Settings(retry=RetrySettings(first_wait_s=0.0), breaker=BreakerSettings(failures=10**6))
 
 
 def steady(result=OK, seconds=0.1):
@@ -104,6 +107,26 @@ def test_a_wide_spread_is_hedged_at_its_percentile_for_ever_and_not_earlier_and_
     world = World(by_target(a=lambda *_: (0.1 + chance.random(), OK), b=steady(OTHER, 0.02)), policy)
     ended = run(world.calls(1500, concurrency=8))
     assert sum(one.hedges for one in ended) == pytest.approx(0.05 * 1500, rel=0.5)
+
+
+def test_a_request_that_runs_out_of_time_twice_is_better_cut_in_halves_whatever_its_hedge_meets():
+    usual = steady()
+
+    def script(target, now):
+        if now < 10:
+            return usual(target, now)
+        return (1000.0, OK) if target == A else (0.05, TransportError("broken", "reset"))
+
+    world = World(script, Hedged(Failover(A, B), share=1.0), STUBBORN)
+
+    async def main():
+        await world.calls(100, concurrency=1)
+        await asyncio.sleep(10)
+        return await world.try_call(dataclasses.replace(WORK, texts=8))
+
+    error = run(main())
+    assert [sent.target for sent in world.sent[-4:]] == [A, B, A, B]
+    assert smaller_may_help(error)
 
 
 def test_no_hedge_goes_to_a_target_that_has_asked_to_be_left_alone():

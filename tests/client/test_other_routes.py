@@ -276,13 +276,25 @@ def test_a_batch_run_gives_what_real_time_calls_give(kind, options):
 
 def test_a_batch_runs_bad_records_are_errors_by_index(kind):
     texts = ["sunrise", "", "sunset", " "]
-    with pytest.raises(InvalidInputError, match=r"texts\[1\]: .* and 1 more of run") as caught:
+    with pytest.raises(InvalidInputError, match=r"texts\[1\]: .*\w, and 1 more of run") as caught:
         kind().embed(texts, route="batch")
     assert (caught.value.code, caught.value.index) == ("empty_text", 1)
     result = kind().embed(texts, route="batch", errors="return")
     assert {index: told.code for index, told in result.errors.items()} == {1: "empty_text", 3: "empty_text"}
     assert np.isnan(result.vectors[[1, 3]]).all()
     assert not np.isnan(result.vectors[[0, 2]]).any()
+
+
+def test_what_cannot_be_a_record_of_a_run_costs_only_itself_too(kind):
+    texts = ["sunrise", "half of one: \ud83d", "sunset", 5]
+    with pytest.raises(InvalidInputError, match=r"texts\[1\] has half of a surrogate pair") as caught:
+        kind().embed(texts, route="batch")
+    assert (caught.value.code, caught.value.index) == ("invalid_text", 1)
+    ran = kind().embed(texts, route="batch", errors="return", dimensions=8)
+    assert {index: told.code for index, told in ran.errors.items()} == {1: "invalid_text", 3: "wrong_type"}
+    called = kind().embed(texts, errors="return", dimensions=8)
+    assert ran.errors == called.errors
+    np.testing.assert_array_equal(ran.vectors, called.vectors)
 
 
 def test_a_batch_run_of_nothing_is_none(kind):

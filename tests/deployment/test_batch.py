@@ -1,6 +1,7 @@
 """A dataset through the state machine, by the real CDK and the command that users run, on the local AWS.
 
-Twenty shards, ten thousand lines, a hundred of them bad in ten ways: each record is accounted for, whatever breaks.
+Twenty shards, ten thousand lines, a hundred of them bad in ten ways: each record is accounted for, whatever breaks. The
+client reads these runs, and makes runs of its own: of texts, records, a data frame and a place in S3.
 """
 
 import json
@@ -15,13 +16,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from demo.standin import StandInConfig, write_standin
 from tests.support.bad_records import WORDS, Line, make_shards, records, shard_body
+from tests.support.client_command import succeed
 from tests.support.inventory import Inventory
+from tests.support.sagemaker_bench import until
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
+from jina_v3_client import BatchClient, BatchError, BatchRun, EmbeddingClient, EndpointNotFoundError
 from jina_v3_infra.config import read_deployment
 from jina_v3_infra.outputs import Output, read_outputs
 from local_aws.server import LocalAws
@@ -148,7 +153,21 @@ def check_shard(lines: list[Line], answers: list[dict[str, Any]]) -> None:
             assert answer["error"]["code"] == line.error
 
 
-def test_each_record_of_a_dataset_from_this_machine_is_embedded_or_accounted_for(bulk, folder, model):
+def check_the_client_reads(bulk: Bulk, run: str) -> None:
+    """Compare what the client gives of a run with the dataset, and with what stands in S3."""
+    result = BatchClient.from_deployment("bulk", region=REGION).run(run).result()
+    good = [line for _, _, line in records(SHARDS) if line.error is None]
+    found = list(result)
+    assert [one.id for one in found] == [line.id for line in good]
+    assert [one.metadata["language"] for one in found] == [json.loads(line.raw)["language"] for line in good]
+    stored = [one["embedding"] for lines in bulk.vectors(run).values() for one in lines if "embedding" in one]
+    np.testing.assert_array_equal([one.vector for one in found], np.array(stored, np.float32))
+    told = {(bad.file.rpartition("/")[2], bad.line, bad.code) for bad in result.bad}
+    assert told == {(shard, number, line.error) for shard, number, line in records(SHARDS) if line.error}
+    assert all(bad.message for bad in result.bad)
+
+
+def test_each_record_of_a_dataset_from_this_machine_is_embedded_or_accounted_for(bulk, folder, model, caller):
     run, status, printed = bulk.run(str(folder), "--task", "retrieval.passage")
     assert status == 0, printed
     check_all_accounted_for(bulk, run, run)
@@ -170,6 +189,86 @@ def test_each_record_of_a_dataset_from_this_machine_is_embedded_or_accounted_for
     encoder = Encoder.from_folder(model, device="cpu")
     expected = np.asarray(encoder.encode(texts, task=Task.RETRIEVAL_PASSAGE, dimensions=DIMENSIONS))
     np.testing.assert_allclose([by_id[line.id] for line in good], expected, atol=2e-5)
+    check_the_client_reads(bulk, run)
+
+
+TEXTS = [f"{WORDS[number % 20]} {WORDS[number % 17]} {WORDS[number % 7]}" for number in range(300)]
+ASKED = {"task": "retrieval.passage", "dimensions": DIMENSIONS}
+
+
+def expected_vectors(model: Path) -> np.ndarray:
+    encoder = Encoder.from_folder(model, device="cpu")
+    return np.asarray(encoder.encode(TEXTS, task=Task.RETRIEVAL_PASSAGE, dimensions=DIMENSIONS))
+
+
+def check_texts(batch: BatchClient, expected: np.ndarray) -> None:
+    """Embed an iterable by a run, as ``embed`` does it: with three bad texts among the others."""
+    texts = [*TEXTS[:5], "", *TEXTS[5:250], " ".join(WORDS * 400), *TEXTS[250:], "half of one: \ud83d"]
+    with EmbeddingClient("nobody", region=REGION, batch=batch) as client:
+        found = client.embed(iter(texts), **ASKED, route="batch", errors="return")
+    bad = {5: "empty_text", 251: "text_too_long", 302: "invalid_text"}
+    assert {index: error.code for index, error in found.errors.items()} == bad
+    good = np.delete(np.asarray(found), list(bad), axis=0)
+    np.testing.assert_allclose(good, expected, atol=2e-5)
+
+
+def submit_records(batch: BatchClient) -> BatchRun:
+    """Submit records, of which two are bad."""
+    made = [{"id": f"doc-{number}", "text": text, "place": number} for number, text in enumerate(TEXTS)]
+    made[7]["task"], made[9]["text"] = "poetry", " "
+    return batch.submit(made, **ASKED, embedding_type="int8")
+
+
+def check_records(bulk: Bulk, batch: BatchClient, name: str, expected: np.ndarray) -> None:
+    """Have another process wait for the run, which it knows by its name."""
+    assert "complete" in succeed(bulk.aws, REGION, "batch", "status", name, "--follow", "--deployment", "bulk")
+    found = list(batch.run(name).result())
+    assert [one.metadata["place"] for one in found] == [number for number in range(len(TEXTS)) if number not in (7, 9)]
+    vectors = [one.vector * np.float32(one.scale) for one in found]
+    np.testing.assert_allclose(vectors, np.delete(expected, [7, 9], axis=0), atol=0.01)
+    bad = [(one.index, one.id, one.code) for one in batch.run(name).result().bad]
+    assert bad == [(7, "doc-7", "unknown_task"), (9, "doc-9", "empty_text")]
+
+
+def check_frame(run: BatchRun, expected: np.ndarray) -> None:
+    assert run.wait(progress=False).outcome == "complete"
+    frame = run.result().to_pandas()
+    assert list(frame["language"]) == list(range(len(TEXTS)))
+    np.testing.assert_allclose(np.stack(list(frame["embedding"])), expected, atol=2e-5)
+
+
+def resume_stopped(bulk: Bulk, batch: BatchClient) -> BatchRun:
+    """Stop a run of a place in S3 while it embeds, and have another one embed the rest."""
+    place = "batch/datasets/stopped"
+    for shard in range(6):
+        lines = [json.dumps({"id": number, "text": TEXTS[number]}) for number in range(50 * shard, 50 * shard + 50)]
+        bulk.s3.put_object(Bucket=bulk.bucket, Key=f"{place}/{shard}.jsonl", Body="\n".join(lines).encode())
+    stopped = batch.submit(f"s3://{bulk.bucket}/{place}/", **ASKED, name="stopped")
+    until(lambda: stopped.status().phase == "embedding", limit_s=60)
+    stopped.stop()
+    with pytest.raises(BatchError, match="was stopped"):
+        stopped.wait(60, progress=False)
+    return batch.submit(resume="stopped", **ASKED)
+
+
+def test_the_client_makes_runs_of_texts_records_frames_and_places(bulk, model, caller):
+    batch, expected = BatchClient.from_deployment("bulk", region=REGION), expected_vectors(model)
+    resumed = resume_stopped(bulk, batch)
+    of_records = submit_records(batch)
+    of_frame = batch.submit(pd.DataFrame({"text": TEXTS, "language": range(len(TEXTS))}), **ASKED)
+    check_texts(batch, expected)
+    check_records(bulk, batch, of_records.name, expected)
+    check_frame(of_frame, expected)
+    resumed.wait(progress=False)
+    ids, vectors = resumed.result().to_numpy()
+    assert ids == list(range(len(TEXTS)))
+    np.testing.assert_allclose(vectors, expected, atol=2e-5)
+
+    assert {"stopped", of_records.name, of_frame.name, resumed.name} < {one.name for one in batch.runs()}
+    with pytest.raises(EndpointNotFoundError, match="there is no run 'nothing'; there are "):
+        batch.run("nothing").status()
+    with pytest.raises(EndpointNotFoundError, match="has no endpoint; deploy one, or use the deployment's batch"):
+        EmbeddingClient.from_deployment("bulk", region=REGION)
 
 
 def test_what_breaks_in_the_middle_is_tried_again_and_what_stays_broken_is_completed_by_another_run(bulk, folder):

@@ -5,12 +5,16 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.support.inventory import Inventory
+from tests.support.sagemaker_bench import until
 
+from jina_v3_client import EmbeddingClient
 from jina_v3_infra.config import Deployment, read_deployment
 from local_aws.server import LocalAws
 
@@ -27,7 +31,7 @@ LIMIT_S = 60
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_deployed_answers_and_goes(
-    aws: LocalAws, tiny_model: Path, example: Path, inventory: Inventory
+    aws: LocalAws, tiny_model: Path, example: Path, inventory: Inventory, caller: None
 ) -> None:
     overrides = [f"model.source={tiny_model}"]
     deployment = read_deployment(example, overrides)
@@ -37,9 +41,41 @@ def test_an_example_is_deployed_answers_and_goes(
         vector = call(aws, deployment)["data"][0]["embedding"]
         assert len(vector) == 32
         assert abs(sum(value * value for value in vector) - 1) < 1e-4
+        check_the_client(aws, deployment, vector)
     run(aws, "status", deployment.region, example, overrides)
     run(aws, "destroy", deployment.region, example, [*overrides, "--delete-data"])
     assert inventory(deployment.region) == before
+
+
+def check_the_client(aws: LocalAws, deployment: Deployment, vector: list[float]) -> None:
+    with EmbeddingClient.from_deployment(deployment.name, region=deployment.region, dimensions=32) as client:
+        found = client.embed("Boote kehren heim", task="retrieval.query", route="auto")
+        np.testing.assert_allclose(found, [vector], atol=1e-5)
+        component = deployment.endpoint.inference_component
+        if component is not None and component.scaling.min == 0:
+            check_it_is_woken(aws, deployment, client)
+
+
+def check_it_is_woken(aws: LocalAws, deployment: Deployment, client: EmbeddingClient) -> None:
+    """Have no copy be there: the client's call wakes one, and is answered by it."""
+    sagemaker, name = aws.client("sagemaker", deployment.region), {"InferenceComponentName": deployment.endpoint_name}
+
+    def copies() -> int | None:
+        described = sagemaker.describe_inference_component(**name)
+        settled = described["InferenceComponentStatus"] == "InService"
+        return described["RuntimeConfig"]["CurrentCopyCount"] if settled else None
+
+    sagemaker.update_inference_component_runtime_config(**name, DesiredRuntimeConfig={"CopyCount": 0})
+    until(lambda: copies() == 0)
+    with ThreadPoolExecutor(1) as thread:
+        patient = thread.submit(client.embed, "Boote kehren heim", task="retrieval.query")
+        for _ in range(5):
+            time.sleep(0.5)  # for the client to have asked
+            assert not patient.done()
+            aws.scaling.minute()
+            if copies():
+                break
+        assert patient.result(LIMIT_S).shape == (1, 32)
 
 
 def run(aws: LocalAws, step: str, region: str, example: Path, options: list[str]) -> None:

@@ -6,8 +6,10 @@ destroy, nothing left.
 
 import json
 import os
+import shlex
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +22,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from demo.standin import StandInConfig, write_standin
-from tests.support.client_command import jina_v3, succeed
+from tests.support.client_command import check_all_is_well_but_the_width, jina_v3, succeed
 from tests.support.inventory import Inventory
 
 from jina_v3.contract import Task
@@ -163,7 +165,7 @@ def check_the_client(aws: LocalAws, client: EmbeddingClient) -> None:
 
 def check_access_errors(aws: LocalAws) -> None:
     wrong = [
-        ((ACCESS_KEY, "wrong"), "secret access key does not belong"),
+        ((ACCESS_KEY, "another-secret"), "secret access key does not belong"),
         (("AKIAUNKNOWN", SECRET_KEY), "does not know the access key"),
         ((ACCESS_KEY, SECRET_KEY, "old"), "session token does not belong"),
     ]
@@ -171,7 +173,7 @@ def check_access_errors(aws: LocalAws) -> None:
         session = boto3.Session(*keys, region_name=REGION)
         with EmbeddingClient("life", session=session) as client, pytest.raises(AccessError, match=words) as refused:
             client.embed("harbour")
-        assert "wrong" not in str(refused.value)
+        assert "another-secret" not in str(refused.value)
         assert "harbour" not in str(refused.value)
     denied = aws.faults.add(kind="denied", operation="InvokeEndpoint", endpoint="life")
     with EmbeddingClient("life", region=REGION) as client, pytest.raises(AccessError) as refused:
@@ -182,9 +184,8 @@ def check_access_errors(aws: LocalAws) -> None:
 
 
 def check_the_command(aws: LocalAws) -> None:
-    examined = json.loads(succeed(aws, REGION, "doctor", "--deployment", "life", "--json"))
-    assert examined["healthy"], examined
-    denied = jina_v3(aws, REGION, "doctor", "--endpoint", "life", "--json", AWS_SECRET_ACCESS_KEY="wrong")
+    check_all_is_well_but_the_width(jina_v3(aws, REGION, "doctor", "--deployment", "life", "--json").stdout)
+    denied = jina_v3(aws, REGION, "doctor", "--endpoint", "life", "--json", AWS_SECRET_ACCESS_KEY="another-secret")
     assert denied.returncode == 1
     assert "secret" in denied.stdout
     (listed,) = json.loads(succeed(aws, REGION, "endpoints", "--json"))["endpoints"]
@@ -205,13 +206,26 @@ def check_the_command(aws: LocalAws) -> None:
     assert np.abs(vectors - embed(runtime_client(aws))).max() < 1e-5
 
 
+def check_the_printed_calls(aws: LocalAws, screen: str) -> None:
+    """Do as deploying says, but for the stand-in's fewer dimensions."""
+    by_python, _, rest = screen.partition("Python:\n")[2].partition("command line:\n")
+    program = textwrap.dedent(by_python).replace('parcel?"', 'parcel?", dimensions=32')
+    environment = os.environ | aws.environment(REGION)
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    assert len(ran.stdout.strip(" []\n").split()) == 32, ran.stderr
+    line = rest.partition("\n")[0]
+    command, *words = shlex.split(line)
+    assert command == "jina-v3"
+    assert len(json.loads(succeed(aws, REGION, *words, "--dimensions", "32"))["embedding"]) == 32
+
+
 def test_deploy_call_update_destroy(
     aws: LocalAws, models: list[Path], tmp_path: Path, inventory: Inventory, caller: None
 ) -> None:
     before = inventory(REGION)
     first = CONFIG.format(model=models[0])
     screen = deploy(aws, tmp_path, first)
-    assert "invoke_endpoint" in screen  # how to call it
+    check_the_printed_calls(aws, screen)
     runtime = runtime_client(aws)
     assert np.abs(embed(runtime) - expected(models[0])).max() < 1e-5
     assert machines(aws) == ["ml.g6.xlarge"]

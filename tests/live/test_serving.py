@@ -6,12 +6,22 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 from tests.support.live import TEXTS, Live, until
 
 from jina_v3.contract import Limits
+from jina_v3_client import (
+    AccessError,
+    EmbeddingClient,
+    Endpoint,
+    EndpointNotFoundError,
+    InvalidInputError,
+    RequestLimits,
+    Settings,
+)
 from jina_v3_infra.prefixes import folder
 
 pytestmark = pytest.mark.aws
@@ -115,6 +125,36 @@ def test_errors_have_the_forms_that_the_tests_expect(deployed: Live) -> None:
             assert response["OriginalStatusCode"] == 400
             assert json.loads(response["OriginalMessage"])["error"]["code"] == "not_json"
             assert response["LogStreamArn"]
+
+
+def test_client_tells_errors_apart(deployed: Live) -> None:
+    deployed.need_real_time()
+    account, variant = deployed.account, deployed.deployment.endpoint.variants[0].name
+    wide = Settings(limits=RequestLimits(request_bytes=40_000_000, tokens=10_000_000))
+    given: dict[str, Any] = {"region": account.region, "session": account.session, "dimensions": 32}
+    with EmbeddingClient.from_deployment(deployed.deployment.name, settings=wide, **given) as client:
+        (target,) = client.routing.policy.targets
+        with pytest.raises(InvalidInputError) as refused:
+            client.embed([*TEXTS, ""])
+        assert (refused.value.code, refused.value.index) == ("empty_text", len(TEXTS))
+        padded = [" " * 1_000_000 + text for text in TEXTS * 10]  # 30 MB: the service takes 25 at most
+        assert client.embed(padded).usage.requests > 1
+
+    absent: list[Endpoint] = [Endpoint(f"verify-live-{uuid.uuid4().hex[:8]}")]
+    if deployed.component is None:
+        absent.append(Endpoint(deployed.name, variant=f"not-{variant}"))
+    for one in absent:
+        with EmbeddingClient(one, **given) as client, pytest.raises(EndpointNotFoundError):
+            client.embed(TEXTS)
+
+    keys = account.session.get_credentials().get_frozen_credentials()
+    for key, secret, words in (
+        (keys.access_key, "of-nobody", "secret access key does not belong"),
+        ("AKIAIOSFODNN7EXAMPLE", keys.secret_key, "AWS does not know the access key"),
+    ):
+        wrong = boto3.Session(key, secret, keys.token, region_name=account.region)
+        with EmbeddingClient(target, session=wrong) as client, pytest.raises(AccessError, match=words):
+            client.embed(TEXTS)
 
 
 def test_captured_call_is_in_the_bucket(deployed: Live) -> None:

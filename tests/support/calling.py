@@ -35,7 +35,7 @@ QUICK = Settings(
     retry=RetrySettings(first_wait_s=0.005, longest_wait_s=0.05),
     breaker=BreakerSettings(rest_s=0.05, longest_rest_s=5),
     connect_s=1,
-    attempt_s=2,
+    attempt_s=15,
     patience_s=2,
 )
 NEAR, FAR = Endpoint("texts", region="eu-west-1"), Endpoint("texts", region="us-east-1")

@@ -67,6 +67,11 @@ class Access:
     def __repr__(self) -> str:
         return f"<Access profile={self._profile!r} region={self._region!r}>"
 
+    def begin_anew(self) -> None:
+        """Forget what was found, as a child process must: another thread of its parent may hold any lock."""
+        self._lock = threading.Lock()
+        self._callers = {profile: caller.anew() for profile, caller in self._callers.items()}
+
     def region_of(self, target: Target | None = None) -> str:
         """Return a target's region: its own, or the client's, or the profile's.
 
@@ -162,6 +167,10 @@ class Caller:
         self._found: Any = None  # botocore's credentials, which refresh themselves
         self._clients: dict[tuple[str, str, bool], Any] = {}
         self._lock = threading.RLock()
+
+    def anew(self) -> Caller:
+        """Return the same caller, who has found nothing yet."""
+        return Caller(self._profile, self._given)
 
     @property
     def region(self) -> str | None:

@@ -74,6 +74,7 @@ class _Journey:
         self.attempts = self.hedges = self.turns = self.slow = 0
         self.slept_s = self.rested_s = 0.0
         self.last: JinaClientError | None = None
+        self.late: JinaClientError | None = None  # the last failure to be in time
 
     def go(self) -> Way:
         while True:
@@ -154,7 +155,8 @@ class _Journey:
     def _bear(self, target: Target, verdict: Verdict, now: float) -> None:
         """Decide when this work asks the target again, if at all."""
         self.last = verdict.error
-        self.slow += verdict.slow
+        if verdict.slow:
+            self.slow, self.late = self.slow + 1, verdict.error
         self.failures[target] += verdict.kind is not Kind.ASLEEP
         retry_after_s = verdict.retry_after_s or 0.0
         if verdict.kind is Kind.REFUSED:
@@ -171,8 +173,9 @@ class _Journey:
         """Take a turn for what failed, and give up where there are no more."""
         self._keep_deadline(self.clock())
         self.turns += any(verdict.kind is not Kind.ASLEEP for verdict in verdicts)
-        out_of_time = self.work.texts > 1 and self.slow >= _SLOW_ATTEMPTS
-        if self.turns >= self.settings.retry.attempts or out_of_time:
+        if self.work.texts > 1 and self.slow >= _SLOW_ATTEMPTS:
+            raise self._give_up(self.late)  # a hedge may have failed otherwise beside it
+        if self.turns >= self.settings.retry.attempts:
             raise self._give_up(self.last)
 
     def _wait_for(self, blocked: Blocked, now: float) -> Generator[Wait, list[Outcome], None]:
@@ -214,11 +217,14 @@ class _Journey:
     def _keep_deadline(self, now: float, wait_s: float = 0.0) -> None:
         """Give up as soon as nothing can happen before the deadline."""
         if self.deadline is not None and now + wait_s > self.deadline - _LEAST_ATTEMPT_S:
+            last = self.last
             error = DeadlineError(
-                f"no answer before the deadline, after {now - self.began:.1f} s{f': {self.last}' if self.last else ''}",
+                f"no answer before the deadline, after {now - self.began:.2g} s{f': {last.message}' if last else ''}",
                 advice="give it more time (deadline_s), or fewer texts",
+                target=last.target if last else None,
+                request_id=last.request_id if last else None,
             )
-            raise self._give_up(error) from self.last
+            raise self._give_up(error) from last
 
     def _give_up(self, error: JinaClientError | None, reason: str = "") -> JinaClientError:
         """Return the error to raise, an own one: the target's health may hold it for others too."""

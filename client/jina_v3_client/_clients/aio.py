@@ -186,13 +186,20 @@ class AsyncEmbeddingClient(Client):
         way = self._decide_unread(route, call)
         return self._embed_iter(texts_of(texts), call, way, progress)
 
-    async def embed_query(self, text: str, *, dimensions: int | Unset = UNSET, truncate: bool = False) -> NDArray[Any]:
+    async def embed_query(
+        self,
+        text: str,
+        *,
+        dimensions: int | Unset = UNSET,
+        truncate: bool = False,
+        deadline_s: float | None = None,
+    ) -> NDArray[Any]:
         """Embed one query with ``retrieval.query``. **Shapes**: (dimensions,) float32.
 
         >>> asyncio.run(async_client.embed_query("When does the sun rise?")).shape
         (1024,)
         """
-        call = self._call(task="retrieval.query", dimensions=dimensions, truncate=truncate)
+        call = self._call(task="retrieval.query", dimensions=dimensions, truncate=truncate, deadline_s=deadline_s)
         return cast("NDArray[Any]", (await self._embed((one_text(text),), call, progress=False)).vectors[0])
 
     async def embed_passages(
@@ -202,6 +209,7 @@ class AsyncEmbeddingClient(Client):
         dimensions: int | Unset = UNSET,
         truncate: bool = False,
         errors: Errors = "raise",
+        deadline_s: float | None = None,
         progress: Progress | None = None,
     ) -> Embeddings:
         """Embed documents with ``retrieval.passage``.
@@ -209,7 +217,9 @@ class AsyncEmbeddingClient(Client):
         >>> asyncio.run(async_client.embed_passages(["The sun rises at six."])).shape
         (1, 1024)
         """
-        call = self._call(task="retrieval.passage", dimensions=dimensions, truncate=truncate, errors=errors)
+        call = self._call(
+            task="retrieval.passage", dimensions=dimensions, truncate=truncate, errors=errors, deadline_s=deadline_s
+        )
         return await self._embed(texts_of(texts), call, progress=progress)
 
     async def embed_document(
@@ -350,6 +360,7 @@ class AsyncEmbeddingClient(Client):
 
     async def _tasks(self) -> Tasks:
         """Return what sends, of this loop: neither connections nor semaphores can be shared with another."""
+        self._settle()
         if self._routing is None:
             await asyncio.to_thread(lambda: self.routing)  # a region may stand in a file
         if self._is_closed:

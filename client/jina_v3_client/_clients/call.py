@@ -103,7 +103,7 @@ def _invalid(field: str, value: object, allowed: tuple[str, ...]) -> InvalidInpu
     )
 
 
-def texts_of(given: Any) -> Any:
+def texts_of(given: Any, name: str = "texts") -> Any:
     """Return texts as what can be gone through: one string is one text.
 
     **Raises**: ``InvalidInputError`` for what holds no texts, or something else when gone through, as bytes, mappings
@@ -122,9 +122,9 @@ def texts_of(given: Any) -> Any:
     )
     if not is_texts or getattr(given, "ndim", 1) != 1:
         raise InvalidInputError(
-            f"texts is {type(given).__name__}; it must be a string, or strings in a list or any other iterable",
+            f"{name} is {type(given).__name__}; it must be a string, or strings in a list or any other iterable",
             code="wrong_type",
-            field="texts",
+            field=name,
             value=type(given).__name__,
             allowed="a string, or an iterable of strings",
         )
@@ -169,37 +169,37 @@ async def cut_async(texts: Iterable[str] | AsyncIterable[str], cutter: Cutter) -
             yield piece
 
 
-def chunks_of(document: Sequence[str] | str, chunker: Chunker | None) -> Sequence[str]:
-    """Return a document's chunks: those it has, or those it is cut into.
+def chunks_of(document: Sequence[str] | str, chunker: Chunker | None, name: str = "document") -> Sequence[str]:
+    """Return a document's chunks: those it has, or those it is cut into; ``name`` is what errors call it.
 
     **Raises**: ``InvalidInputError``.
     """
     if isinstance(document, str):
         if chunker is None:
             raise InvalidInputError(
-                "document is one text, and nothing says how to cut it; give chunker=…, such as one of "
+                f"{name} is one text, and nothing says how to cut it; give chunker=…, such as one of "
                 "jina_v3_client.chunking, or its chunks in a list",
                 code="wrong_type",
-                field="document",
+                field=name,
                 value="str",
                 allowed="chunks in a list, or a text and a chunker",
             )
-        return tuple(chunker(document))
+        return tuple(texts_of(chunker(document), f"what the chunker made of {name}"))
     if chunker is not None:
         raise InvalidInputError(
-            f"document is {type(document).__name__}, and a chunker cuts one text; give the text, or no chunker",
+            f"{name} is {type(document).__name__}, and a chunker cuts one text; give the text, or no chunker",
             code="wrong_type",
-            field="document",
+            field=name,
             value=type(document).__name__,
             allowed="a text and a chunker, or chunks in a list",
         )
-    return tuple(texts_of(document))
+    return tuple(texts_of(document, name))
 
 
 def cut_documents(documents: Iterable[Sequence[str] | str], chunker: Chunker | None, cutter: Cutter) -> Iterator[Piece]:
     """Yield pieces of whole documents as they are full."""
-    for document in documents:
-        yield from cutter.add_document(chunks_of(document, chunker))
+    for index, document in enumerate(documents):
+        yield from cutter.add_document(chunks_of(document, chunker, f"documents[{index}]"))
     yield from cutter.finish()
 
 
@@ -210,9 +210,11 @@ async def cut_documents_async(
 ) -> AsyncGenerator[Piece, None]:
     """Yield pieces of whole documents as they are full."""
     if isinstance(documents, AsyncIterable):
+        index = 0
         async for document in documents:
-            for piece in cutter.add_document(chunks_of(document, chunker)):
+            for piece in cutter.add_document(chunks_of(document, chunker, f"documents[{index}]")):
                 yield piece
+            index += 1
         for piece in cutter.finish():
             yield piece
     else:

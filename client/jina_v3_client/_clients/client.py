@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,11 +44,14 @@ class Client:
         asynchronous: str | AsynchronousEndpoint | None = None,
         batch: BatchClient | None = None,
     ) -> None:
+        if not isinstance(settings, Settings | None):
+            raise ConfigurationError(f"settings is {type(settings).__name__}; it must be Settings(…)")
         self.settings = settings or Settings()
         self.defaults = Parameters(task=task, dimensions=dimensions)
         self.policy = as_policy(target)
         self._access = access
         self._routing: Routing | None = None
+        self._process = os.getpid()
         self._making = threading.Lock()
         self._batch = batch
         self._make_batch: Callable[[], BatchClient] | None = None
@@ -57,9 +61,15 @@ class Client:
         targets = ", ".join(target.label for target in self.policy.targets)
         return f"<{type(self).__name__} of {targets}>"
 
+    def __getstate__(self) -> object:
+        raise TypeError(
+            f"{type(self).__name__} holds connections and credentials, which no other process can have; make one there"
+        )
+
     @property
     def routing(self) -> Routing:
         """The targets, each with its region, and their health. **Raises**: ``ConfigurationError`` without a region."""
+        self._settle()
         with self._making:
             if self._routing is None:
                 self._routing = Routing(self.policy.mapped(self._with_region), self.settings)
@@ -72,9 +82,17 @@ class Client:
             if self._make_batch is None:
                 check_route("batch", self._available)
             assert self._make_batch is not None
+            self._settle()
             with self._making:
                 self._batch = self._batch or self._make_batch()
         return self._batch
+
+    def _settle(self) -> None:
+        """After a fork, leave the parent's behind: its threads are not here, and never end what they hold or began."""
+        if self._process != os.getpid():
+            self._making, self._routing = threading.Lock(), None
+            self._access.begin_anew()
+            self._process = os.getpid()
 
     @property
     def _available(self) -> set[Route]:

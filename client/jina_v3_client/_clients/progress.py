@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from jina_v3_client.errors import InvalidInputError
+
 if TYPE_CHECKING:
     from jina_v3_client.protocols import Progress
 
@@ -32,6 +34,14 @@ def reported(progress: Progress | None, total: int | None) -> Iterator[Callable[
     1 of 3
     3 of 3
     """
+    if progress is not None and not isinstance(progress, bool) and not callable(progress):
+        raise InvalidInputError(
+            f"progress is {progress!r}; it must be True, False or a function of two numbers",
+            code="wrong_type",
+            field="progress",
+            value=progress,
+            allowed=[True, False, "a function"],
+        )
     if callable(progress):
         yield _Count(progress, total).reach
     elif progress is False or sys.stderr is None or not sys.stderr.isatty():

@@ -187,13 +187,20 @@ class EmbeddingClient(Client):
         way = self._decide_unread(route, call)
         return self._embed_iter(self._threads(), texts_of(texts), call, way, progress)
 
-    def embed_query(self, text: str, *, dimensions: int | Unset = UNSET, truncate: bool = False) -> NDArray[Any]:
+    def embed_query(
+        self,
+        text: str,
+        *,
+        dimensions: int | Unset = UNSET,
+        truncate: bool = False,
+        deadline_s: float | None = None,
+    ) -> NDArray[Any]:
         """Embed one query with ``retrieval.query``. **Shapes**: (dimensions,) float32.
 
         >>> client.embed_query("When does the sun rise?").shape
         (1024,)
         """
-        call = self._call(task="retrieval.query", dimensions=dimensions, truncate=truncate)
+        call = self._call(task="retrieval.query", dimensions=dimensions, truncate=truncate, deadline_s=deadline_s)
         return cast("NDArray[Any]", self._embed((one_text(text),), call, progress=False).vectors[0])
 
     def embed_passages(
@@ -203,6 +210,7 @@ class EmbeddingClient(Client):
         dimensions: int | Unset = UNSET,
         truncate: bool = False,
         errors: Errors = "raise",
+        deadline_s: float | None = None,
         progress: Progress | None = None,
     ) -> Embeddings:
         """Embed documents with ``retrieval.passage``.
@@ -211,7 +219,9 @@ class EmbeddingClient(Client):
         >>> int((passages @ client.embed_query("the sun rises")).argmax())
         0
         """
-        call = self._call(task="retrieval.passage", dimensions=dimensions, truncate=truncate, errors=errors)
+        call = self._call(
+            task="retrieval.passage", dimensions=dimensions, truncate=truncate, errors=errors, deadline_s=deadline_s
+        )
         return self._embed(texts_of(texts), call, progress=progress)
 
     def embed_document(
@@ -331,6 +341,7 @@ class EmbeddingClient(Client):
         """Return what sends, of this process: connections cannot be shared with the process that forked it."""
         if self._is_closed:
             raise closed()
+        self._settle()
         process = os.getpid()
         return self._opened.get(process) or self._opened.setdefault(process, self._open())
 

@@ -21,7 +21,7 @@ from jina_v3_client.errors import JinaClientError
 from jina_v3_client.routing.health import Routing
 from jina_v3_client.routing.targets import Target
 from jina_v3_client.settings import Settings
-from jina_v3_client.transport import HttpResponse
+from jina_v3_client.transport import HttpResponse, TransportError
 
 
 class _Spawning(Executor):
@@ -90,7 +90,12 @@ class Threads:
         def send(target: Target, timeout_s: float) -> HttpResponse:
             if given_up.is_set():
                 raise GivenUp
-            return self._sender.send(target, work, timeout_s)
+            try:
+                return self._sender.send(target, work, timeout_s)
+            except TransportError:
+                if given_up.is_set():  # that is why the connection broke
+                    raise GivenUp from None
+                raise
 
         with Slot(self._slots, given_up, call.deadline) as slot:
             way = find_way(work, self._routing, self._settings, deadline=call.deadline)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from jina_v3_client._clients.call import Call
 from jina_v3_client._texts.assembly import assemble
+from jina_v3_client._texts.cutting import check_text
 from jina_v3_client._texts.wire import DTYPES, Block
 from jina_v3_client.errors import InvalidInputError, ResponseError
 from jina_v3_client.parameters import Parameters
@@ -27,7 +28,7 @@ def embed_in_batch(batch: BatchClient, texts: Iterable[str], call: Call, progres
     **Raises**: ``InvalidInputError`` with the first bad text's ``index`` unless errors are to be returned;
     ``BatchError``, ``DeadlineError``.
     """
-    records = _Counted(texts)
+    records = _Checked(texts, lines=call.lines)
     first = next(records, None)
     if first is None:
         return assemble([], 0, call.parameters, Usage(seconds=call.seconds))
@@ -42,7 +43,7 @@ def embed_in_batch(batch: BatchClient, texts: Iterable[str], call: Call, progres
     )
     run.wait(call.left_s, progress=progress)
     result = run.result()
-    errors = {_index(bad): TextError(code=bad.code, message=bad.message) for bad in result.bad}
+    errors = {_index(bad): TextError(code=bad.code, message=bad.message) for bad in result.bad} | records.errors
     if errors and not call.lines:
         raise _refusal(errors, run.name)
     blocks = list(_blocks(result, call.parameters))
@@ -52,28 +53,32 @@ def embed_in_batch(batch: BatchClient, texts: Iterable[str], call: Call, progres
     return assemble(blocks, records.count, call.parameters, Usage(seconds=call.seconds), errors=errors)
 
 
-class _Counted:
-    """Texts that are counted as they are read, and are texts: a run would take other records too."""
+class _Checked:
+    """Texts that are counted as they are read, and can be a run's records.
 
-    def __init__(self, texts: Iterable[str]) -> None:
+    With ``lines`` one that cannot has its error in ``errors``, and nothing goes in its place: the run refuses that.
+    """
+
+    def __init__(self, texts: Iterable[str], *, lines: bool) -> None:
         self.count = 0
+        self.errors: dict[int, TextError] = {}
         self._texts = iter(texts)
+        self._lines = lines
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        text = next(self._texts)
-        if not isinstance(text, str):
-            raise InvalidInputError(
-                f"texts[{self.count}] is {type(text).__name__}; it must be a string",
-                code="wrong_type",
-                field=f"texts[{self.count}]",
-                value=type(text).__name__,
-                allowed="a string",
-                index=self.count,
-            )
+        text, index = next(self._texts), self.count
         self.count += 1
+        try:
+            if not isinstance(text, str) or text.strip():  # the run tells of empty ones, and how many there are
+                check_text(text, f"texts[{index}]", index)
+        except InvalidInputError as error:
+            if not self._lines:
+                raise
+            self.errors[index] = TextError(code=error.code, message=error.message)
+            return ""
         return text
 
 
@@ -87,7 +92,10 @@ def _refusal(errors: dict[int, TextError], run: str) -> InvalidInputError:
     index = min(errors)
     more = f", and {len(errors) - 1} more of run {run}" if len(errors) > 1 else f", of run {run}"
     return InvalidInputError(
-        f"texts[{index}]: {errors[index].message}{more}", code=errors[index].code, field=f"texts[{index}]", index=index
+        f"texts[{index}]: {errors[index].message.rstrip('.')}{more}",
+        code=errors[index].code,
+        field=f"texts[{index}]",
+        index=index,
     )
 
 

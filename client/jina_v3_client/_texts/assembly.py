@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from jina_v3_client._texts.wire import DTYPES, Block, failed_rows
 from jina_v3_client.parameters import Parameters
-from jina_v3_client.results import Embeddings, RouteDecision, TextEmbedding, TextError, Usage
+from jina_v3_client.results import AS_ASKED, Embeddings, RouteDecision, TextEmbedding, TextError, Usage
 
 
 def assemble(
@@ -18,7 +16,7 @@ def assemble(
     usage: Usage,
     *,
     errors: Mapping[int, TextError] | None = None,
-    route: RouteDecision | None = None,
+    route: RouteDecision = AS_ASKED,
     chunks: tuple[str, ...] | None = None,
 ) -> Embeddings:
     """Make the result of ``count`` texts from blocks in any order, and the ``errors`` of texts that were never sent.
@@ -26,6 +24,8 @@ def assemble(
     The blocks are taken out of the list, so that their memory is given back as the result's is filled. The tokens of
     ``usage`` become those counted.
     """
+    import numpy as np
+
     vectors = np.empty((count, parameters.columns), DTYPES[parameters.form])
     token_counts = np.zeros(count, np.int64)
     scales = np.zeros(count, np.float32) if parameters.form == "int8" else None

@@ -119,7 +119,7 @@ class Cutter:
         return self._close()
 
     def _add(self, text: str, index: int, place: str, named: int) -> list[Piece]:
-        fragment = _checked(text, place, named)
+        fragment = check_text(text, place, named)
         weight = self._scales.weigh(text, fragment)
         self._refuse_too_large(weight, place, named)
         one = _Pending(weight, [text], [fragment], [index])
@@ -189,8 +189,8 @@ class Cutter:
         return [piece]
 
 
-def _checked(text: object, place: str, index: int) -> bytes:
-    """Return a text as it stands in a request."""
+def check_text(text: object, place: str, index: int) -> bytes:
+    """Return a text as it stands in a request. **Raises**: ``InvalidInputError`` for what is no text."""
     if not isinstance(text, str):
         raise InvalidInputError(
             f"{place} is {type(text).__name__}; it must be a string",

@@ -155,7 +155,7 @@ class BatchClient:
 
         >>> from jina_v3_client.testing import InMemoryBatchClient
         >>> batch = InMemoryBatchClient()
-        >>> texts = (f"text {number}" for number in range(10_000))
+        >>> texts = (f"text {number}" for number in range(1000))
         >>> run = batch.submit(texts, task="retrieval.passage", embedding_type="int8")
         >>> batch.submit([{"id": "a", "text": "sunrise", "city": "Ulm"}, {"text": 5}])
         Traceback (most recent call last):

@@ -8,11 +8,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from jina_v3.contract import TASKS, Task
 from jina_v3_client.errors import ConfigurationError
-from jina_v3_client.parameters import TaskName
 from jina_v3_client.routing.targets import Endpoint, InferenceRouter, Target
 
 if TYPE_CHECKING:
@@ -142,7 +141,8 @@ class Weighted(Policy):
     members: tuple[Policy, ...]
     weights: tuple[float, ...]
 
-    def __init__(self, weights: Mapping[Choice, float] | Mapping[str, float] | Iterable[tuple[Choice, float]]) -> None:
+    def __init__(self, weights: Mapping[Any, float] | Iterable[tuple[Choice, float]]) -> None:
+        # a mapping's keys are of one type to a type checker: that of a ``Choice`` would fit no other
         pairs = list(weights.items() if isinstance(weights, Mapping) else weights)
         for choice, weight in pairs:
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
@@ -205,9 +205,7 @@ class ByTask(Policy):
     tasks: tuple[tuple[Task | None, Policy], ...]
     otherwise: Policy | None
 
-    def __init__(
-        self, tasks: Mapping[Task | None, Choice] | Mapping[TaskName | None, Choice], otherwise: Choice | None = None
-    ) -> None:
+    def __init__(self, tasks: Mapping[Any, Choice], otherwise: Choice | None = None) -> None:
         unknown = [task for task in tasks if task is not None and task not in TASKS]
         if unknown or not (tasks or otherwise):
             said = f"{unknown[0]!r} is no task" if unknown else "there are neither tasks nor otherwise"

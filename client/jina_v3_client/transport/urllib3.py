@@ -10,10 +10,13 @@ import socket
 import ssl
 import time
 import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache, partial
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import urlsplit
+from weakref import WeakSet
 
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -51,6 +54,8 @@ class Urllib3Transport:
         self._connections = connections
         self._times_s = {"connect_s": connect_s, "idle_s": idle_s}
         self._managers: dict[str | None, PoolManager] = {}  # by proxy
+        self._in_use: WeakSet[_BoundedConnection] = WeakSet()
+        self._is_closed = False
         self._lock = Lock()
         self._proxy_of = cache(_proxy_of)
 
@@ -77,10 +82,13 @@ class Urllib3Transport:
         return whole_answer(response.status, headers, response.data, parts.netloc)
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, for good; what is under way over one ends as broken."""
         with self._lock:
+            self._is_closed = True
             for manager in self._managers.values():
                 manager.clear()
+            for connection in self._in_use:
+                connection.abort()
 
     def __enter__(self) -> Urllib3Transport:
         return self
@@ -110,10 +118,16 @@ class Urllib3Transport:
             secret = f"{login.username}:{login.password or ''}" if login.username else None
             manager = ProxyManager(proxy, proxy_headers=make_headers(proxy_basic_auth=secret), **options)
         manager.pool_classes_by_scheme = {
-            "http": _pool(HTTPConnectionPool, _BoundedConnection, **self._times_s),
-            "https": _pool(HTTPSConnectionPool, _BoundedTlsConnection, **self._times_s),
+            "http": _pool(HTTPConnectionPool, _BoundedConnection, on_open=self._note, **self._times_s),
+            "https": _pool(HTTPSConnectionPool, _BoundedTlsConnection, on_open=self._note, **self._times_s),
         }
         return manager
+
+    def _note(self, connection: _BoundedConnection) -> None:
+        with self._lock:
+            self._in_use.add(connection)
+            if self._is_closed:  # another thread was about to connect when it was closed
+                connection.abort()
 
 
 class _Bounded(socket.socket):
@@ -145,8 +159,16 @@ class _TlsSocket(_Bounded, ssl.SSLSocket):
 class _BoundedConnection(HTTPConnection):
     """Tells its socket when the exchange must be over."""
 
-    def __init__(self, *given: Any, connect_s: float, idle_s: float, **named: Any) -> None:
+    def __init__(
+        self,
+        *given: Any,
+        connect_s: float,
+        idle_s: float,
+        on_open: Callable[[_BoundedConnection], None],
+        **named: Any,
+    ) -> None:
         super().__init__(*given, **named)
+        self._on_open = on_open
         self._connect_s = connect_s
         self._idle_s = idle_s
         self._until: float | None = None
@@ -182,6 +204,13 @@ class _BoundedConnection(HTTPConnection):
     def connect(self) -> None:
         super().connect()
         self._tell()
+        self._on_open(self)
+
+    def abort(self) -> None:
+        """Wake whoever waits for the connection in another thread, which ``close`` would not."""
+        if self.sock is not None:
+            with suppress(OSError):
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # TLS has nothing to say here
 
     def request(self, *given: Any, **named: Any) -> None:
         self._set_end()
@@ -205,8 +234,8 @@ class _BoundedTlsConnection(_BoundedConnection, HTTPSConnection):
     pass
 
 
-def _pool(kind: type[HTTPConnectionPool], connection: type[_BoundedConnection], **times_s: float) -> Any:
-    return type(kind.__name__, (kind,), {"ConnectionCls": partial(connection, **times_s)})
+def _pool(kind: type[HTTPConnectionPool], connection: type[_BoundedConnection], **options: Any) -> Any:
+    return type(kind.__name__, (kind,), {"ConnectionCls": partial(connection, **options)})
 
 
 def _proxy_of(scheme: str, host: str) -> str | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch.nn.attention.varlen import varlen_attn  # torch ≥2.10; importing it needs no GPU
 
 from jina_v3.encoder.packing import PackedBatch
 
@@ -23,6 +22,8 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, batch: PackedBatch
     stride.
     """
     if v.is_cuda and uses_flash(v.device, v.dtype):
+        from torch.nn.attention.varlen import varlen_attn  # torch ≥2.10; brings torch's compiler, which takes seconds
+
         states = varlen_attn(q, k, v, batch.cu_seqlens, batch.cu_seqlens, batch.max_length, batch.max_length)
         assert isinstance(states, torch.Tensor)  # a tuple only where auxiliary outputs are asked for
         return out.copy_(states.flatten(1))

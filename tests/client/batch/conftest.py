@@ -13,9 +13,12 @@ from jina_v3_batch.store import Store
 from jina_v3_client.batch import BatchClient
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def service() -> Iterator[Any]:
-    """One moto for all tests here: to begin it anew takes longer than most of them."""
+    """One moto for all tests of a file: to begin it anew takes longer than most of them.
+
+    No longer than that: while it stands, the process has moto's credentials, and each service what was made in it.
+    """
     with mock_aws():
         client = boto3.client(
             "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"

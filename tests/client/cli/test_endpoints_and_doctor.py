@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import botocore.loaders
 import pytest
 from botocore.exceptions import ClientError
 from tests.support.sagemaker_bench import REGION, ROLE, Bench, until, variant
@@ -30,16 +29,7 @@ PARTS = ("local_aws.cloudformation", "local_aws.sagemaker")
 
 
 @pytest.fixture(scope="module")
-def loader() -> Iterator[None]:
-    """Give all of boto3's sessions one loader: each would read the services' models anew."""
-    shared = botocore.loaders.create_loader()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore.loaders, "create_loader", lambda _path: shared)
-        yield
-
-
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory, loader: None) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     settings = Settings(state_folder=tmp_path_factory.mktemp("aws"), waiting=0.001)
     with LocalAws(settings) as aws:
         yield Bench(aws)

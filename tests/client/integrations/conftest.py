@@ -20,7 +20,6 @@ LIBRARIES = (
     "langchain_core.embeddings",
     "llama_index.core",
     "mteb",
-    "sagemaker",
     "sentence_transformers",
 )
 
@@ -33,6 +32,8 @@ with warnings.catch_warnings():
     for library in LIBRARIES:
         if IS_THEIRS or find_spec(library.partition(".")[0]):
             importlib.import_module(library)
+    if find_spec("jina_sagemaker"):
+        importlib.import_module("sagemaker")  # where it is for other tests' sake, nothing here needs it
 
 
 @pytest.fixture

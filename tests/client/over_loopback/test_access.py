@@ -101,6 +101,7 @@ def test_variants_components_and_routers_are_asked_by_name(endpoint: LoopbackEnd
 
 ABSENT = [
     Endpoint("absent", region="us-east-1"),
+    Endpoint("absent"),
     Endpoint("split", region="eu-west-1", variant="red"),
     Endpoint("parts", region="eu-west-1", inference_component="other"),
     InferenceRouter("nowhere", region="eu-west-1"),
@@ -114,7 +115,7 @@ def test_what_is_not_there_is_named_with_its_region(
 ) -> None:
     with pytest.raises(EndpointNotFoundError) as caught:
         caller.embed(target, ["a"])
-    for fact in (target.label, f"in {target.region}", "jina-v3 endpoints"):
+    for fact in (target.label, f"in {target.region or 'eu-west-1'}", "jina-v3 endpoints"):
         assert fact in str(caught.value)
     assert endpoint.totals()["requests"] == 1
 

@@ -129,8 +129,9 @@ def test_load_is_shared_until_one_dies(endpoint: LoopbackEndpoint, caller: Calle
 
 def test_all_regions_gone_is_an_error_that_is_not_waited_for_ever(endpoint: LoopbackEndpoint, caller: Caller) -> None:
     endpoint.die()
+    quick = settings(breaker=BreakerSettings(rest_s=0.01, longest_rest_s=0.1))
     with pytest.raises(JinaClientError):
-        caller.embed(Failover(NEAR, FAR), TEXTS[:40], deadline_s=3)
+        caller.embed(Failover(NEAR, FAR), TEXTS[:40], deadline_s=3, settings=quick)
 
 
 def test_a_slow_request_is_hedged_and_counted_once(endpoint: LoopbackEndpoint) -> None:

@@ -9,6 +9,7 @@ from tests.support.calling import Caller, open_client, right, settings, some_tex
 from tests.support.loopback_endpoint import Fault, LoopbackEndpoint, faults
 
 from jina_v3_client import (
+    BreakerSettings,
     ConnectionFailedError,
     DeadlineError,
     Endpoint,
@@ -41,7 +42,7 @@ PASSING = {
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 def test_what_passes_is_outlasted(endpoint: LoopbackEndpoint, caller: Caller, fault: Fault) -> None:
     endpoint.inject(fault)
-    attempt_s = 0.5 if fault.kind == "wrong_length" else 2
+    attempt_s = 0.5 if fault.kind == "wrong_length" else 15
     found = caller.embed("texts", TEXTS, settings=settings(attempt_s=attempt_s))
     assert np.array_equal(np.asarray(found), right(TEXTS))
     assert set(endpoint.answered()) == set(TEXTS)
@@ -109,7 +110,8 @@ def test_a_throttling_that_stays_is_an_error_and_makes_no_storm_of_its_own(
 
 def test_nobody_at_the_address_is_an_error(endpoint: LoopbackEndpoint, caller: Caller) -> None:
     endpoint.die()
-    quick = settings(retry=RetrySettings(attempts=3, first_wait_s=0.005))
+    breaker = BreakerSettings(rest_s=0.01, longest_rest_s=0.1)
+    quick = settings(retry=RetrySettings(attempts=3, first_wait_s=0.005), breaker=breaker)
     with pytest.raises(ConnectionFailedError):
         caller.embed("texts", TEXTS, settings=quick)
 

@@ -19,6 +19,8 @@ from tests.support.loopback_endpoint import Fault, Hosted, LoopbackEndpoint
 from tests.support.paced import until
 
 from jina_v3_client import InvalidInputError, JinaClientError
+from jina_v3_client.transport import HttpRequest, TransportError
+from jina_v3_client.transport.urllib3 import Urllib3Transport
 
 
 class Endless:
@@ -165,6 +167,15 @@ def test_closing_a_client_gives_up_what_is_in_flight(endpoint: LoopbackEndpoint)
         client.close()
         with pytest.raises(JinaClientError):
             call.result(timeout=20)
+
+
+def test_a_transport_that_has_been_closed_keeps_no_connection(endpoint: LoopbackEndpoint) -> None:
+    transport = Urllib3Transport()
+    transport.close()
+    request = HttpRequest(method="POST", url=f"{endpoint.url}/endpoints/texts/invocations", headers={})
+    with pytest.raises(TransportError):  # as a thread finds it that was about to send
+        transport.send(request, timeout_s=5)
+    wait_until_quiet(endpoint)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import botocore.loaders
 import moto.sagemaker.models as sagemaker_models
 import pytest
 from botocore.exceptions import ClientError
@@ -207,14 +205,6 @@ BATCH = {
     },
     "Outputs": {"StateMachineArn": {"Value": {"Ref": "Machine"}}},
 }
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_loader() -> Iterator[None]:
-    """Read botocore's models once for all tests: each session would otherwise parse megabytes of JSON anew."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
-        yield
 
 
 @pytest.fixture

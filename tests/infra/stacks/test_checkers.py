@@ -27,12 +27,13 @@ def test_cfn_lint_finds_nothing() -> None:
     found = {name: sorted(case(name).folder.glob("*.template.json")) for name in [*CASES, *EXAMPLE_NAMES]}
     for region in ("us-east-1", *ELSEWHERE.values()):
         files = [file for name in found if ELSEWHERE.get(name, "us-east-1") == region for file in found[name]]
+        different = {file.read_bytes(): file for file in files}  # some cases have a stack in common
         command = [
             Path(sys.executable).with_name("cfn-lint"),
             "--regions",
             region,
             "--",
-            *files,
+            *different.values(),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

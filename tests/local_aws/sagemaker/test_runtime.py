@@ -103,6 +103,17 @@ def test_only_who_signs_rightly_is_let_in(bench: Bench, endpoint: str) -> None:
     connection.close()
 
 
+def test_a_caller_who_is_denied_is_told_what_and_on_what(bench: Bench, endpoint: str) -> None:
+    bench.aws.faults.add(kind="denied", operation="InvokeEndpoint", endpoint=endpoint, count=1)
+    with pytest.raises(ClientError) as denied:
+        bench.ask(endpoint, {"echo": 1})
+    error, status = denied.value.response["Error"], denied.value.response["ResponseMetadata"]["HTTPStatusCode"]
+    assert (error["Code"], status) == ("AccessDeniedException", 403)
+    arn = bench.sagemaker.describe_endpoint(EndpointName=endpoint)["EndpointArn"]
+    assert f"not authorized to perform: sagemaker:InvokeEndpoint on resource: {arn} because" in error["Message"]
+    assert bench.ask(endpoint, {"echo": 1})
+
+
 def test_a_body_that_was_changed_on_the_way_is_refused(bench: Bench, endpoint: str) -> None:
     def tamper(request: Any, **_: Any) -> None:
         request.body = b'{"echo": 2}'
