@@ -35,9 +35,14 @@ def endpoint(runtime: LoopbackEndpoint, monkeypatch: pytest.MonkeyPatch) -> Loop
     return runtime
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to its background jobs, and a job to its children: Ctrl-C would be ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start(*words: str, **more: Any) -> subprocess.Popen[bytes]:
     settings = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more
-    return subprocess.Popen([*COMMAND, *words], **settings)
+    return subprocess.Popen([*COMMAND, *words], preexec_fn=heed_interrupts, **settings)
 
 
 def test_lines_of_a_pipe_come_back_as_vectors(endpoint: LoopbackEndpoint) -> None:

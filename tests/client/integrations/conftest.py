@@ -11,8 +11,6 @@ import pytest
 
 from jina_v3_client.testing import AsyncInMemoryClient, InMemoryClient
 
-os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
-os.environ["HF_HUB_OFFLINE"] = "1"
 LIBRARIES = (
     "haystack",
     "jina_sagemaker",
@@ -25,6 +23,11 @@ LIBRARIES = (
 
 # in their own environment none may be missing; elsewhere each test skips what is not there
 IS_THEIRS = Path(sys.prefix).name == ".venv-integrations"
+
+# for the whole process, where other tests may have use for a hub
+os.environ["HAYSTACK_TELEMETRY_ENABLED"] = "False"
+if IS_THEIRS:
+    os.environ["HF_HUB_OFFLINE"] = "1"
 
 # what they warn of while they are imported is their own affair; a warning during a test is an error, as everywhere
 with warnings.catch_warnings():
