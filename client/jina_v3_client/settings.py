@@ -67,7 +67,8 @@ class RetrySettings:
 class BreakerSettings:
     """When a target is left alone: after ``failures`` in a row, for ``rest_s``, doubling up to ``longest_rest_s``.
 
-    Then one request tries it; the others wait for what becomes of that. **Units**: seconds.
+    Then one request tries it; the others wait for what becomes of that. Where no other target is well it is tried every
+    five seconds at least. **Units**: seconds.
 
     >>> BreakerSettings(failures=3).longest_rest_s
     60.0

@@ -327,6 +327,15 @@ def test_with_next_to_no_time_left_nobody_is_asked():
         next(find_way(WORK, world.routing, world.settings, deadline=10.0, clock=lambda: 10.0 - 1e-9))
 
 
+@pytest.mark.parametrize("policy", [A, Failover(A, B)])
+def test_an_outage_of_all_there_is_lasts_little_longer_for_the_breaker(policy):
+    world = World(until(40.0, always(DEAD, 0.01), always(OK, 0.01)), policy)
+    run(world.calls(400, concurrency=4))
+    answered_at = [sent.at for sent in world.sent if sent.at > 40.0]
+    assert min(answered_at) < 40.0 + 5.1
+    assert sum(sent.at < 40.0 for sent in world.sent) < 100, "it is left alone all the same"
+
+
 def test_a_passed_deadline_says_what_happened_until_then():
     world = World(always(throttle()), A, CLOSED)
     error = outcome_of(world, deadline_s=3.0)

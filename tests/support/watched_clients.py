@@ -26,10 +26,12 @@ class WatchedClients:
     asked: list[Parameters] = field(default_factory=list)
     answered: int = 0
     open_ones: int = 0
+    concurrency: int | None = None
 
-    def open(self, place: Any) -> InMemoryClient:
+    def open(self, place: Any, concurrency: int | None = None) -> InMemoryClient:
         """Return a new client."""
         self.places.append(place)
+        self.concurrency = concurrency
         self.open_ones += 1
         return _Watched(self)
 

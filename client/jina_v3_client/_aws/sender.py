@@ -7,8 +7,11 @@ answers, good or bad, are for others to judge.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -19,6 +22,7 @@ from jina_v3_client._calls.steps import Work
 from jina_v3_client.routing.targets import Endpoint, Target
 from jina_v3_client.transport import AsyncTransport, HttpRequest, HttpResponse, Transport, TransportError
 
+_LOG: Final = logging.getLogger(__name__)
 _AGENT: Final = "jina-v3-client"
 _EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException"})
 _CLOCK: Final = frozenset(
@@ -48,10 +52,12 @@ class Sender:
         """
         until = time.monotonic() + timeout_s
         signed = _sign(self._access, target, work)
-        response = self._transport.send(signed.request, timeout_s=_left_s(until, target))
-        if _mend(self._access, target, signed, response):
-            signed = _sign(self._access, target, work)
+        with _logged(target, work) as log:
             response = self._transport.send(signed.request, timeout_s=_left_s(until, target))
+            if _mend(self._access, target, signed, response):
+                signed = _sign(self._access, target, work)
+                response = self._transport.send(signed.request, timeout_s=_left_s(until, target))
+            log(response)
         return response
 
     def close(self) -> None:
@@ -73,10 +79,12 @@ class AsyncSender:
         """
         until = time.monotonic() + timeout_s
         signed = await self._sign(target, work)
-        response = await self._transport.send(signed.request, timeout_s=_left_s(until, target))
-        if _refused(response) and await asyncio.to_thread(_mend, self._access, target, signed, response):
-            signed = await self._sign(target, work)
+        with _logged(target, work) as log:
             response = await self._transport.send(signed.request, timeout_s=_left_s(until, target))
+            if _refused(response) and await asyncio.to_thread(_mend, self._access, target, signed, response):
+                signed = await self._sign(target, work)
+                response = await self._transport.send(signed.request, timeout_s=_left_s(until, target))
+            log(response)
         return response
 
     async def aclose(self) -> None:
@@ -87,6 +95,29 @@ class AsyncSender:
         if self._access.may_block(target):
             return await asyncio.to_thread(_sign, self._access, target, work)
         return _sign(self._access, target, work)
+
+
+@contextmanager
+def _logged(target: Target, work: Work) -> Iterator[Callable[[HttpResponse], None]]:
+    """Log how an attempt ended; neither texts nor vectors nor credentials."""
+    started = time.monotonic()
+
+    def log(response: HttpResponse) -> None:
+        _LOG.debug(
+            "%s: %d bytes sent, status %d and %d bytes in %.0f ms, request %s",
+            target.label,
+            len(work.body),
+            response.status,
+            len(response.body),
+            (time.monotonic() - started) * 1000,
+            response.headers.get("x-amzn-requestid", "unknown"),
+        )
+
+    try:
+        yield log
+    except TransportError as error:
+        _LOG.debug("%s: %d bytes sent, %s", target.label, len(work.body), error)
+        raise
 
 
 def _sign(access: Access, target: Target, work: Work) -> _Signed:

@@ -8,7 +8,15 @@ from typing import Any, Final
 
 from jina_v3_client.cli.batch_arguments import add_batch
 from jina_v3_client.cli.outputs import FORMATS as OUTPUT_FORMATS
-from jina_v3_client.cli.words import add_command, add_common, add_input, add_json, add_parameters, at_least_1
+from jina_v3_client.cli.words import (
+    add_command,
+    add_common,
+    add_concurrency,
+    add_input,
+    add_json,
+    add_parameters,
+    at_least_1,
+)
 from jina_v3_client.parameters import VECTOR_FORMS
 
 _DISTRIBUTION: Final = "jina-embeddings-v3-sagemaker"
@@ -66,6 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_embed(parsers["embed"])
     _add_similarity(parsers["similarity"])
     add_batch(parsers["batch"])
+    for name in ("embed", "similarity"):
+        add_concurrency(parsers[name])
     for name in ("similarity", "endpoints", "doctor"):
         add_json(parsers[name])
     return parser

@@ -32,7 +32,7 @@ class Call:
 
     def open_client(self) -> Embedder:
         """Return a client of whom the words name; it is the caller's to close."""
-        return clients.open_client(self.place)
+        return clients.open_client(self.place, getattr(self.words, "concurrency", None))
 
     def asking(self, client: Embedder, parameters: Parameters, *, progress: bool = True) -> Asking:
         """Return the client with what the words ask of it; it shows a bar only where there is a person to see it."""

@@ -21,18 +21,21 @@ NAME_ONE: Final = (
 NAME_DEPLOYMENT: Final = "give --deployment NAME, or set JINA_V3_DEPLOYMENT; jina-v3 endpoints shows what there is"
 
 
-def open_client(place: Place) -> Embedder:
-    """Return a client of the place.
+def open_client(place: Place, concurrency: int | None = None) -> Embedder:
+    """Return a client of the place, which sends so many requests at the same time.
 
     **Raises**: ``ConfigurationError`` where none is named; ``EndpointNotFoundError``, ``AccessError`` of a deployment.
     """
-    from jina_v3_client import EmbeddingClient
+    from jina_v3_client import EmbeddingClient, Settings
 
+    settings = None if concurrency is None else Settings(concurrency=concurrency)
     if place.deployment is not None:
-        return EmbeddingClient.from_deployment(place.deployment, region=place.region, profile=place.profile)
+        return EmbeddingClient.from_deployment(
+            place.deployment, region=place.region, profile=place.profile, settings=settings
+        )
     if place.target is None:
         raise ConfigurationError("no endpoint is named", advice=NAME_ONE)
-    return EmbeddingClient(place.target, region=place.region, profile=place.profile)
+    return EmbeddingClient(place.target, region=place.region, profile=place.profile, settings=settings)
 
 
 def open_batch(place: Place) -> BatchClient:

@@ -79,3 +79,13 @@ def at_least_1(word: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} must be at least 1")
     return number
+
+
+def add_concurrency(parser: argparse.ArgumentParser) -> None:
+    """Add how much is asked of an endpoint at once."""
+    parser.add_argument(
+        "--concurrency",
+        type=at_least_1,
+        metavar="N",
+        help="requests at the same time (default: 8; fewer for a small endpoint)",
+    )

@@ -26,6 +26,8 @@ _MOST_HEDGES: Final = 100
 """How many hedges a good spell can save up for a bad one."""
 _LEAST_SLEEP_S: Final = 1.0
 _OVERTAKEN: Final = 1.1
+_LONGEST_ALONE_S: Final = 5.0
+"""How long a target is left alone that nobody stands in for: an outage shall not last much longer for resting."""
 
 
 class Latencies:
@@ -199,7 +201,12 @@ class Routing:
         with self._lock:
             health = self._health[target]
             health.error, health.asleep = error, False
-            health.breaker.fail(admission.era_of(target), now, at_once=at_once)
+            most_s = math.inf if self._is_replaced(target) else max(self._settings.breaker.rest_s, _LONGEST_ALONE_S)
+            health.breaker.fail(admission.era_of(target), now, at_once=at_once, most_rest_s=most_s)
+
+    def _is_replaced(self, target: Target) -> bool:
+        """Say whether another target is well: where none is, callers wait for this one to be tried."""
+        return any(one != target and health.breaker.state == "closed" for one, health in self._health.items())
 
     def slept(self, admission: Admission, target: Target, error: JinaClientError, now: float) -> None:
         """Take in that the target has no machine: one request asks it now and then, and the others wait for that."""

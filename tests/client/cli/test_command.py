@@ -76,7 +76,7 @@ def test_who_cannot_be_asked_is_refused(run: Run, words: list[str], told: str) -
 def test_an_error_is_one_line_with_its_advice_and_a_traceback_only_where_asked_for(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(_place: Place) -> Any:
+    def fail(*_: Any) -> Any:
         raise OverloadedError("queues\nare full", advice="send less", request_id="6f1c", target="texts")
 
     monkeypatch.setattr(clients, "open_client", fail)
@@ -86,7 +86,7 @@ def test_an_error_is_one_line_with_its_advice_and_a_traceback_only_where_asked_f
 
 
 def test_a_fault_of_the_command_itself_is_told_in_one_line_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "open_client", lambda _place: 1 / 0)
+    monkeypatch.setattr(clients, "open_client", lambda *_: 1 / 0)
     status, _, err = run("embed", "red")
     assert status == 1
     assert err.count("\n") == 1
@@ -94,7 +94,7 @@ def test_a_fault_of_the_command_itself_is_told_in_one_line_too(run: Run, monkeyp
 
 
 def test_ctrl_c_is_quiet(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt(_place: Place) -> Any:
+    def interrupt(*_: Any) -> Any:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(clients, "open_client", interrupt)

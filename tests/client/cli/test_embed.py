@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.support.watched_clients import LIMITS, WINDOW, WatchedClients, expected
 
-from jina_v3_client.cli import main
+from jina_v3_client.cli import clients, main
+from jina_v3_client.cli.places import Place
 
 Run = Callable[..., tuple[int, bytes, str]]
 Stdin = Callable[[bytes], None]
@@ -366,3 +367,10 @@ def test_a_hyphen_is_standard_input_and_json_lines_are_not_taken_for_texts_unsai
     assert err.startswith("jina-v3: stdin:1: the line is embedded as it is, and looks like JSON; --input-format jsonl")
     stdin(b'{"text": "red"}\n')
     assert run("embed", "-", "--input-format", "jsonl")[2] == ""
+
+
+def test_a_small_endpoint_is_asked_less_at_once(run: Run, watched: WatchedClients) -> None:
+    run("embed", "red", "--concurrency", "2")
+    assert watched.concurrency == 2
+    with clients.open_client(Place(endpoint="texts", region="eu-west-1"), 2) as client:
+        assert client.settings.concurrency == 2

@@ -55,6 +55,15 @@ def test_lines_of_a_pipe_come_back_as_vectors(endpoint: LoopbackEndpoint) -> Non
     np.testing.assert_array_equal(np.float32([one["embedding"] for one in found]), expected(texts, "separation", 16))
 
 
+def test_what_is_done_is_logged_where_it_is_asked_for(endpoint: LoopbackEndpoint) -> None:
+    with start("--verbose", "embed", "a secret text", "--concurrency", "1") as process:
+        out, err = process.communicate()
+    assert process.returncode == 0
+    assert re.search(rf"{REGION}/texts: \d+ bytes sent, status 200 and \d+ bytes in \d+ ms, request ", err.decode())
+    assert b"secret" not in err
+    assert out
+
+
 def test_a_reader_that_goes_away_ends_the_command_quietly(endpoint: LoopbackEndpoint) -> None:
     with start("embed") as process:
         assert process.stdin is not None
