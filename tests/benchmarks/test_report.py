@@ -92,4 +92,4 @@ def test_readme_shows_what_was_measured(tmp_path: Path) -> None:
 def test_committed_readme_agrees_with_the_committed_results() -> None:
     readme = (include.HERE / "README.md").read_text(encoding="utf-8")
     assert include.included(readme, include.HERE) == readme
-    assert readme.count("<!-- results/") == 4
+    assert readme.count("<!-- results/") == 5

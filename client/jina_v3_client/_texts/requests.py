@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from json.encoder import encode_basestring
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from jina_v3.contract import PROMPTS, Limits, Task
 from jina_v3_client.parameters import Parameters
@@ -29,8 +28,7 @@ _PROMPT_TOKENS: Final = 12  # of the longest one
 _FRAME_TOKENS: Final = 2  # <s> and </s>
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(NamedTuple):
     """What texts count for against the limits of a request. **Units**: bytes; ``tokens`` are estimated ones."""
 
     request_bytes: int = 0
@@ -38,7 +36,7 @@ class Weight:
     tokens: int = 0
     texts: int = 0
 
-    def __add__(self, other: Weight) -> Weight:
+    def __add__(self, other: Weight) -> Weight:  # type: ignore[override]  # sums, where tuples would be joined
         return Weight(
             self.request_bytes + other.request_bytes,
             self.response_bytes + other.response_bytes,

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 import re
 from array import array
-from binascii import a2b_base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import orjson
+from pybase64 import b64decode
 
 from jina_v3_client._texts.pieces import Piece
 from jina_v3_client._texts.requests import base64_characters, wire_parameters
@@ -95,7 +97,7 @@ def decode(response: HttpResponse, piece: Piece) -> Block:
     **Raises**: ``ResponseError``, for any other answer.
     """
     try:
-        return _Reading(piece).block(json.loads(response.body.decode()))
+        return _Reading(piece).block(orjson.loads(response.body))
     except _MalformedError as error:
         what = str(error)
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
@@ -203,7 +205,7 @@ def _read_floats(value: Any, parameters: Parameters) -> NDArray[np.float32]:
 
     if len(value) != base64_characters(parameters):
         _refuse(f"a vector has {len(value)} characters, not {base64_characters(parameters)}")
-    vector: NDArray[np.float32] = np.frombuffer(a2b_base64(value, strict_mode=True), "<f4")
+    vector: NDArray[np.float32] = np.frombuffer(b64decode(value, validate=True), "<f4")
     return vector
 
 
