@@ -1,11 +1,15 @@
 """A deployment's bucket in this process, and runs of the state machine over it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
 from benchmarks.batch.machine import Machine
 from benchmarks.batch.tasks import Done, TaskError
+from moto import mock_aws
 from tests.support.batch_service import TransformService
 
 import jina_v3_batch
@@ -30,6 +34,20 @@ SETTINGS = Settings(
     tokens_per_s=20_000,
     usd_per_hour=1.0,
 )
+
+
+@contextmanager
+def standing_bucket() -> Iterator[Any]:
+    """Make the bucket in moto's S3, for all tests of a file: to begin it anew takes longer than most of them.
+
+    No longer than that: while it stands, the process has moto's credentials, and each service what was made in it.
+    """
+    with mock_aws():
+        client = boto3.client(
+            "s3", region_name="us-east-1", aws_access_key_id="testing", aws_secret_access_key="testing"
+        )
+        client.create_bucket(Bucket=BUCKET)
+        yield client
 
 
 class Batch:

@@ -18,19 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
+from jina_v3_client.batch import datasets
 from jina_v3_client.batch.tables import import_pyarrow
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.results import TextError
 
-SUFFIXES: Final = {
-    ".txt": "txt",
-    ".jsonl": "jsonl",
-    ".jsonlines": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-}
+SUFFIXES: Final = {".txt": "txt", **datasets.SUFFIXES}
 FORMATS: Final = ("txt", "jsonl", "csv", "parquet")
 STDIN: Final = "-"
 
