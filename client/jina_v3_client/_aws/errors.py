@@ -41,9 +41,10 @@ _UNSIGNED: Final = frozenset({"InvalidSignatureException", "SignatureDoesNotMatc
 _SKEWED: Final = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _SKEW: Final = re.compile(r"signature (expired|not yet current)", re.IGNORECASE)
 _CHECK_KEYS: Final = "check AWS_SECRET_ACCESS_KEY, or the profile"
-_THROTTLED: Final = frozenset(
+THROTTLED: Final = frozenset(
     {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
 )
+"""What the services call too many calls."""
 
 
 @contextmanager
@@ -111,7 +112,7 @@ def _refused(error: ClientError, target: str | None) -> JinaClientError:
         other = _CHECK_KEYS if code in _UNSIGNED else _LOG_IN
         advice = f"allow the action {error.operation_name}" if may_not else other
         return AccessError(f"{_REFUSED[code]} ({what})", advice=advice, **facts)
-    if code in _THROTTLED:
+    if code in THROTTLED:
         return OverloadedError(f"AWS throttles calls ({what})", advice="try again later", **facts)
     return JinaClientError(what, **facts)
 

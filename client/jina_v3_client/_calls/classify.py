@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Final
 
+from jina_v3_client._aws.errors import THROTTLED
 from jina_v3_client._calls import explanations as explain
 from jina_v3_client._calls.steps import Outcome
 from jina_v3_client._texts.wire import ContainerError, error_body
@@ -26,9 +27,6 @@ _ASLEEP: Final = "has no capacity to process this request"
 _NOT_FOUND: Final = re.compile(r"not found|has no routing target|does not exist|could not find", re.IGNORECASE)
 _OTHER_KIND: Final = ("Inference Component Name header is required", "InvokeEndpointAsync")
 _TOO_LARGE: Final = re.compile(r"'body' failed to satisfy constraint|payload.{0,40}(too large|exceed)", re.IGNORECASE)
-_BUSY: Final = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "SlowDown"}
-)
 _RETRY_AFTER: Final = re.compile(r"again in (\d+(?:\.\d+)?) s\b")
 _TIMED_OUT: Final = re.compile(r"timed? ?out", re.IGNORECASE)
 
@@ -120,7 +118,7 @@ def _of_service(refusal: Refusal) -> Verdict:
     status, name, message = refusal.status, refusal.name, refusal.message
     if name == "ModelNotReadyException" or _ASLEEP in message:
         return _verdict(Kind.ASLEEP, refusal, explain.asleep(refusal))
-    if name in _BUSY or status == 429:
+    if name in THROTTLED or status == 429:
         return _verdict(Kind.BUSY, refusal, explain.busy(refusal))
     if status in (401, 403) or name in explain.ACCESS:
         return _verdict(Kind.GONE, refusal, explain.access(refusal))

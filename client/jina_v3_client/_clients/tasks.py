@@ -1,4 +1,4 @@
-"""Pieces to replies, each in a task of its own, through the targets or through S3: what ``_threads`` is to threads."""
+"""Pieces to replies, each in a task of its own, through the targets or through S3: what ``threads`` is to threads."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ class _Pending:
     weight: Weight
     texts: list[str] = field(default_factory=list)
     fragments: list[bytes] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list)
     indices: list[int] = field(default_factory=list)
     documents: list[int] = field(default_factory=list)
 
@@ -35,6 +36,7 @@ class _Pending:
         self.weight += other.weight
         self.texts += other.texts
         self.fragments += other.fragments
+        self.tokens += other.tokens
         self.indices += other.indices
 
 
@@ -122,7 +124,7 @@ class Cutter:
         fragment = check_text(text, place, named)
         weight = self._scales.weigh(text, fragment)
         self._refuse_too_large(weight, place, named)
-        one = _Pending(weight, [text], [fragment], [index])
+        one = _Pending(weight, [text], [fragment], [weight.tokens], [index])
         if not self._parameters.late_chunking:
             return self._take(one)
         self._document.extend(one)
@@ -185,6 +187,7 @@ class Cutter:
             tuple(done.documents),
             self._documents - len(done.documents),
             tuple(done.fragments),
+            tuple(done.tokens),
         )
         return [piece]
 

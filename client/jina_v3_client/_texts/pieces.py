@@ -21,7 +21,8 @@ class Piece:
 
     ``first`` is the first one's index among the caller's, and the others follow it, unless ``gaps`` are left between
     them: then it has all their indices. With ``lines`` a text that is bad costs only itself. ``documents`` are how many
-    texts each document has, where the caller gave documents, the first of which was its ``first_document``-th.
+    texts each document has, where the caller gave documents, the first of which was its ``first_document``-th. A
+    cutter has encoded and weighed each text already: ``fragments``, and ``tokens``, estimated.
 
     >>> piece = Piece(7, ("sunrise", "sunset"), Parameters(dimensions=2))
     >>> piece.indices, piece.work
@@ -36,10 +37,15 @@ class Piece:
     documents: tuple[int, ...] = ()
     first_document: int = 0
     fragments: tuple[bytes, ...] = ()
+    tokens: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.fragments:
             object.__setattr__(self, "fragments", tuple(map(encode_text, self.texts)))
+        if not self.tokens:
+            scales = Scales(self.parameters, lines=self.lines)
+            weights = map(scales.weigh, self.texts, self.fragments)
+            object.__setattr__(self, "tokens", tuple(weight.tokens for weight in weights))
 
     def __repr__(self) -> str:
         """No texts."""
@@ -53,15 +59,13 @@ class Piece:
     @property
     def work(self) -> Work:
         """The request; its body is made anew each time, from texts that have been encoded once."""
-        scales = Scales(self.parameters, lines=self.lines)
-        weights = [scales.weigh(text, fragment) for text, fragment in zip(self.texts, self.fragments, strict=True)]
         return Work(
             body=write_body(self.fragments, self.parameters, lines=self.lines, documents=self.documents),
             content_type=JSON_LINES if self.lines else JSON,
             accept=JSON,  # of lines too: an answer of lines is streamed, and a failure in the middle could not be told
             task=self.parameters.task,  # type: ignore[arg-type]  # Parameters has made a Task of its name
             texts=len(self.texts),
-            tokens=sum(weight.tokens for weight in weights),
+            tokens=sum(self.tokens),
         )
 
     @property
@@ -89,6 +93,7 @@ class Piece:
             self.documents[documents],
             self.first_document + (documents.start or 0),
             self.fragments[texts],
+            self.tokens[texts],
         )
 
     def locate(self, error: InvalidInputError) -> None:
