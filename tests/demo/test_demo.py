@@ -157,11 +157,10 @@ def check_still_serving(environment: dict[str, str]) -> None:
     assert len(json.loads(answer["Body"].read())["data"][0]["embedding"]) == 32
 
 
-def check_command_by_hand(command: re.Match[str] | None, environment: dict[str, str]) -> None:
-    """Embed a text by the command on the screen."""
-    assert command is not None
+def run_module(module: str, *words: str, **environment: str) -> str:
+    """Run a program of the project to its good end, and return what it showed."""
     run = subprocess.run(
-        [sys.executable, "-m", "jina_v3_client", *shlex.split(command[1])[1:]],
+        [sys.executable, "-m", module, *words],
         cwd=ROOT,
         env=os.environ | environment,
         capture_output=True,
@@ -169,24 +168,23 @@ def check_command_by_hand(command: re.Match[str] | None, environment: dict[str, 
         timeout=LIMIT_S,
     )
     assert run.returncode == 0, run.stdout + run.stderr
-    assert len(json.loads(run.stdout)["embedding"]) == 1024
+    return run.stdout
+
+
+def check_command_by_hand(command: re.Match[str] | None, environment: dict[str, str]) -> None:
+    """Embed a text by the command on the screen."""
+    assert command is not None
+    shown = run_module("jina_v3_client", *shlex.split(command[1])[1:], **environment)
+    assert len(json.loads(shown)["embedding"]) == 1024
 
 
 def check_batch_by_hand(command: str, environment: dict[str, str]) -> None:
     """Look at a run's plan by the command on the screen."""
     program, *words = command.split()
     assert program == ".venv/bin/jina-v3-infra"
-    run = subprocess.run(
-        [sys.executable, "-m", "jina_v3_infra.deploy", *words, "--dry-run"],
-        cwd=ROOT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "where it was already" in run.stdout
-    assert "A dry run: nothing was embedded." in run.stdout
+    shown = run_module("jina_v3_infra.deploy", *words, "--dry-run", **environment)
+    assert "where it was already" in shown
+    assert "A dry run: nothing was embedded." in shown
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
