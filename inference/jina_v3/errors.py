@@ -4,6 +4,7 @@ JinaV3Error
 ├── RequestError      the caller's input is at fault; has an ErrorCode, and so a status
 │   ├── DeviceLostError   (serving/faults.py) no input is at fault: the accelerator has failed for good
 │   └── OverloadedError   (serving/faults.py) no input is at fault: too much waits already
+├── DeviceMemoryError the device has no room for a batch, though halved; the next one may fit
 ├── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
 └── ConfigError       (config.py) a setting in the environment is unknown or cannot be
 """
@@ -23,6 +24,10 @@ class JinaV3Error(Exception):
 
 class CheckpointError(JinaV3Error):
     """A model folder is partial, foreign or unreadable."""
+
+
+class DeviceMemoryError(JinaV3Error):
+    """A batch does not fit into the device's memory, cut in two neither; says what is free and what to set."""
 
 
 class RequestError(JinaV3Error, ValueError):

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from jina_v3.contract import LEAST_TOKENS_PER_TEXT, MODEL_DIMENSIONS, EncodeJob, Task
+from jina_v3.encoder.block import Block, ahead, run_blocks
 from jina_v3.encoder.calls import joined, moved, to_jobs
 from jina_v3.encoder.checkpoint import open_checkpoint
+from jina_v3.encoder.choice import make_runner
 from jina_v3.encoder.device import choose_device, choose_dtype
 from jina_v3.encoder.host_memory import keep_freed_memory
-from jina_v3.encoder.model import Model
-from jina_v3.encoder.packing import to_batch, to_device
-from jina_v3.encoder.pooling import SegmentSums
+from jina_v3.encoder.options import EngineOptions
+from jina_v3.encoder.pooling import row_sums
+from jina_v3.encoder.running import Pending, Runner
 from jina_v3.errors import RequestError
 from jina_v3.tokens.results import Embeddings
 from jina_v3.tokens.sequencer import Sequencer, SequencerConfig
-from jina_v3.tokens.sequences import TokenBatch, TokenSequence, pack
+from jina_v3.tokens.sequences import TokenBatch, lay_out
 from jina_v3.tokens.validation import check_job, parse_task
-from jina_v3.tokens.vectors import finish
-from jina_v3.tokens.work import Output, Unit, blocks, open_output
+from jina_v3.tokens.work import BLOCK_TEXTS, Output, Unit, blocks, open_output
 
 _MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 2048}
+_DEFAULT_OPTIONS = EngineOptions()
 
 
 class Encoder:
@@ -35,11 +37,11 @@ class Encoder:
     Make one with :meth:`from_folder`. Calls may come from several threads; they share the weights and no state.
     """
 
-    def __init__(self, tasks: tuple[Task, ...], sequencer: Sequencer, model: Model, max_batch_tokens: int) -> None:
+    def __init__(self, tasks: tuple[Task, ...], sequencer: Sequencer, runner: Runner, max_batch_tokens: int) -> None:
         self.tasks = tasks
         self.max_batch_tokens = max_batch_tokens
         self._sequencer = sequencer
-        self._model = model
+        self._runner = runner
 
     @classmethod
     def from_folder(
@@ -50,6 +52,7 @@ class Encoder:
         dtype: str | None = None,
         max_batch_tokens: int | None = None,
         max_tokens: int | None = None,
+        options: EngineOptions = _DEFAULT_OPTIONS,
     ) -> Encoder:
         """Load a model folder of any of the published layouts.
 
@@ -61,10 +64,12 @@ class Encoder:
         **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, 2,048 else);
         a text may have ``max_tokens`` tokens (default and at most: the model's 8,192; at least 16).
 
+        ``options`` say what a CUDA device computes with; by default what is fastest there.
+
         On the CPU this changes a setting of the process's allocator, see ``host_memory.py``.
 
         **Raises**: CheckpointError when the folder is partial, foreign or unreadable; ValueError for an unknown
-        device or dtype, or a number of tokens that cannot be.
+        device or dtype, a number of tokens that cannot be, or options that the device cannot serve.
         """
         where = choose_device(device)
         kind = choose_dtype(dtype, where)
@@ -73,10 +78,10 @@ class Encoder:
         limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=LEAST_TOKENS_PER_TEXT))
         budget = _check_tokens("max_batch_tokens", max_batch_tokens, default=_MAX_BATCH_TOKENS[where.type], least=1)
         sequencer = Sequencer(SequencerConfig(Path(path), checkpoint.config.vocabulary, limit, window=longest))
-        model = Model(checkpoint, where, kind)
+        runner = make_runner(checkpoint, where, kind, options, budget)
         if where.type == "cpu":
             keep_freed_memory()
-        return cls(checkpoint.tasks, sequencer, model, budget)
+        return cls(checkpoint.tasks, sequencer, runner, budget)
 
     @property
     def max_tokens(self) -> int:
@@ -91,17 +96,27 @@ class Encoder:
     @property
     def hidden(self) -> int:
         """The model's width, and so the most dimensions a vector can have."""
-        return self._model.hidden
+        return self._runner.hidden
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches keep the device busy: one that runs and one that waits, or on the CPU one."""
+        return self._runner.in_flight
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """How it computes, for a log: kernels, and on CUDA attention, precision, graphs and memory."""
+        return self._runner.describe()
 
     @property
     def device(self) -> str:
         """Where the weights lie, for example ``cuda:0``."""
-        return str(self._model.device)
+        return str(self._runner.device)
 
     @property
     def dtype(self) -> str:
         """The weights' dtype, for example ``bfloat16``."""
-        return str(self._model.dtype).removeprefix("torch.")
+        return str(self._runner.dtype).removeprefix("torch.")
 
     def encode(
         self,
@@ -133,10 +148,7 @@ class Encoder:
         )
         outputs = [open_output(job, self.tasks, self.hidden) for job in jobs]
         _raise_first_error(outputs)
-        for block in blocks(outputs):
-            self._encode_block(block)
-            if any(unit.output.error for unit in block):  # the rest would be thrown away
-                _raise_first_error(outputs)
+        run_blocks(_until_one_fails(self._blocks(outputs), outputs), self._runner, self.max_batch_tokens)
         return joined([output.embeddings() for output in outputs])
 
     def encode_jobs(self, jobs: Sequence[EncodeJob]) -> list[Embeddings | RequestError]:
@@ -146,8 +158,7 @@ class Encoder:
         leaves the others alone.
         """
         outputs = [open_output(job, self.tasks, self.hidden) for job in jobs]
-        for block in blocks(outputs):
-            self._encode_block(block)
+        run_blocks(self._blocks(outputs), self._runner, self.max_batch_tokens)
         return [output.result() for output in outputs]
 
     def token_states(self, text: str, *, task: str | None = None, prompt: bool = True) -> npt.NDArray[np.float32]:
@@ -167,50 +178,45 @@ class Encoder:
             raise unit.output.error
         ((_, (ids,)),) = tokenised
         sequence = self._sequencer.sequence(ids, kind, 0)
-        states = self._model(to_batch([sequence], self._model.device)).float().cpu().numpy()
-        return np.asarray(states)
+        return self._runner.states(lay_out([sequence], rows=0))
+
+    def submit(self, batch: TokenBatch) -> Pending:
+        """Start sequences that somebody else has tokenised and laid out; the result is the sum of each row's states.
+
+        For a server, which tokenises elsewhere and puts texts of many requests into one batch. Up to ``in_flight``
+        batches may be started before the first one's result is asked for.
+
+        **Shapes**: the result ``(batch.rows, batch.dimensions)`` float32, of ``hidden`` dimensions at most.
+        """
+        return _Rows(self._runner.submit(batch, min(batch.dimensions, self.hidden)), batch)
 
     def pool(self, batch: TokenBatch) -> npt.NDArray[np.float32]:
-        """Run sequences that somebody else has tokenised and laid out; return the sum of the states of each row.
+        """Run a batch as :meth:`submit` does, and wait for its result."""
+        return self.submit(batch).result()
 
-        For a server, which tokenises elsewhere and puts texts of many requests into one batch.
-
-        **Shapes**: ``(batch.rows, hidden)`` float32.
-        """
-        packed = to_device(batch, self._model.device)
-        sums = SegmentSums(batch.rows, self._model.hidden, self._model.device)
-        sums.add(self._model(packed), packed)
-        return np.asarray(sums.sums().cpu().numpy())
-
-    def _encode_block(self, units: Sequence[Unit]) -> None:
-        """Tokenise, run and finish some units; a unit whose text cannot be served fails its job."""
-        sequences: list[TokenSequence] = []
-        placed: list[tuple[Unit, int]] = []  # with the unit's first row
-        rows = 0
-        for unit, ids in self._sequencer.tokenize(units):
-            sequences += self._sequencer.sequences(unit, ids, rows)
-            placed.append((unit, rows))
-            rows += len(unit.texts)
-        if placed:
-            _finish(placed, self._means(sequences, rows).cpu().numpy())  # one transfer, however many jobs
-
-    def _means(self, sequences: Sequence[TokenSequence], rows: int) -> torch.Tensor:
-        sums = SegmentSums(rows, self._model.hidden, self._model.device)
-        for batch in pack(sequences, self.max_batch_tokens):
-            packed = to_batch(batch, self._model.device)
-            sums.add(self._model(packed), packed)
-        return sums.means()
+    def _blocks(self, outputs: Sequence[Output]) -> Iterator[Block]:
+        made = (Block(units, self._sequencer, self.hidden) for units in blocks(outputs))
+        many = sum(len(output.job.texts) for output in outputs) > BLOCK_TEXTS
+        return ahead(made) if many and self.in_flight > 1 else made
 
 
-def _finish(placed: Sequence[tuple[Unit, int]], means: npt.NDArray[np.float32]) -> None:
-    """Cut, normalise and hand over, one job's rows at a time: they are neighbours, in order."""
-    for _, group in groupby(placed, key=lambda one: id(one[0].output)):
-        members = list(group)
-        (first, start), (last, last_start) = members[0], members[-1]
-        output = first.output
-        rows = means[start : last_start + len(last.texts)]
-        vectors = finish(rows, output.job.dimensions, output.job.normalized)
-        output.vectors[first.texts.start : last.texts.stop] = vectors
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A batch on its way, whose result is wanted by rows."""
+
+    pending: Pending
+    batch: TokenBatch
+
+    def result(self) -> npt.NDArray[np.float32]:
+        """Wait, and add up."""
+        return row_sums(self.pending.result(), self.batch)
+
+
+def _until_one_fails(blocks: Iterable[Block], outputs: Sequence[Output]) -> Iterator[Block]:
+    for block in blocks:
+        if block.is_spoilt:  # the rest would be thrown away
+            _raise_first_error(outputs)
+        yield block
 
 
 def _raise_first_error(outputs: Sequence[Output]) -> None:
