@@ -4,7 +4,7 @@ JinaV3Error
 ├── RequestError      the caller's input is at fault; has an ErrorCode, and so a status
 │   ├── DeviceLostError   (serving/faults.py) no input is at fault: the accelerator has failed for good
 │   └── OverloadedError   (serving/faults.py) no input is at fault: too much waits already
-├── DeviceMemoryError the device has no room for a batch, though halved; the next one may fit
+├── DeviceMemoryError the device has no room for the model and its longest text, or for a batch though cut in two
 ├── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
 └── ConfigError       (config.py) a setting in the environment is unknown or cannot be
 """
@@ -27,7 +27,10 @@ class CheckpointError(JinaV3Error):
 
 
 class DeviceMemoryError(JinaV3Error):
-    """A batch does not fit into the device's memory, cut in two neither; says what is free and what to set."""
+    """The device has no room for the longest text, or for a batch, cut in two neither; says what is free and the fix.
+
+    After that of a batch the next one may well be served.
+    """
 
 
 class RequestError(JinaV3Error, ValueError):

@@ -88,6 +88,7 @@ class LazyStream:
                 following.stream.run(following.place)
                 self.done += 1
             else:
+                self.work[self.done] = lambda: None  # which lets go of what it was
                 self.done += 1  # also if it raises: a device does nothing twice
                 following()
 

@@ -4,7 +4,6 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -232,16 +231,23 @@ def test_a_wait_that_is_missing_shows(checkpoint, portable, monkeypatch, missing
     if missing == "host":
         monkeypatch.setattr(LazyMark, "wait", lambda self: None)
     work = list(batches(4))
+
+    def run() -> None:
+        for one, pending in [(one, runner.submit(*one)) for one in work]:
+            check(one[0], pending.result(), portable.submit(*one).result())
+
     with pytest.raises((AssertionError, IndexError, RuntimeError)):
-        for (batch, _), pending, one in [(one, runner.submit(*one), one) for one in work]:
-            check(batch, pending.result(), portable.submit(*one).result())
+        run()
 
 
 # the encoder over it
 
 
 @pytest.fixture
-def encoders(checkpoint, tmp_path) -> tuple[Encoder, Encoder, Engine]:
+def encoders(checkpoint, tmp_path, monkeypatch) -> tuple[Encoder, Encoder, Engine]:
+    """A plain one, one that overlaps, and what the latter runs on; both tokenise 40 texts at a time."""
+    for module in ("jina_v3.tokens.work", "jina_v3.encoder.engine"):
+        monkeypatch.setattr(f"{module}.BLOCK_TEXTS", 40)
     plain = Encoder.from_folder(write_original(tmp_path / "tiny", TINY), device="cpu", max_batch_tokens=TOKENS)
     engine = Engine(checkpoint, "odd", graphs=True)
     return plain, Encoder(plain.tasks, plain._sequencer, engine.runner, TOKENS), engine
@@ -250,10 +256,10 @@ def encoders(checkpoint, tmp_path) -> tuple[Encoder, Encoder, Engine]:
 def test_an_encoder_tokenises_ahead_and_keeps_the_order(encoders):
     plain, overlapping, _ = encoders
     jobs = [
-        EncodeJob(tuple(f"text {index}" for index in range(1500)), TASKS[0], 16),
+        EncodeJob(tuple(f"text {index}" for index in range(60)), TASKS[0], 16),
         EncodeJob(("bad", " ")),
         EncodeJob(("one chunk", "and another"), late_chunking=True),
-        EncodeJob(tuple(f"number {index}" for index in range(1500)), None, 3, normalized=False),
+        EncodeJob(tuple(f"number {index}" for index in range(60)), None, 3, normalized=False),
         EncodeJob(("of " * 9000,)),
     ]
     before = threading.active_count()
@@ -265,8 +271,8 @@ def test_an_encoder_tokenises_ahead_and_keeps_the_order(encoders):
             np.testing.assert_allclose(np.asarray(one), np.asarray(other), atol=2e-4, rtol=1e-4)
             assert one.token_counts == other.token_counts
     assert threading.active_count() == before
-    with pytest.raises(RequestError, match=r"texts\[2100\] has 9002 tokens"):
-        overlapping.encode(["a"] * 2100 + ["of " * 9000] + ["a"] * 5000, dimensions=2)
+    with pytest.raises(RequestError, match=r"texts\[90\] has 9002 tokens"):
+        overlapping.encode(["a"] * 90 + ["of " * 9000] + ["a"] * 500, dimensions=2)
     assert threading.active_count() == before
     states = overlapping.token_states("a few words", task="separation")
     np.testing.assert_allclose(states, plain.token_states("a few words", task="separation"), atol=2e-4, rtol=1e-4)
@@ -274,14 +280,12 @@ def test_an_encoder_tokenises_ahead_and_keeps_the_order(encoders):
 
 def test_a_fault_of_the_device_reaches_the_caller_and_the_next_call_works(encoders):
     plain, overlapping, engine = encoders
-    texts = [f"text {index}" for index in range(3000)]
+    texts = [f"text {index}" for index in range(150)]
     passed = engine.attention.passes
-    engine.attention.fault = lambda number: (_ for _ in ()).throw(KeyError("x")) if number == passed + 31 else None
+    engine.attention.fault = lambda number: (_ for _ in ()).throw(KeyError("x")) if number == passed + 9 else None
     with pytest.raises(KeyError):
         overlapping.encode(texts, dimensions=4)
-    np.testing.assert_allclose(
-        overlapping.encode(texts[:50]), plain.encode(texts[:50]), atol=2e-4, rtol=1e-4
-    )
+    np.testing.assert_allclose(overlapping.encode(texts[:50]), plain.encode(texts[:50]), atol=2e-4, rtol=1e-4)
 
 
 def test_rows_come_back_for_a_server(encoders):

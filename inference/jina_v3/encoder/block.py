@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TypeVar
@@ -86,7 +86,7 @@ def run_blocks(blocks: Iterable[Block], runner: Runner, max_batch_tokens: int) -
     waiting.make_room(1)
 
 
-def ahead(items: Iterator[T]) -> Iterator[T]:
+def ahead(items: Iterator[T]) -> Generator[T]:
     """Yield items while a thread makes the next one.
 
     The thread ends with the iteration, so nothing of it outlives a call, nor is there to be missed in a fork.

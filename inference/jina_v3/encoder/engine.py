@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,8 @@ class Encoder:
         )
         outputs = [open_output(job, self.tasks, self.hidden) for job in jobs]
         _raise_first_error(outputs)
-        run_blocks(_until_one_fails(self._blocks(outputs), outputs), self._runner, self.max_batch_tokens)
+        with closing(self._blocks(outputs)) as made:
+            run_blocks(_until_one_fails(made, outputs), self._runner, self.max_batch_tokens)
         return joined([output.embeddings() for output in outputs])
 
     def encode_jobs(self, jobs: Sequence[EncodeJob]) -> list[Embeddings | RequestError]:
@@ -158,7 +160,8 @@ class Encoder:
         leaves the others alone.
         """
         outputs = [open_output(job, self.tasks, self.hidden) for job in jobs]
-        run_blocks(self._blocks(outputs), self._runner, self.max_batch_tokens)
+        with closing(self._blocks(outputs)) as made:
+            run_blocks(made, self._runner, self.max_batch_tokens)
         return [output.result() for output in outputs]
 
     def token_states(self, text: str, *, task: str | None = None, prompt: bool = True) -> npt.NDArray[np.float32]:
@@ -194,7 +197,7 @@ class Encoder:
         """Run a batch as :meth:`submit` does, and wait for its result."""
         return self.submit(batch).result()
 
-    def _blocks(self, outputs: Sequence[Output]) -> Iterator[Block]:
+    def _blocks(self, outputs: Sequence[Output]) -> Generator[Block]:
         made = (Block(units, self._sequencer, self.hidden) for units in blocks(outputs))
         many = sum(len(output.job.texts) for output in outputs) > BLOCK_TEXTS
         return ahead(made) if many and self.in_flight > 1 else made

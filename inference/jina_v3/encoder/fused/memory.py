@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from jina_v3.encoder.fused.workspace import Sizes, Workspace
+from jina_v3.errors import DeviceMemoryError
 
 RESERVE = 512 * 2**20
 """For what nobody plans, an estimate: cuBLAS's workspaces (32 MiB a stream on Hopper, less elsewhere), kernels that
@@ -18,10 +19,6 @@ _GRAPHS_SHARE = 4
 _STEP = 1024
 _IN_FLIGHT = 2
 _INT32 = _FP32 = 4
-
-
-class DeviceMemoryError(RuntimeError):
-    """The device's free memory does not hold the longest text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +100,8 @@ def plan_memory(
     if spare < 0:
         raise DeviceMemoryError(
             f"{device} has {free_bytes / 1e9:.2f} GB free once the weights are loaded; a text of {longest} tokens "
-            f"needs {(free_bytes - spare) / 1e9:.2f} GB ({token_bytes.total} bytes a token, and {RESERVE / 1e9:.2f} GB in "
-            "reserve). Stop what else uses the device, run fewer engines on it, or take one with more memory."
+            f"needs {(free_bytes - spare) / 1e9:.2f} GB ({token_bytes.total} bytes a token, and {RESERVE / 1e9:.2f} GB "
+            "in reserve). Stop what else uses the device, run fewer engines on it, or take one with more memory."
         )
     graph_bytes = min(MOST_FOR_GRAPHS, spare // _GRAPHS_SHARE) if graphs else 0
     fitting = (free_bytes - RESERVE - graph_bytes) // token_bytes.total

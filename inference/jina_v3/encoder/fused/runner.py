@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -67,11 +67,6 @@ class FusedRunner:
         # memory that a stream still uses must not be given to somebody else
         weakref.finalize(self, _drain, queue).atexit = False
 
-    @staticmethod
-    def bytes_per_token(hidden: int) -> int:
-        """Return how many bytes of the device the slots take for each token of the workspace."""
-        return 2 * 4 * (6 + hidden)
-
     def submit(self, batch: TokenBatch, dimensions: int) -> Pending:
         """Start a batch. Where all slots are taken it waits for the first of them.
 
@@ -115,7 +110,7 @@ class FusedRunner:
         return needed
 
     @contextlib.contextmanager
-    def _undisturbed(self) -> Any:
+    def _undisturbed(self) -> Iterator[None]:
         """Let whatever was issued end before an error is passed on: its memory is used again afterwards."""
         try:
             yield
