@@ -25,8 +25,8 @@ _INT32 = _FP32 = 4
 class TokenBytes:
     """What each token of a batch's capacity takes. **Units**: bytes.
 
-    ``workspace``: the forward pass's matrices; ``attention``: what its kernel allocates; ``inputs`` and ``outputs``:
-    of both batches in flight, were every token a text, which is the most there can be.
+    ``workspace``: the forward pass's matrices; ``attention``: what its kernels may allocate, the result and the sums
+    of the softmax; ``inputs`` and ``outputs``: of both batches in flight, were every token a text by itself.
     """
 
     workspace: int
@@ -35,12 +35,11 @@ class TokenBytes:
     outputs: int
 
     @classmethod
-    def of(cls, sizes: Sizes, heads: int, dtype: torch.dtype, *, attention_allocates: bool) -> TokenBytes:
-        """Return them for a model; ``attention_allocates`` its result, rather than write it where it is wanted."""
-        states = sizes.hidden * dtype.itemsize if attention_allocates else 0
+    def of(cls, sizes: Sizes, heads: int, dtype: torch.dtype) -> TokenBytes:
+        """Return them for a model."""
         return cls(
             workspace=Workspace.bytes_per_token(sizes, dtype),
-            attention=states + heads * _FP32,  # the sums of the softmax too
+            attention=sizes.hidden * dtype.itemsize + heads * _FP32,
             inputs=_IN_FLIGHT * 6 * _INT32,  # as many fields as a block has
             outputs=_IN_FLIGHT * sizes.hidden * _FP32,
         )
@@ -100,8 +99,8 @@ def plan_memory(
     if spare < 0:
         raise DeviceMemoryError(
             f"{device} has {free_bytes / 1e9:.2f} GB free once the weights are loaded; a text of {longest} tokens "
-            f"needs {(free_bytes - spare) / 1e9:.2f} GB ({token_bytes.total} bytes a token, and {RESERVE / 1e9:.2f} GB "
-            "in reserve). Stop what else uses the device, run fewer engines on it, or take one with more memory."
+            f"needs {(free_bytes - spare) / 1e9:.2f} GB: {token_bytes.total} bytes a token, and {RESERVE / 1e9:.2f} GB "
+            "in reserve. Stop what else uses the device, run fewer engines on it, or take one with more memory."
         )
     graph_bytes = min(MOST_FOR_GRAPHS, spare // _GRAPHS_SHARE) if graphs else 0
     fitting = (free_bytes - RESERVE - graph_bytes) // token_bytes.total
