@@ -60,10 +60,10 @@ import os
 from jina_v3.encoder import Encoder
 
 class Brittle(Encoder):
-    def pool(self, batch):
+    def submit(self, batch):
         if batch.ids[0] == 7:
             raise KeyError("a batch that fails")
-        return super().pool(batch)
+        return super().submit(batch)
 
 def model_fn(folder):
     return Brittle.from_folder(folder) if os.environ["WHAT"] == "encoder" else object()

@@ -28,7 +28,6 @@ from jina_v3.tokens.sequences import TokenBatch, lay_out
 from jina_v3.tokens.validation import check_job, parse_task
 from jina_v3.tokens.work import BLOCK_TEXTS, Output, Unit, blocks, open_output
 
-_MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 2048}
 _DEFAULT_OPTIONS = EngineOptions()
 
 
@@ -62,24 +61,26 @@ class Encoder:
         ``device`` defaults to CUDA where there is one. ``dtype`` is ``float32``, ``bfloat16`` or ``float16``;
         it defaults to float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
 
-        **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, 2,048 else);
-        a text may have ``max_tokens`` tokens (default and at most: the model's 8,192; at least 16).
+        **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, half of it on
+        small devices, less where memory is short; 2,048 else); a text may have ``max_tokens`` tokens (default and at most: the model's 8,192; at least 16).
 
         ``options`` say what a CUDA device computes with; by default what is fastest there.
 
         On the CPU this changes a setting of the process's allocator, see ``host_memory.py``.
 
         **Raises**: CheckpointError when the folder is partial, foreign or unreadable; ValueError for an unknown
-        device or dtype, a number of tokens that cannot be, or options that the device cannot serve.
+        device or dtype, a number of tokens that cannot be, or options that the device cannot serve; DeviceMemoryError
+        when a CUDA device has no room for the model and its longest text.
         """
         where = choose_device(device)
         kind = choose_dtype(dtype, where)
         checkpoint = open_checkpoint(Path(path))
         longest = checkpoint.config.max_tokens
-        limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=LEAST_TOKENS_PER_TEXT))
-        budget = _check_tokens("max_batch_tokens", max_batch_tokens, default=_MAX_BATCH_TOKENS[where.type], least=1)
+        _check_tokens("max_tokens", max_tokens, least=LEAST_TOKENS_PER_TEXT)
+        _check_tokens("max_batch_tokens", max_batch_tokens, least=1)
+        limit = min(longest, max_tokens or longest)
         sequencer = Sequencer(SequencerConfig(Path(path), checkpoint.config.vocabulary, limit, window=longest))
-        runner = make_runner(checkpoint, where, kind, options, budget)
+        runner, budget = make_runner(checkpoint, where, kind, options, max_batch_tokens)
         if where.type == "cpu":
             keep_freed_memory()
         return cls(checkpoint.tasks, sequencer, runner, budget)
@@ -230,9 +231,6 @@ def _raise_first_error(outputs: Sequence[Output]) -> None:
         offset += len(output.job.texts)
 
 
-def _check_tokens(name: str, value: int | None, *, default: int, least: int) -> int:
-    if value is None:
-        return default
-    if value < least:
+def _check_tokens(name: str, value: int | None, *, least: int) -> None:
+    if value is not None and value < least:
         raise ValueError(f"{name} is {value}; it must be at least {least}")
-    return value
