@@ -62,7 +62,8 @@ class Encoder:
         it defaults to float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
 
         **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, half of it on
-        small devices, less where memory is short; 2,048 else); a text may have ``max_tokens`` tokens (default and at most: the model's 8,192; at least 16).
+        small devices, less where memory is short; 2,048 else); a text may have ``max_tokens`` tokens (default and at
+        most: the model's 8,192; at least 16).
 
         ``options`` say what a CUDA device computes with; by default what is fastest there.
 
