@@ -1,7 +1,9 @@
 """Graphs of small batches, on the CPU: a recorded pass is the same padded pass, run again."""
 
+import gc
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from tests.support.fused import batches, eager_sums, make_sequence, put
 from jina_v3.contract import TASKS
 from jina_v3.encoder.checkpoint import open_checkpoint
 from jina_v3.encoder.fused.attention import sdpa
-from jina_v3.encoder.fused.graphs import Capture, GraphSet, capture_graphs, ladder
+from jina_v3.encoder.fused.graphs import Capture, GraphSet, _reason, capture_graphs, cuda_capture, ladder
 from jina_v3.encoder.fused.inputs import Capacity, Inputs
 from jina_v3.encoder.fused.kernels.reference import ReferenceKernels
 from jina_v3.encoder.fused.model import FusedModel
@@ -257,3 +259,108 @@ def test_a_graph_that_replays_something_else_is_left_out() -> None:
 
 def test_a_table_is_plain_enough_for_the_log(recorded: GraphSet) -> None:
     assert json.loads(json.dumps(recorded.table())) == recorded.table()
+
+
+class FakeCuda:
+    """Torch's streams and graphs as far as capturing uses them, with torch's own flaw: leaving a capture that failed
+    raises, and leaves the capturing stream current."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.current = "engine's"
+        self.events: list[tuple[object, ...]] = []
+        self.alive = 0
+        cuda = self
+
+        class Stream:
+            def __init__(self, device: torch.device) -> None:
+                self.name = "side"
+
+            def wait_stream(self, other: object) -> None:
+                cuda.events.append((self.name, "waits for", other.name))
+
+        class Engine(Stream):
+            def __init__(self) -> None:
+                self.name = cuda.current
+
+        class Graph:
+            def __init__(self) -> None:
+                cuda.alive += 1
+
+            def __del__(self) -> None:
+                cuda.alive -= 1
+
+            def replay(self) -> None:
+                cuda.events.append(("replay", cuda.current))
+
+        @contextmanager
+        def stream(one: Stream) -> Iterator[None]:
+            before, cuda.current = cuda.current, one.name
+            try:
+                yield
+            finally:
+                cuda.current = before
+
+        class Capturing:
+            def __init__(self, graph: Graph, *, pool: object, stream: Stream, capture_error_mode: str) -> None:
+                cuda.events.append(("capture", pool, stream.name, capture_error_mode))
+                self._stream = stream
+
+            def __enter__(self) -> None:
+                self._before, cuda.current = cuda.current, self._stream.name
+
+            def __exit__(self, kind: object, *_rest: object) -> None:
+                if kind is not None:
+                    raise RuntimeError("operation failed due to a previous error during capture")
+                cuda.current = self._before
+
+        for name, fake in {
+            "Stream": Stream,
+            "CUDAGraph": Graph,
+            "graph": Capturing,
+            "stream": stream,
+            "current_stream": lambda _device: Engine(),
+            "graph_pool_handle": lambda: "pool",
+            "device": lambda _device: nullcontext(),
+        }.items():
+            monkeypatch.setattr(torch.cuda, name, fake)
+
+
+def test_cuda_warms_up_on_the_stream_that_captures_and_shares_a_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = FakeCuda(monkeypatch)
+    capture = cuda_capture(torch.device("cuda", 0))
+    replays = [capture(lambda: cuda.events.append(("work", cuda.current))) for _ in range(2)]
+    once = [
+        ("side", "waits for", "engine's"),
+        ("work", "side"),
+        ("capture", "pool", "side", "thread_local"),
+        ("work", "side"),
+        ("engine's", "waits for", "side"),
+    ]
+    assert cuda.events == once * 2
+    replays[1]()
+    assert cuda.events[-1] == ("replay", "engine's")
+    assert cuda.current == "engine's"
+
+
+def test_a_failed_capture_restores_the_stream_and_its_graph_outlives_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = FakeCuda(monkeypatch)
+    capture = cuda_capture(torch.device("cuda", 0))
+    good = capture(lambda: None)
+    runs = iter([None, torch.OutOfMemoryError("CUDA out of memory")])
+
+    def fails_in_the_capture() -> None:
+        error = next(runs)
+        if error is not None:
+            raise error
+
+    with pytest.raises(RuntimeError, match="previous error") as raised:
+        capture(fails_in_the_capture)
+    assert _reason(raised.value) == "OutOfMemoryError: CUDA out of memory"
+    assert cuda.current == "engine's"
+    assert cuda.events[-1] == ("engine's", "waits for", "side")
+    del raised, capture
+    gc.collect()
+    assert cuda.alive == 2  # freeing the failed one would take the stream's cuBLAS workspace from the good one
+    del good, runs, fails_in_the_capture  # and the traceback that the error still has
+    gc.collect()
+    assert cuda.alive == 0

@@ -71,6 +71,10 @@ def sdpa(qkv: torch.Tensor, heads: int, inputs: Inputs, out: torch.Tensor) -> to
 
 KINDS: dict[str, Attention] = {"flash": flash, "cudnn": cudnn, "flash3": flash3, "sdpa": sdpa}
 
+CAPTURABLE = frozenset({"flash"})
+"""The kinds that CUDA graphs may have. SDPA asks the device. FlashAttention 3 keeps memory of its own in the graphs'
+pool, of a size that another graph may have chosen (sgl-project/sglang#26532); cuDNN's plans are not tried."""
+
 
 def choose_attention(name: str, device: torch.device, dtype: torch.dtype) -> tuple[str, Attention]:
     """Return the kind of that name, or for ``auto`` flash where it can be had, else SDPA, with its name.

@@ -220,6 +220,7 @@ def cuda_capture(device: torch.device) -> Capture:
     - The work is run once beforehand on the same stream: that loads kernels, which a capture may not do, and makes
       cuBLAS's workspace of this stream, which the graphs then share, in ordinary memory.
     - Other threads may allocate and copy meanwhile: only this thread's mistakes end the capture (``thread_local``).
+    - Only kinds in ``attention.CAPTURABLE`` may be in the work.
     - Graphs, failed ones too, live as long as any of them: where torch frees the workspace of a graph's stream with
       the graph (2.13 does), the others would still point into it (pytorch/pytorch#193402).
     """
@@ -234,11 +235,13 @@ def cuda_capture(device: torch.device) -> Capture:
         # the outer context puts the current stream back even where leaving a failed capture raises halfway
         with torch.cuda.device(device), torch.cuda.stream(current):
             stream.wait_stream(current)
-            with torch.cuda.stream(stream):
-                run()
-            with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-                run()
-            current.wait_stream(stream)
+            try:
+                with torch.cuda.stream(stream):
+                    run()
+                with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                    run()
+            finally:  # whatever comes next uses the same workspace
+                current.wait_stream(stream)
         index = len(graphs) - 1
         return lambda: graphs[index].replay()
 
