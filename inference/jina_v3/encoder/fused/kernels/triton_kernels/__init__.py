@@ -1,0 +1,1 @@
+"""Triton's kernels, an operation a module."""
