@@ -5,6 +5,7 @@ JinaV3Error
 │   ├── DeviceLostError   (serving/faults.py) no input is at fault: the accelerator has failed for good
 │   └── OverloadedError   (serving/faults.py) no input is at fault: too much waits already
 ├── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
+├── AccuracyError     a model loses too much in the precision that was asked for; says how much is allowed
 └── ConfigError       (config.py) a setting in the environment is unknown or cannot be
 """
 
@@ -23,6 +24,10 @@ class JinaV3Error(Exception):
 
 class CheckpointError(JinaV3Error):
     """A model folder is partial, foreign or unreadable."""
+
+
+class AccuracyError(JinaV3Error):
+    """A model's vectors lie too far from fp32's in the precision that was asked for."""
 
 
 class RequestError(JinaV3Error, ValueError):

@@ -13,11 +13,12 @@ import torch
 from jina_v3.contract import LEAST_TOKENS_PER_TEXT, MODEL_DIMENSIONS, EncodeJob, Task
 from jina_v3.encoder.calls import joined, moved, to_jobs
 from jina_v3.encoder.checkpoint import open_checkpoint
-from jina_v3.encoder.device import choose_device, choose_dtype
+from jina_v3.encoder.device import choose_device
 from jina_v3.encoder.host_memory import keep_freed_memory
 from jina_v3.encoder.model import Model
 from jina_v3.encoder.packing import to_batch, to_device
 from jina_v3.encoder.pooling import SegmentSums
+from jina_v3.encoder.precision import choose_precision
 from jina_v3.errors import RequestError
 from jina_v3.tokens.results import Embeddings
 from jina_v3.tokens.sequencer import Sequencer, SequencerConfig
@@ -67,7 +68,7 @@ class Encoder:
         device or dtype, or a number of tokens that cannot be.
         """
         where = choose_device(device)
-        kind = choose_dtype(dtype, where)
+        kind = choose_precision(dtype, where).dtype
         checkpoint = open_checkpoint(Path(path))
         longest = checkpoint.config.max_tokens
         limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=LEAST_TOKENS_PER_TEXT))
