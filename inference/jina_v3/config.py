@@ -92,6 +92,13 @@ class Config:
         return cls(**settings, limits=limits, program_is_set="program" in settings)
 
 
+DTYPES: Final = ("float32", "bfloat16", "float16", "float16-fast", "float8")
+"""The precisions by name; where each can run is the encoder's to say."""
+
+_SHORT_DTYPES: Final = {
+    "fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "fp16-fast": "float16-fast", "fp8": "float8",
+}  # fmt: skip
+
 _LIMITS: Final = tuple(limit.name for limit in fields(Limits))
 
 _BATCH_DEFAULTS: Final[Mapping[str, Any]] = {
@@ -152,11 +159,12 @@ def _device(text: str) -> str | None:
 
 
 def _dtype(text: str) -> str | None:
-    names = {"auto": None, "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-    names.update({name: name for name in ("float32", "bfloat16", "float16")})
-    if text not in names:
-        raise ValueError("auto, float32, bfloat16 or float16")
-    return names[text]
+    if text == "auto":
+        return None
+    name = _SHORT_DTYPES.get(text, text)
+    if name not in DTYPES:
+        raise ValueError(f"auto, {', '.join(DTYPES[:-1])} or {DTYPES[-1]}")
+    return name
 
 
 def _task(text: str) -> Task | None:

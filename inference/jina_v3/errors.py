@@ -6,6 +6,7 @@ JinaV3Error
 │   └── OverloadedError   (serving/faults.py) no input is at fault: too much waits already
 ├── DeviceMemoryError the device has no room for the model and its longest text, or for a batch though cut in two
 ├── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
+├── AccuracyError     a model loses too much in the precision that was asked for; says how much is allowed
 └── ConfigError       (config.py) a setting in the environment is unknown or cannot be
 """
 
@@ -31,6 +32,10 @@ class DeviceMemoryError(JinaV3Error):
 
     After that of a batch the next one may well be served.
     """
+
+
+class AccuracyError(JinaV3Error):
+    """A model's vectors lie too far from fp32's in the precision that was asked for."""
 
 
 class RequestError(JinaV3Error, ValueError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,12 @@ from jina_v3.encoder.block import Block, ahead, run_blocks
 from jina_v3.encoder.calls import joined, moved, to_jobs
 from jina_v3.encoder.checkpoint import open_checkpoint
 from jina_v3.encoder.choice import make_runner
-from jina_v3.encoder.device import choose_device, choose_dtype
+from jina_v3.encoder.device import choose_device
+from jina_v3.encoder.gate import check_accuracy
 from jina_v3.encoder.host_memory import keep_freed_memory
 from jina_v3.encoder.options import EngineOptions
 from jina_v3.encoder.pooling import row_sums
+from jina_v3.encoder.precision import choose_precision, set_accumulation
 from jina_v3.encoder.running import Pending, Runner
 from jina_v3.errors import RequestError
 from jina_v3.tokens.results import Embeddings
@@ -37,8 +39,16 @@ class Encoder:
     Make one with :meth:`from_folder`. Calls may come from several threads; they share the weights and no state.
     """
 
-    def __init__(self, tasks: tuple[Task, ...], sequencer: Sequencer, runner: Runner, max_batch_tokens: int) -> None:
+    def __init__(
+        self,
+        tasks: tuple[Task, ...],
+        sequencer: Sequencer,
+        runner: Runner,
+        max_batch_tokens: int,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self.tasks = tasks
+        self._details = dict(details or {})
         self.max_batch_tokens = max_batch_tokens
         self._sequencer = sequencer
         self._runner = runner
@@ -58,8 +68,9 @@ class Encoder:
 
         On the CPU the word table may stay a view of the file: replace a model by renaming, never by writing over it.
 
-        ``device`` defaults to CUDA where there is one. ``dtype`` is ``float32``, ``bfloat16`` or ``float16``;
-        it defaults to float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
+        ``device`` defaults to CUDA where there is one. ``dtype`` is one of ``precision.PRECISIONS``: ``float32``,
+        ``bfloat16``, ``float16``, on CUDA ``float16-fast`` too, and ``float8`` from Ada and Hopper on; it defaults to
+        float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
 
         **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, half of it on
         small devices, less where memory is short; 2,048 else); a text may have ``max_tokens`` tokens (default and at
@@ -69,22 +80,33 @@ class Encoder:
 
         On the CPU this changes a setting of the process's allocator, see ``host_memory.py``.
 
-        **Raises**: CheckpointError when the folder is partial, foreign or unreadable; ValueError for an unknown
-        device or dtype, a number of tokens that cannot be, or options that the device cannot serve; DeviceMemoryError
-        when a CUDA device has no room for the model and its longest text.
+        **Raises**: CheckpointError when the folder is partial, foreign or unreadable; AccuracyError when a precision
+        that is checked errs too much on this model; ValueError for an unknown device or dtype, a number of tokens that
+        cannot be, or options that the device cannot serve; DeviceMemoryError when a CUDA device has no room for the
+        model and its longest text.
         """
         where = choose_device(device)
-        kind = choose_dtype(dtype, where)
+        precision = choose_precision(dtype, where)
         checkpoint = open_checkpoint(Path(path))
         longest = checkpoint.config.max_tokens
         _check_tokens("max_tokens", max_tokens, least=LEAST_TOKENS_PER_TEXT)
         _check_tokens("max_batch_tokens", max_batch_tokens, least=1)
         limit = min(longest, max_tokens or longest)
         sequencer = Sequencer(SequencerConfig(Path(path), checkpoint.config.vocabulary, limit, window=longest))
-        runner, budget = make_runner(checkpoint, where, kind, options, max_batch_tokens)
+        if where.type == "cuda":
+            set_accumulation(precision)
+        runner, budget = make_runner(checkpoint, where, precision, options, max_batch_tokens)
+        details: dict[str, Any] = {"precision": precision.name}
+        if precision.bound is not None:
+
+            def encode(batch: TokenBatch) -> npt.NDArray[np.float32]:
+                return runner.submit(batch, runner.hidden).result()
+
+            report = check_accuracy(encode, checkpoint, sequencer, where, precision, budget)
+            details["accuracy"] = report.describe()
         if where.type == "cpu":
             keep_freed_memory()
-        return cls(checkpoint.tasks, sequencer, runner, budget)
+        return cls(checkpoint.tasks, sequencer, runner, budget, details)
 
     @property
     def max_tokens(self) -> int:
@@ -108,8 +130,8 @@ class Encoder:
 
     @property
     def details(self) -> dict[str, Any]:
-        """How it computes, for a log: kernels, and on CUDA attention, precision, graphs and memory."""
-        return self._runner.describe()
+        """How it computes, for a log: kernels, precision, and on CUDA attention, graphs, memory and accuracy."""
+        return {**self._runner.describe(), **self._details}
 
     @property
     def device(self) -> str:

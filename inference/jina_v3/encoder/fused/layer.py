@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
@@ -12,7 +13,7 @@ from jina_v3.encoder.checkpoint.folder import LayerWeights
 from jina_v3.encoder.fused.attention import Attention
 from jina_v3.encoder.fused.inputs import Inputs
 from jina_v3.encoder.fused.kernels.interface import Adapters, Kernels, NormParameters
-from jina_v3.encoder.fused.products import HalfProduct, Product
+from jina_v3.encoder.fused.products import Float8Product, HalfProduct, Product
 from jina_v3.encoder.fused.workspace import Workspace
 
 COLUMN_MULTIPLE = 32
@@ -32,13 +33,16 @@ class FusedLayer:
         dtype: torch.dtype,
         kernels: Kernels,
         attention: Attention,
+        *,
+        float8: bool = False,
     ) -> None:
         linears = weights.linears
         self._kernels, self._attention, self._heads = kernels, attention, heads
         bias = linears["qkv"].bias.to(device, dtype)
-        self._qkv = make_product(linears["qkv"], columns, device, dtype, bias)
+        make: Callable[..., Product] = partial(Float8Product, kernels=kernels) if float8 else HalfProduct
+        self._qkv = make(lay_out_weight(linears["qkv"], columns, device, dtype), columns, bias)
         self._out, self._fc1, self._fc2 = (
-            make_product(linears[name], columns, device, dtype) for name in ("out", "fc1", "fc2")
+            make(lay_out_weight(linears[name], columns, device, dtype), columns) for name in ("out", "fc1", "fc2")
         )
         self._out_bias, self._fc1_bias, self._fc2_bias = (
             linears[name].bias.to(device, torch.float32, copy=True) for name in ("out", "fc1", "fc2")
@@ -56,24 +60,22 @@ class FusedLayer:
         """
         kernels, tasks, adapted = self._kernels, inputs.tasks, inputs.adapted
         hidden = memory.product.shape[1]
-        intermediate = len(self._fc1_bias)
 
-        self._qkv(memory.attention_in, memory.qkv, adapted=adapted)
+        self._qkv(memory.attention_in, memory.qkv, memory, adapted=adapted)
         kernels.rotate_(memory.qkv, rotations, inputs.positions, self._heads)
         states = self._attention(memory.qkv, self._heads, inputs, memory.states[:, :hidden])
         if adapted:
             kernels.adapt(states, self._out_adapters, tasks, memory.states)
             states = memory.states
-        self._out(states, memory.product, adapted=adapted)
+        self._out(states, memory.product, memory, adapted=adapted)
         kernels.add_norm(
             memory.product, self._out_bias, memory.attention_in[:, :hidden], self._norm1, memory.mlp_in,
             self._fc1_adapters if adapted else None, tasks,
         )  # fmt: skip
 
-        mlp = memory.mlp[:, :intermediate]
-        self._fc1(memory.mlp_in, mlp, adapted=adapted)
-        kernels.gelu(mlp, self._fc1_bias, memory.mlp, self._fc2_adapters if adapted else None, tasks)
-        self._fc2(memory.mlp, memory.product, adapted=adapted)
+        self._fc1(memory.mlp_in, memory.mlp_product, memory, adapted=adapted)
+        kernels.gelu(memory.mlp_product, self._fc1_bias, memory.mlp, self._fc2_adapters if adapted else None, tasks)
+        self._fc2(memory.mlp, memory.product, memory, adapted=adapted)
         kernels.add_norm(
             memory.product, self._fc2_bias, memory.mlp_in[:, :hidden], self._norm2, memory.attention_in,
             following if adapted else None, tasks,
@@ -86,21 +88,15 @@ def columns_for(layers: Sequence[LayerWeights]) -> int:
     return -(-most // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
 
 
-def make_product(
-    weights: LinearWeights,
-    columns: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    bias: torch.Tensor | None = None,
-) -> Product:
-    """Lay ``[W | B]`` out on the device."""
+def lay_out_weight(weights: LinearWeights, columns: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Lay ``[W | B]`` out on the device. **Shapes**: ``(out, in + columns)``."""
     out_features, in_features = weights.weight.shape
     wide = torch.zeros(out_features, in_features + columns, dtype=dtype, device=device)
     wide[:, :in_features] = weights.weight.to(device)
     if weights.low_ranks:
         b = torch.cat([one.b for one in weights.low_ranks], 1)
         wide[:, in_features : in_features + b.shape[1]] = b.to(device)
-    return HalfProduct(wide, columns, bias)
+    return wide
 
 
 def make_adapters(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from jina_v3.encoder.checkpoint import Checkpoint
-from jina_v3.encoder.fused.attention import choose_attention
+from jina_v3.encoder.fused.attention import CAPTURABLE, choose_attention
 from jina_v3.encoder.fused.device_queue import CudaQueue
 from jina_v3.encoder.fused.graphs import GraphSet, capture_graphs, cuda_capture, ladder
 from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
@@ -20,6 +20,7 @@ from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.fused.runner import FusedRunner
 from jina_v3.encoder.fused.workspace import Workspace
 from jina_v3.encoder.options import EngineOptions
+from jina_v3.encoder.precision import Precision
 from jina_v3.tokens.sequences import NO_TASK, TokenBatch, TokenSequence, lay_out
 
 _log = logging.getLogger("jina_v3.encoder")
@@ -28,11 +29,14 @@ _LONGEST_CAPTURE_S = 6.0
 """For all graphs together, so that a start takes less than 20 s. An estimate, not measured."""
 _WARM_UP_TOKENS = (1, 16, 64, 512, 2048)
 _WARM_UP_LENGTH = 128
-_CAPTURABLE = frozenset({"flash"})
 
 
 def load_fused(
-    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, options: EngineOptions, wanted_tokens: int | None
+    checkpoint: Checkpoint,
+    device: torch.device,
+    precision: Precision,
+    options: EngineOptions,
+    wanted_tokens: int | None,
 ) -> tuple[FusedRunner, int]:
     """Load a model onto a CUDA device, and return it with its token budget, which memory may have cut.
 
@@ -41,19 +45,19 @@ def load_fused(
     from jina_v3.encoder.fused.kernels.triton_kernels import TritonKernels
 
     with torch.cuda.device(device):
-        return _load(checkpoint, device, dtype, options, wanted_tokens, TritonKernels())
+        return _load(checkpoint, device, precision, options, wanted_tokens, TritonKernels())
 
 
 def _load(
     checkpoint: Checkpoint,
     device: torch.device,
-    dtype: torch.dtype,
+    precision: Precision,
     options: EngineOptions,
     wanted_tokens: int | None,
     kernels: Kernels,
 ) -> tuple[FusedRunner, int]:
-    attention_name, attention = choose_attention(options.attention, device, dtype)
-    model = FusedModel(checkpoint, device, dtype, kernels, attention)
+    attention_name, attention = choose_attention(options.attention, device, precision.dtype)
+    model = FusedModel(checkpoint, device, precision.dtype, kernels, attention, float8=precision.is_float8)
     plan = _plan(checkpoint, model, options, wanted_tokens)
     memory = model.workspace(plan.workspace_tokens)
     _warm_up(model, memory, plan.workspace_tokens)
@@ -127,7 +131,7 @@ def _graphs(
     attention: str,
 ) -> GraphSet:
     """Capture small batches; without graphs the same fixed sizes are run, so that results have the same bits."""
-    if attention not in _CAPTURABLE:
+    if attention not in CAPTURABLE:
         return GraphSet(())
     return capture_graphs(
         model,

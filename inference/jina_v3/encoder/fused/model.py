@@ -19,8 +19,16 @@ class FusedModel:
     """The model; a forward pass allocates nothing but what attention gives back."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, kernels: Kernels, attention: Attention
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        dtype: torch.dtype,
+        kernels: Kernels,
+        attention: Attention,
+        *,
+        float8: bool = False,
     ) -> None:
+        """``float8``: the products take float8, and all else is ``dtype``, which must then be bfloat16 on CUDA."""
         config = checkpoint.config
         self.device, self.dtype = device, dtype
         self._kernels = kernels
@@ -28,13 +36,21 @@ class FusedModel:
         columns = columns_for([checkpoint.layer(index) for index in range(config.layers)])
         self._layers = [
             FusedLayer(
-                checkpoint.layer(index), config.heads, config.norm_eps, columns, device, dtype, kernels, attention
+                checkpoint.layer(index),
+                config.heads,
+                config.norm_eps,
+                columns,
+                device,
+                dtype,
+                kernels,
+                attention,
+                float8=float8,
             )
             for index in range(config.layers)
         ]
         rotations = rotary_table(config.max_tokens, config.head_dim, config.rotary_base, device)
         self._rotations = torch.cat((rotations.real, rotations.imag), 1).contiguous()  # (positions, head_dim)
-        self.sizes = Sizes(config.hidden, config.intermediate, columns)
+        self.sizes = Sizes(config.hidden, config.intermediate, columns, float8)
 
     @property
     def hidden(self) -> int:
