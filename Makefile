@@ -81,8 +81,11 @@ test-slow: setup test-integrations ## what takes minutes: whole deployments by t
 test-integrations: .venv-integrations/.stamp ## the client in LangChain, LlamaIndex, Haystack, mteb and others, as they are published
 	.venv-integrations/bin/pytest tests/client/integrations tests/client/test_docstrings.py -k integrations
 
-test-gpu: setup ## the tests that need a CUDA device
-	$(BIN)/pytest -m gpu
+# Versions are those of the machine here, not ours, so a warning of theirs is no failure.
+GPU_TESTS := -m 'not weights and not aws' -W default -p no:cacheprovider
+
+test-gpu: setup ## the tests of the CUDA engine, its kernels' too, on a CUDA device
+	$(BIN)/pytest $(GPU_TESTS) tests/gpu $(wildcard tests/kernels)
 
 bench: .venv-peers/.stamp ## time the encoder on the CPU against its peers (about 25 minutes; ARGS='--smoke' for seconds)
 	PYTHONPATH=inference:. .venv-peers/bin/python -m benchmarks.bench_cpu $(ARGS)
