@@ -87,6 +87,9 @@ GPU_TESTS := -m 'not weights and not aws' -W default -p no:cacheprovider
 test-gpu: setup ## the tests of the CUDA engine, its kernels' too, on a CUDA device
 	$(BIN)/pytest $(GPU_TESTS) tests/gpu $(wildcard tests/kernels)
 
+sanitize-gpu: setup ## the kernels under NVIDIA's compute-sanitizer, on a CUDA device; reports in .cache/sanitize
+	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.gpu_sanitize $(ARGS)
+
 bench: .venv-peers/.stamp ## time the encoder on the CPU against its peers (about 25 minutes; ARGS='--smoke' for seconds)
 	PYTHONPATH=inference:. .venv-peers/bin/python -m benchmarks.bench_cpu $(ARGS)
 
@@ -164,4 +167,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu bench bench-gpu bench-endpoint bench-client batch-scale openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale openapi verify image lock-image clean
