@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from jina_v3.encoder import Encoder
 from jina_v3.encoder.options import EngineOptions
+from jina_v3.errors import JinaV3Error
 
 pytestmark = [
     pytest.mark.gpu,
@@ -22,7 +23,7 @@ pytestmark = [
 GB, MIB = 10**9, 2**20
 LONGEST = 8192
 BEYOND_THE_PLAN = 256 * MIB
-"""What attention gives back and what crosses, for two batches of 16,384 tokens: 64 MiB; the rest is the allocator's."""
+"""What attention gives back and what crosses, for two batches of 16,384 tokens: 192 MiB; the rest is the allocator's."""
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_a_small_card_serves(folder: Path, document: str, small_card, gigabytes:
 
 def test_a_card_that_cannot_hold_the_longest_text_is_refused(folder: Path, small_card) -> None:
     small_card(0.75 * GB)
-    with pytest.raises((ValueError, RuntimeError), match=r"(?s)free.*need|need.*free"):
+    with pytest.raises((RuntimeError, JinaV3Error), match=r"(?s)free.*need|need.*free"):
         Encoder.from_folder(folder, device="cuda", dtype="bfloat16")
 
 
@@ -118,7 +119,7 @@ def test_out_of_memory_for_one_text_is_an_error_and_the_encoder_lives(folder: Pa
     wanted = np.asarray(encoder.encode(["short"]))
     torch.cuda.empty_cache()
     small_card(torch.cuda.memory_reserved() + 64 * MIB)
-    with pytest.raises(RuntimeError, match="memory"):
+    with pytest.raises((RuntimeError, JinaV3Error), match="memory"):
         encoder.encode([document])
     torch.cuda.set_per_process_memory_fraction(1.0)
     assert cosine_distance(np.asarray(encoder.encode(["short"])), wanted).max() <= 5e-5
