@@ -23,7 +23,7 @@ pytestmark = [
 GB, MIB = 10**9, 2**20
 LONGEST = 8192
 BEYOND_THE_PLAN = 256 * MIB
-"""What attention gives back and what crosses, for two batches of 16,384 tokens: 192 MiB; the rest is the allocator's."""
+"""What attention gives back and what crosses, of two batches of 16,384 tokens: 192 MiB; the rest is rounding."""
 
 
 @pytest.fixture(scope="module")
