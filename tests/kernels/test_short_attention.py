@@ -1,14 +1,23 @@
 """Attention for packs of short sequences, against the reference and against the formula in fp64."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.checkpoints import TINY, write_layout
 
+from jina_v3.contract import TASKS
+from jina_v3.encoder.checkpoint import open_checkpoint
+from jina_v3.encoder.fused.attention import sdpa
+from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
 from jina_v3.encoder.fused.kernels.reference import ReferenceKernels
-from jina_v3.encoder.fused.kernels.triton_kernels.short_attention import attend_short, bucket
+from jina_v3.encoder.fused.kernels.triton_kernels.short_attention import attend_short
+from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.rotary import rotary_table
+from jina_v3.tokens.sequences import NO_TASK, TokenSequence, lay_out
 
 HEADS, DIM = 2, 64
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -171,11 +180,6 @@ def test_a_sequence_at_the_same_place_in_a_tile_is_the_same_bit_for_bit() -> Non
     assert torch.equal(attend(qkv[:40], [40]), packed[:40])
 
 
-def test_few_length_classes() -> None:
-    assert {bucket(longest) for longest in range(1, 129)} == {16, 32, 64, 128}
-    assert all(bucket(longest) >= longest for longest in range(1, 129))
-
-
 @pytest.mark.parametrize("longest", [0, 129])
 @pytest.mark.parametrize("call", [attend_short, ReferenceKernels().attend_short])
 def test_other_longest_sequences_are_refused(call: object, longest: int) -> None:
@@ -199,3 +203,52 @@ def test_what_does_not_fit_together_is_refused() -> None:
         attend_short(qkv, rotations, positions.long(), HEADS, 4, out)
     with pytest.raises(ValueError, match="must be neighbours"):
         attend_short(qkv, rotations, positions, HEADS, 4, out.T.contiguous().T)
+
+
+class Kernels(ReferenceKernels):
+    """The reference's kernels, but for short attention, which counts its calls."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def attend_short(
+        self,
+        qkv: torch.Tensor,
+        rotations: torch.Tensor,
+        positions: torch.Tensor,
+        heads: int,
+        longest: int,
+        out: torch.Tensor,
+    ) -> None:
+        self.calls += 1
+        attend_short(qkv, rotations, positions, heads, longest, out)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+@pytest.mark.parametrize("tasks", [[NO_TASK] * 5, [1, 2, NO_TASK, 2, 1]])
+def test_the_whole_model_with_and_without(tmp_path: Path, tasks: list[int], dtype: torch.dtype) -> None:
+    checkpoint = open_checkpoint(write_layout(tmp_path / "model", "original", TINY, TASKS))
+    rng = np.random.default_rng(4)
+    batch = lay_out(
+        [
+            TokenSequence(rng.integers(5, 590, length), task, ((length, row),))
+            for row, (length, task) in enumerate(zip((3, 17, 64, 40, 9), tasks, strict=True))
+        ],
+        5,
+    )
+    room = Capacity(tokens=192, sequences=8, segments=8, max_length=64)
+    block = np.full(room.values, 77, np.int32)
+    fill(block, room, batch)
+    inputs = Inputs.view(torch.from_numpy(block).to(DEVICE), room, adapted=max(tasks) != NO_TASK)
+    results = {}
+    for short in (0, 63, 64):
+        kernels = Kernels()
+        model = FusedModel(checkpoint, DEVICE, dtype, kernels, sdpa, short)
+        memory = model.workspace(room.tokens)
+        for name in memory.__slots__:
+            getattr(memory, name).fill_(torch.nan)
+        results[short] = model.states(inputs, memory)[: len(batch.ids)].clone()
+        assert kernels.calls == (TINY.layers if short == 64 else 0)
+    assert torch.equal(results[0], results[63])
+    tolerance = 2e-5 if dtype == torch.float32 else 2e-2
+    torch.testing.assert_close(results[64], results[0], atol=tolerance, rtol=tolerance)

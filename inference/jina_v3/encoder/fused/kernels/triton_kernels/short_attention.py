@@ -109,11 +109,6 @@ def attend_short_kernel(
     tl.store(places, states.to(out.dtype.element_ty), mask=mask)
 
 
-def bucket(longest: int) -> int:
-    """Return the length class of the longest sequence: few, so that nothing is compiled anew while serving."""
-    return max(16, 1 << (longest - 1).bit_length())
-
-
 def attend_short(
     qkv: torch.Tensor, rotations: torch.Tensor, positions: torch.Tensor, heads: int, longest: int, out: torch.Tensor
 ) -> None:
@@ -140,6 +135,6 @@ def attend_short(
     dim = rotations.shape[1]
     attend_short_kernel[(heads, triton.cdiv(tokens, BLOCK_M))](
         qkv, rotations, positions, out, tokens, QKV_STRIDE=qkv.stride(0), OUT_STRIDE=out.stride(0), HEADS=heads,
-        DIM=dim, WIDTH=max(16, triton.next_power_of_2(dim // 2)), LONGEST=bucket(longest),
+        DIM=dim, WIDTH=max(16, triton.next_power_of_2(dim // 2)), LONGEST=SHORT_MOST,
         BLOCK_M=BLOCK_M, BLOCK_N=BLOCK_N, STAGES=STAGES, num_warps=WARPS,
     )  # fmt: skip
