@@ -18,6 +18,9 @@ from jina_v3.encoder.fused.workspace import Workspace
 COLUMN_MULTIPLE = 32
 """Keeps the wide inner dimension aligned for tensor-core tiles and 16-byte loads."""
 
+SHORT = 64
+"""The longest sequence, in tokens, for which short attention is taken. An estimate by arithmetic, not measured."""
+
 
 class FusedLayer:
     """Attention and MLP, each with its residual and the norm after it, over a workspace's matrices."""
@@ -32,9 +35,11 @@ class FusedLayer:
         dtype: torch.dtype,
         kernels: Kernels,
         attention: Attention,
+        short: int = SHORT,
     ) -> None:
+        """``short``: short attention is taken where no sequence of a batch is longer; 0: never."""
         linears = weights.linears
-        self._kernels, self._attention, self._heads = kernels, attention, heads
+        self._kernels, self._attention, self._heads, self._short = kernels, attention, heads, short
         bias = linears["qkv"].bias.to(device, dtype)
         self._qkv = make_product(linears["qkv"], columns, device, dtype, bias)
         self._out, self._fc1, self._fc2 = (
@@ -59,8 +64,12 @@ class FusedLayer:
         intermediate = len(self._fc1_bias)
 
         self._qkv(memory.attention_in, memory.qkv, adapted=adapted)
-        kernels.rotate_(memory.qkv, rotations, inputs.positions, self._heads)
-        states = self._attention(memory.qkv, self._heads, inputs, memory.states[:, :hidden])
+        states = memory.states[:, :hidden]
+        if inputs.max_length <= self._short:
+            kernels.attend_short(memory.qkv, rotations, inputs.positions, self._heads, inputs.max_length, states)
+        else:
+            kernels.rotate_(memory.qkv, rotations, inputs.positions, self._heads)
+            states = self._attention(memory.qkv, self._heads, inputs, states)
         if adapted:
             kernels.adapt(states, self._out_adapters, tasks, memory.states)
             states = memory.states

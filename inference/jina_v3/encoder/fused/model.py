@@ -10,7 +10,7 @@ from jina_v3.encoder.checkpoint import Checkpoint, EmbeddingWeights
 from jina_v3.encoder.fused.attention import Attention
 from jina_v3.encoder.fused.inputs import Inputs
 from jina_v3.encoder.fused.kernels.interface import EmbeddingTables, Kernels, NormParameters
-from jina_v3.encoder.fused.layer import FusedLayer, columns_for, make_norm
+from jina_v3.encoder.fused.layer import SHORT, FusedLayer, columns_for, make_norm
 from jina_v3.encoder.fused.workspace import Sizes, Workspace
 from jina_v3.encoder.rotary import rotary_table
 
@@ -19,8 +19,15 @@ class FusedModel:
     """The model; a forward pass allocates nothing but what attention gives back."""
 
     def __init__(
-        self, checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype, kernels: Kernels, attention: Attention
+        self,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        dtype: torch.dtype,
+        kernels: Kernels,
+        attention: Attention,
+        short: int = SHORT,
     ) -> None:
+        """``short``: see :class:`~jina_v3.encoder.fused.layer.FusedLayer`."""
         config = checkpoint.config
         self.device, self.dtype = device, dtype
         self._kernels = kernels
@@ -28,7 +35,15 @@ class FusedModel:
         columns = columns_for([checkpoint.layer(index) for index in range(config.layers)])
         self._layers = [
             FusedLayer(
-                checkpoint.layer(index), config.heads, config.norm_eps, columns, device, dtype, kernels, attention
+                checkpoint.layer(index),
+                config.heads,
+                config.norm_eps,
+                columns,
+                device,
+                dtype,
+                kernels,
+                attention,
+                short,
             )
             for index in range(config.layers)
         ]
