@@ -7,12 +7,17 @@ No extra package is ever needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 
 from jina_v3.encoder.packing import PackedBatch
 
 _FLASH_CAPABILITY = (8, 0)  # flash kernels start at Ampere: T4 (7.5) takes the SDPA path
+
+_Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int, torch.Tensor], torch.Tensor]
 
 
 def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, batch: PackedBatch, out: torch.Tensor) -> torch.Tensor:
@@ -22,17 +27,68 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, batch: PackedBatch
     stride.
     """
     if v.is_cuda and uses_flash(v.device, v.dtype):
-        from torch.nn.attention.varlen import varlen_attn  # torch ≥2.10; brings torch's compiler, which takes seconds
-
-        states = varlen_attn(q, k, v, batch.cu_seqlens, batch.cu_seqlens, batch.max_length, batch.max_length)
-        assert isinstance(states, torch.Tensor)  # a tuple only where auxiliary outputs are asked for
-        return out.copy_(states.flatten(1))
+        states = attend_by_flash(q, k, v, batch.cu_seqlens, batch.max_length, out)
+        return out if states is out else out.copy_(states)
     return attend_by_length(q, k, v, batch, out)
 
 
 def uses_flash(device: torch.device, dtype: torch.dtype) -> bool:
     """Say whether the flash kernel can serve this device and dtype."""
     return dtype in (torch.bfloat16, torch.float16) and torch.cuda.get_device_capability(device) >= _FLASH_CAPABILITY
+
+
+def attend_by_flash(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, out: torch.Tensor
+) -> torch.Tensor:
+    """Attend by torch's flash kernel: into ``out`` where this torch can do that, else into memory of its own.
+
+    Sequences may have no tokens, and tokens no sequence: their rows are not written, and reach no other's. Nothing is
+    read back to the host, so a CUDA graph can have it; ``max_length`` only sizes the grid.
+
+    **Shapes**: ``q``, ``k``, ``v``: ``(tokens, heads, head_dim)`` half; ``cu_seqlens: (sequences + 1,)`` int32;
+    ``out`` and the result ``(tokens, heads · head_dim)``, rows at any distance.
+    """
+    return _flash_kernel()(q, k, v, cu_seqlens, max_length, out)
+
+
+@cache
+def _flash_kernel() -> _Kernel:
+    """Return the way into the kernel that this torch has. It is looked up late: it brings torch's compiler, 1.7 s."""
+    try:
+        from torch.nn.attention import varlen
+    except ImportError:  # torch 2.6–2.9; untested
+        return _flash_by_aten
+    # the seven first arguments by position: those after them have changed with every release
+    write: Callable[..., object] | None = getattr(varlen, "varlen_attn_out", None)  # torch ≥2.12
+    if write is not None:
+        return _into(write)
+
+    def flash(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, _: torch.Tensor
+    ) -> torch.Tensor:
+        states = varlen.varlen_attn(q, k, v, cu_seqlens, cu_seqlens, max_length, max_length)
+        assert isinstance(states, torch.Tensor)  # a tuple only where auxiliary outputs are asked for
+        return states.flatten(1)
+
+    return flash
+
+
+def _into(write: Callable[..., object]) -> _Kernel:
+    def flash_into(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, out: torch.Tensor
+    ) -> torch.Tensor:
+        write(out.view(q.shape), q, k, v, cu_seqlens, cu_seqlens, max_length, max_length)
+        return out
+
+    return flash_into
+
+
+def _flash_by_aten(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, _: torch.Tensor
+) -> torch.Tensor:
+    forward = torch.ops.aten._flash_attention_forward  # dropout 0, not causal, no mask for debugging
+    states: torch.Tensor = forward(q, k, v, cu_seqlens, cu_seqlens, max_length, max_length, 0.0, False, False)[0]
+    return states.flatten(1)
 
 
 def attend_by_length(

@@ -37,7 +37,8 @@ class Workspace:
         hidden, wide = sizes.hidden, sizes.hidden + sizes.columns
 
         def matrix(width: int) -> torch.Tensor:
-            return torch.empty(tokens, width, dtype=dtype, device=device)
+            # finite from the start, as kernels may multiply rows that no sequence has by zero
+            return torch.zeros(tokens, width, dtype=dtype, device=device)
 
         return cls(
             matrix(wide), matrix(3 * hidden), matrix(wide), matrix(hidden), matrix(wide),
