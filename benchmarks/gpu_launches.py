@@ -101,6 +101,16 @@ def launches(kernels: Kernels, device: torch.device, dtype: torch.dtype, tokens:
 
     yield launch("rotate_", rotate)
 
+    for longest in (16, 64, 128):
+
+        def attend(memory: Guarded, longest: int = longest) -> Callable[[], None]:
+            qkv, out = memory("qkv", random(tokens, 3 * hidden)), memory("out", random(tokens, wide))[:, :hidden]
+            positions = memory("positions", torch.arange(tokens, dtype=torch.int32) % longest)
+            rotations = memory("rotations", random(_POSITIONS, hidden // _HEADS, kind=fp32))
+            return lambda: kernels.attend_short(qkv, rotations, positions, _HEADS, longest, out)
+
+        yield launch(f"attend_short, {longest} at most", attend)
+
     for in_place in (False, True):
 
         def adapt(memory: Guarded, in_place: bool = in_place) -> Callable[[], None]:

@@ -10,7 +10,7 @@ from benchmarks.gpu_launches import GuardError, launch_all, launches
 from jina_v3.encoder.fused.kernels.reference import ReferenceKernels
 
 CPU = torch.device("cpu")
-OPERATIONS = ("embed", "rotate_", "adapt", "add_norm", "gelu", "sum_segments", "quantize_rows")
+OPERATIONS = ("embed", "rotate_", "attend_short", "adapt", "add_norm", "gelu", "sum_segments", "quantize_rows")
 
 
 def beyond(tensor: torch.Tensor, rows: int) -> torch.Tensor:

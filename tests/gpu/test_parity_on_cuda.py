@@ -16,6 +16,7 @@ from tests.support.numerics import Answers, check_neighbours, check_question
 
 from jina_v3.contract import TASKS
 from jina_v3.encoder import Encoder
+from jina_v3.encoder.fused.attention import why_not
 from jina_v3.encoder.options import EngineOptions
 
 pytestmark = [
@@ -23,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
 QUESTIONS = [
-    "tasks mixed", "tasks mixed, cut", "no task", *(f"all {task.value}" for task in TASKS),
+    "tasks mixed", "tasks mixed, cut", "short texts", "no task", *(f"all {task.value}" for task in TASKS),
     "late chunking", "late chunking, no task, cut",
 ]  # fmt: skip
 
@@ -46,6 +47,10 @@ class Combination:
             return f"compute capability {capability} has no float8"
         if self.dtype == "float16-fast" and not hasattr(torch.backends.cuda.matmul, "allow_fp16_accumulation"):
             return f"torch {torch.__version__} has no fp16 accumulation"
+        if self.attention in ("cudnn", "flash3"):
+            dtype = torch.float16 if self.dtype == "float16" else torch.bfloat16
+            if reason := why_not(self.attention, torch.device("cuda", 0), dtype):
+                return f"{self.attention}: {reason}"
         return None
 
     def load(self, case: Case) -> Encoder:
@@ -60,6 +65,7 @@ COMBINATIONS = [
     *(Combination("triton", "sdpa", False, dtype) for dtype in ("bfloat16", "float16")),
     *(Combination("torch", "auto", False, dtype) for dtype in ("float32", "bfloat16", "float16", "float16-fast")),
     *(Combination("torch", "sdpa", False, dtype) for dtype in ("float32", "bfloat16", "float16")),
+    *(Combination("triton", kind, False, dtype) for kind in ("cudnn", "flash3") for dtype in ("bfloat16", "float16")),
 ]  # fmt: skip
 
 

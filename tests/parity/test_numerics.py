@@ -9,7 +9,15 @@ from tests.support.numerics import Answers, Encodes, check_neighbours, check_que
 
 from jina_v3.encoder import Encoder
 
-NAMES = ["tasks mixed", "tasks mixed, cut", "no task", "all separation", "late chunking", "late chunking, no task, cut"]
+NAMES = [
+    "tasks mixed",
+    "tasks mixed, cut",
+    "short texts",
+    "no task",
+    "all separation",
+    "late chunking",
+    "late chunking, no task, cut",
+]
 
 
 @pytest.fixture(scope="module")
@@ -95,5 +103,5 @@ def test_a_row_that_sees_its_neighbours_is_found(encoder: Encoder, answers: Answ
 
 def test_every_combination_of_tasks_is_asked(tiny: Case) -> None:
     asked = {frozenset(one.tasks) for one in questions(tiny)}
-    assert {len(tasks) for tasks in asked} == {1, 6}
+    assert max(len(tasks) for tasks in asked) == 6
     assert len([tasks for tasks in asked if len(tasks) == 1]) == 6

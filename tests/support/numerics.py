@@ -10,7 +10,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from tests.support.case import Case
+from tests.support.case import EVERY_TASK, LENGTHS, Case
 from tests.support.oracle import PROMPTS, Oracle, cosine_distance
 
 from jina_v3.contract import TASKS, Task
@@ -48,12 +48,14 @@ class Question:
 
 
 def questions(case: Case) -> list[Question]:
-    """Tasks mixed, one and none; a cut; chunks of one document. Lengths are from 3 to 700 tokens in each."""
+    """Tasks mixed, one and none; a cut; chunks of one document; lengths from 3 to 700 tokens. And short texts alone."""
     texts, count, hidden = tuple(case.texts), len(case.texts), case.config.hidden
+    short = [(texts[at], task) for at, length in enumerate(LENGTHS) if length <= 30 for task in EVERY_TASK]
     document = (case.texts[4], case.texts[1], case.texts[8], case.texts[5])
     return [
         Question("tasks mixed", texts, tuple(case.tasks), hidden),
         Question("tasks mixed, cut", texts, tuple(case.tasks), 32),
+        Question("short texts", *zip(*short, strict=True), hidden),  # at most 44 tokens, with a prompt
         Question("no task", texts, (None,) * count, hidden),
         *(Question(f"all {task.value}", texts, (task,) * count, hidden) for task in TASKS),
         Question("late chunking", document, (Task.RETRIEVAL_PASSAGE,) * 4, hidden, late_chunking=True),
