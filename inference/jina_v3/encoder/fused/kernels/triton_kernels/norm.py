@@ -1,0 +1,73 @@
+"""Bias, residual and layer norm in one pass, and the tasks' additions for the next product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+
+from jina_v3.encoder.fused.kernels.interface import Adapters, NormParameters
+from jina_v3.encoder.fused.kernels.triton_kernels.blocks import own_additions, warps_for
+
+ROWS = 4
+"""How many rows a program has where there are many: they share the norm's parameters."""
+
+
+def add_norm(
+    x: torch.Tensor,
+    bias: torch.Tensor,
+    residual: torch.Tensor,
+    norm: NormParameters,
+    out: torch.Tensor,
+    adapters: Adapters | None,
+    tasks: torch.Tensor,
+    rows: int,
+) -> None:
+    """Launch, with ``rows`` rows a program; see :meth:`Kernels.add_norm`."""
+    tokens, hidden = x.shape
+    block = triton.next_power_of_2(hidden)
+    own: tuple[Any, ...] = (None, None, None, 0, 0, 0)
+    if adapters is not None:
+        own = (adapters.a, adapters.first, adapters.ranks, adapters.most, len(adapters.first) - 1, len(adapters.a))
+    a, first, ranks, most, last, columns = own
+    _add_norm[(triton.cdiv(tokens, rows),)](
+        x, bias, residual, norm.weight, norm.bias, out, a, first, ranks, tasks, tokens,
+        norm.eps, x.stride(0), residual.stride(0), out.stride(0), hidden, block,
+        columns, triton.next_power_of_2(columns), most, last, rows,
+        num_warps=warps_for(rows * block),
+    )  # fmt: skip
+
+
+@triton.jit(do_not_specialize=["tokens"])
+def _add_norm(
+    x, bias, residual, weight, shift, out, a, first, ranks, tasks, tokens,
+    EPS: tl.constexpr, X_STRIDE: tl.constexpr, RESIDUAL_STRIDE: tl.constexpr, OUT_STRIDE: tl.constexpr,
+    HIDDEN: tl.constexpr, BLOCK: tl.constexpr, COLUMNS: tl.constexpr, COLUMNS_BLOCK: tl.constexpr,
+    MOST: tl.constexpr, TASKS: tl.constexpr, ROWS: tl.constexpr,
+):  # fmt: skip
+    rows = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
+    live = rows < tokens
+    far = rows.to(tl.int64)[:, None]  # tokens · stride goes beyond int32
+    columns = tl.arange(0, BLOCK)
+    inside = columns < HIDDEN
+    mask = live[:, None] & inside[None, :]
+    value = tl.load(x + far * X_STRIDE + columns[None, :], mask=mask, other=0.0).to(tl.float32)
+    value += tl.load(bias + columns, mask=inside, other=0.0)[None, :]
+    value += tl.load(residual + far * RESIDUAL_STRIDE + columns[None, :], mask=mask, other=0.0).to(tl.float32)
+    mean = tl.sum(value, 1) / HIDDEN
+    value = tl.where(inside[None, :], value - mean[:, None], 0.0)
+    scale = tl.rsqrt(tl.sum(value * value, 1) / HIDDEN + EPS)
+    value *= scale[:, None]
+    value *= tl.load(weight + columns, mask=inside, other=0.0)[None, :]
+    value += tl.load(shift + columns, mask=inside, other=0.0)[None, :]
+    rounded = value.to(out.dtype.element_ty)
+    tl.store(out + far * OUT_STRIDE + columns[None, :], rounded, mask=mask)
+    if COLUMNS > 0:
+        additions = own_additions(
+            rounded.to(tl.float32), rows, live, columns, a, first, ranks, tasks, TASKS, HIDDEN, COLUMNS_BLOCK, MOST
+        )
+        column = tl.arange(0, COLUMNS_BLOCK)
+        places = out + far * OUT_STRIDE + HIDDEN + column[None, :]
+        tl.store(places, additions.to(out.dtype.element_ty), mask=live[:, None] & (column < COLUMNS)[None, :])
