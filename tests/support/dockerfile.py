@@ -94,7 +94,7 @@ class LocalBuild:
                 **package_environment(),
                 **settings,
                 **stage,
-                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+                "PATH": path,
             },
             capture_output=True,
             text=True,
