@@ -150,6 +150,8 @@ class Kernels(Protocol):
     def quantize_rows(self, x: torch.Tensor, out: torch.Tensor, scales: torch.Tensor) -> None:
         """Write each row as float8 (e4m3) with a scale of its own: ``x ≈ out · scale``; a row of zeros has scale 1.
 
+        A row with nothing above 1e-30 counts as zeros.
+
         **Shapes**: ``x: (tokens, width)`` half; ``out: (tokens, width)`` float8_e4m3fn; ``scales: (tokens, 1)`` fp32.
         """
         ...

@@ -15,6 +15,9 @@ FLOAT8_MOST = 448.0
 SHORT_MOST = 128
 """The longest sequence that short attention is for, in tokens."""
 
+FLOAT8_LEAST = 1e-30
+"""A row with nothing larger counts as zeros: no layer's input is, and the inverse of its scale would not be finite."""
+
 
 class ReferenceKernels:
     """See :class:`~jina_v3.encoder.fused.kernels.interface.Kernels`."""
@@ -102,7 +105,7 @@ class ReferenceKernels:
     def quantize_rows(self, x: torch.Tensor, out: torch.Tensor, scales: torch.Tensor) -> None:
         """Scale each row's largest value to the largest that float8 has."""
         most = x.float().abs().amax(1, keepdim=True)
-        scales.copy_(torch.where(most > 0, most / FLOAT8_MOST, 1.0))
+        scales.copy_(torch.where(most > FLOAT8_LEAST, most / FLOAT8_MOST, 1.0))
         out.copy_((x.float() / scales).clamp(-FLOAT8_MOST, FLOAT8_MOST))
 
     def _write(self, values: torch.Tensor, out: torch.Tensor, adapters: Adapters | None, tasks: torch.Tensor) -> None:
