@@ -50,8 +50,11 @@ def _attend(
     QKV_STRIDE: tl.constexpr, HEADS: tl.constexpr, DIM: tl.constexpr, WIDTH: tl.constexpr,
     BLOCK_M: tl.constexpr, BLOCK_N: tl.constexpr, CLEAN: tl.constexpr,
 ):  # fmt: skip
-    """Return the tile's states, ``(rows, 2 · WIDTH)`` fp32. ``CLEAN``: values that are no numbers stay within their
-    own sequence, by way of the score; without it a weight of zero times such a value is NaN."""
+    """Return the tile's states, ``(rows, 2 · WIDTH)`` fp32.
+
+    ``CLEAN``: values that are no numbers act on their own sequence alone, by way of the score; without it they make
+    NaN of the whole tile, for a weight of zero times such a value is NaN.
+    """
     scale: tl.constexpr = 1.4426950408889634 * DIM**-0.5  # the softmax is to base 2
     k = qkv + key_start.to(tl.int64) * QKV_STRIDE + (HEADS + head) * DIM  # rows × stride may need 64 bits
     v = k + HEADS * DIM
