@@ -49,8 +49,6 @@ class Compiled:
 class _NoUtilities:
     """What Triton asks a driver to do with a compiled kernel and to tell of a device."""
 
-    launch = None  # from Triton 3.7 on, where the driver's module launches all kernels
-
     def __init__(self, architecture: int) -> None:
         self._shared = SHARED_MEMORY[architecture]
 
