@@ -19,6 +19,9 @@ from jina_v3.encoder.fused.workspace import Workspace
 COLUMN_MULTIPLE = 32
 """Keeps the wide inner dimension aligned for tensor-core tiles and 16-byte loads."""
 
+SHORT = 64
+"""The longest sequence, in tokens, for which short attention is taken. An estimate by arithmetic, not measured."""
+
 
 class FusedLayer:
     """Attention and MLP, each with its residual and the norm after it, over a workspace's matrices."""
@@ -35,9 +38,11 @@ class FusedLayer:
         attention: Attention,
         *,
         float8: bool = False,
+        short: int = SHORT,
     ) -> None:
+        """``short``: short attention is taken where no sequence of a batch is longer; 0: never."""
         linears = weights.linears
-        self._kernels, self._attention, self._heads = kernels, attention, heads
+        self._kernels, self._attention, self._heads, self._short = kernels, attention, heads, short
         bias = linears["qkv"].bias.to(device, dtype)
         make: Callable[..., Product] = partial(Float8Product, kernels=kernels) if float8 else HalfProduct
         self._qkv = make(lay_out_weight(linears["qkv"], columns, device, dtype), columns, bias)
@@ -62,8 +67,12 @@ class FusedLayer:
         hidden = memory.product.shape[1]
 
         self._qkv(memory.attention_in, memory.qkv, memory, adapted=adapted)
-        kernels.rotate_(memory.qkv, rotations, inputs.positions, self._heads)
-        states = self._attention(memory.qkv, self._heads, inputs, memory.states[:, :hidden])
+        states = memory.states[:, :hidden]
+        if inputs.max_length <= self._short:
+            kernels.attend_short(memory.qkv, rotations, inputs.positions, self._heads, inputs.max_length, states)
+        else:
+            kernels.rotate_(memory.qkv, rotations, inputs.positions, self._heads)
+            states = self._attention(memory.qkv, self._heads, inputs, states)
         if adapted:
             kernels.adapt(states, self._out_adapters, tasks, memory.states)
             states = memory.states

@@ -10,7 +10,7 @@ from jina_v3.encoder.checkpoint import Checkpoint, EmbeddingWeights
 from jina_v3.encoder.fused.attention import Attention
 from jina_v3.encoder.fused.inputs import Inputs
 from jina_v3.encoder.fused.kernels.interface import EmbeddingTables, Kernels, NormParameters
-from jina_v3.encoder.fused.layer import FusedLayer, columns_for, make_norm
+from jina_v3.encoder.fused.layer import SHORT, FusedLayer, columns_for, make_norm
 from jina_v3.encoder.fused.workspace import Sizes, Workspace
 from jina_v3.encoder.rotary import rotary_table
 
@@ -27,8 +27,12 @@ class FusedModel:
         attention: Attention,
         *,
         float8: bool = False,
+        short: int = SHORT,
     ) -> None:
-        """``float8``: the products take float8, and all else is ``dtype``, which must then be bfloat16 on CUDA."""
+        """``float8``: the products take float8, and all else is ``dtype``, which must then be bfloat16 on CUDA.
+
+        ``short``: see :class:`~jina_v3.encoder.fused.layer.FusedLayer`.
+        """
         config = checkpoint.config
         self.device, self.dtype = device, dtype
         self._kernels = kernels
@@ -45,6 +49,7 @@ class FusedModel:
                 kernels,
                 attention,
                 float8=float8,
+                short=short,
             )
             for index in range(config.layers)
         ]
