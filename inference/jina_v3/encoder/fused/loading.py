@@ -57,7 +57,7 @@ def _load(
     kernels: Kernels,
 ) -> tuple[FusedRunner, int]:
     attention_name, attention = choose_attention(options.attention, device, precision.dtype)
-    model = FusedModel(checkpoint, device, precision.dtype, kernels, attention, float8=precision.is_float8)
+    model = FusedModel(checkpoint, device, precision.dtype, kernels, attention, float8=precision.float8)
     plan = _plan(checkpoint, model, options, wanted_tokens)
     memory = model.workspace(plan.workspace_tokens)
     _warm_up(model, memory, plan.workspace_tokens)

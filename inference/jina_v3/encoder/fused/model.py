@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -26,10 +28,10 @@ class FusedModel:
         kernels: Kernels,
         attention: Attention,
         *,
-        float8: bool = False,
+        float8: Sequence[str] = (),
         short: int = SHORT,
     ) -> None:
-        """``float8``: the products take float8, and all else is ``dtype``, which must then be bfloat16 on CUDA.
+        """``float8``: the linear layers whose products take float8; ``dtype`` must then be bfloat16 on CUDA.
 
         ``short``: see :class:`~jina_v3.encoder.fused.layer.FusedLayer`.
         """
@@ -55,7 +57,7 @@ class FusedModel:
         ]
         rotations = rotary_table(config.max_tokens, config.head_dim, config.rotary_base, device)
         self._rotations = torch.cat((rotations.real, rotations.imag), 1).contiguous()  # (positions, head_dim)
-        self.sizes = Sizes(config.hidden, config.intermediate, columns, float8)
+        self.sizes = Sizes(config.hidden, config.intermediate, columns, bool(float8))
 
     @property
     def hidden(self) -> int:
