@@ -62,7 +62,7 @@ def _rows(
     inside = (columns < WIDTH)[None, :]
     value = tl.load(x + far * X_STRIDE + columns[None, :], mask=inside, other=0.0)
     if ACTIVATE:
-        added = value.to(tl.float32) + tl.load(bias + columns, mask=columns < WIDTH, other=0.0)[None, :]
+        added = value.to(tl.float32) + tl.load(bias + columns[None, :], mask=inside, other=0.0)
         value = gelu(added).to(out.dtype.element_ty)
     if WRITE:
         tl.store(out + far * OUT_STRIDE + columns[None, :], value, mask=inside)
@@ -92,7 +92,7 @@ def _blocks(
         mask = live[:, None] & inside[None, :]
         value = tl.load(x + far * X_STRIDE + columns[None, :], mask=mask, other=0.0)
         if ACTIVATE:
-            added = value.to(tl.float32) + tl.load(bias + columns, mask=inside, other=0.0)[None, :]
+            added = value.to(tl.float32) + tl.load(bias + columns[None, :], mask=inside[None, :], other=0.0)
             value = gelu(added).to(out.dtype.element_ty)
         if WRITE:
             tl.store(out + far * OUT_STRIDE + columns[None, :], value, mask=mask)

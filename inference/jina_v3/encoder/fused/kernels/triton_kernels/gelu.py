@@ -36,5 +36,5 @@ def _activate(
     inside = columns < WIDTH
     mask = (rows < tokens)[:, None] & inside[None, :]
     value = tl.load(x + far * X_STRIDE + columns[None, :], mask=mask, other=0.0).to(tl.float32)
-    value += tl.load(bias + columns, mask=inside, other=0.0)[None, :]
+    value += tl.load(bias + columns[None, :], mask=inside[None, :], other=0.0)
     tl.store(out + far * OUT_STRIDE + columns[None, :], gelu(value).to(out.dtype.element_ty), mask=mask)

@@ -54,14 +54,14 @@ def _add_norm(
     inside = columns < HIDDEN
     mask = live[:, None] & inside[None, :]
     value = tl.load(x + far * X_STRIDE + columns[None, :], mask=mask, other=0.0).to(tl.float32)
-    value += tl.load(bias + columns, mask=inside, other=0.0)[None, :]
+    value += tl.load(bias + columns[None, :], mask=inside[None, :], other=0.0)
     value += tl.load(residual + far * RESIDUAL_STRIDE + columns[None, :], mask=mask, other=0.0).to(tl.float32)
     mean = tl.sum(value, 1) / HIDDEN
     value = tl.where(inside[None, :], value - mean[:, None], 0.0)
     scale = tl.rsqrt(tl.sum(value * value, 1) / HIDDEN + EPS)
     value *= scale[:, None]
-    value *= tl.load(weight + columns, mask=inside, other=0.0)[None, :]
-    value += tl.load(shift + columns, mask=inside, other=0.0)[None, :]
+    value *= tl.load(weight + columns[None, :], mask=inside[None, :], other=0.0)
+    value += tl.load(shift + columns[None, :], mask=inside[None, :], other=0.0)
     rounded = value.to(out.dtype.element_ty)
     tl.store(out + far * OUT_STRIDE + columns[None, :], rounded, mask=mask)
     if COLUMNS > 0:
