@@ -1,0 +1,69 @@
+"""Our encoder in each combination of its options, loaded once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.gpu.session import Session
+from benchmarks.variants import load_ours
+from jina_v3.encoder import Encoder
+from jina_v3.encoder.options import EngineOptions
+
+FULL = "all techniques"
+COMBINATIONS: dict[str, EngineOptions] = {
+    FULL: EngineOptions(),
+    "torch's kernels": EngineOptions(kernels="torch"),
+    "no graphs": EngineOptions(graphs=False),
+    "no overlap": EngineOptions(overlap=False),
+    "attention: flash": EngineOptions(attention="flash"),
+    "attention: cudnn": EngineOptions(attention="cudnn"),
+    "attention: flash3": EngineOptions(attention="flash3"),
+    "attention: sdpa": EngineOptions(attention="sdpa"),
+    "all off": EngineOptions(kernels="torch", attention="sdpa", graphs=False, overlap=False),
+}
+
+
+@dataclass(slots=True)
+class Engines:
+    """Loads engines on demand; one that cannot be had, or whose vectors were wrong, is ``None``."""
+
+    folder: Path
+    dtype: str
+    device: str
+    session: Session
+    load: Callable[[Path, str, str, EngineOptions], Encoder] = field(default=load_ours)
+    _loaded: dict[str, Encoder] = field(default_factory=dict)
+
+    def get(self, name: str) -> Encoder | None:
+        """Return the engine of :data:`COMBINATIONS` under this name."""
+        return self._get(name, self.dtype, COMBINATIONS[name])
+
+    def in_precision(self, dtype: str) -> Encoder | None:
+        """Return the engine with all techniques in another precision."""
+        return self._get(dtype, dtype, EngineOptions())
+
+    def right(self) -> list[str]:
+        """Return the combinations whose vectors have been found right, the full one first."""
+        return [name for name in COMBINATIONS if self.session.journal.outcome(f"checks/{name}/") == "ok"]
+
+    def ours(self) -> Encoder | None:
+        """Return the engine that counts as ours: the full one, or the first combination that is right."""
+        for name in self.right():
+            engine = self.get(name)
+            if engine is not None:
+                return engine
+        return None
+
+    def drop(self) -> None:
+        """Let all engines go, so that the device's memory is free."""
+        self._loaded.clear()
+
+    def _get(self, name: str, dtype: str, options: EngineOptions) -> Encoder | None:
+        if name not in self._loaded:
+            engine = self.session.attempt("load", name, "", lambda: self.load(self.folder, dtype, self.device, options))
+            if engine is None:
+                return None
+            self._loaded[name] = engine
+        return self._loaded[name]
