@@ -1,4 +1,7 @@
-"""Attention by itself, in every kind that this device has, by length."""
+"""Attention by itself, in every kind that this device has, by length.
+
+FlashAttention 3 is not among them, see ``flash3.py``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
 from jina_v3.tokens.sequences import NO_TASK, TokenSequence, lay_out
 
 PART = "attention"
-KINDS = ("flash", "cudnn", "flash3", "sdpa")
+KINDS = ("flash", "cudnn", "sdpa")
 
 
 def run(bench: Bench, until: float) -> None:

@@ -40,7 +40,7 @@ def run(bench: Bench, until: float) -> None:
         return
     session.case(PART, NATIVE, until - session.clock(), lambda: _native(bench, reference))
     for name in COMBINATIONS:
-        session.case(PART, name, until - session.clock(), lambda name=name: _engine(bench, name, reference))  # type: ignore[misc]
+        session.case(PART, name, until - session.clock(), lambda name=name: check_engine(bench, name, reference))  # type: ignore[misc]
     session.case(PART, "graphs on and off", until - session.clock(), lambda: _graphs(bench))
     for name in PEERS:
         session.case(PART, name, until - session.clock(), lambda name=name: _peer(bench, name, reference))  # type: ignore[misc]
@@ -95,7 +95,11 @@ def _native(bench: Bench, reference: dict[str, Vectors]) -> None:
         _write(bench, NATIVE, "base weights", cosine_errors(native(texts, 4), reference["base"]))
 
 
-def _engine(bench: Bench, name: str, reference: dict[str, Vectors]) -> None:
+def check_engine(bench: Bench, name: str, reference: dict[str, Vectors]) -> None:
+    """Hold one engine's vectors against the reference: several texts at once, one by one, and tasks mixed.
+
+    **Raises**: WrongVectorsError; UnavailableError where the engine could not be loaded.
+    """
     engine = bench.engines.get(name)
     if engine is None:
         raise UnavailableError("it could not be loaded")

@@ -12,6 +12,7 @@ from jina_v3.encoder import Encoder
 from jina_v3.encoder.options import EngineOptions
 
 FULL = "all techniques"
+FLASH3 = "attention: flash3"
 COMBINATIONS: dict[str, EngineOptions] = {
     FULL: EngineOptions(),
     "torch's kernels": EngineOptions(kernels="torch"),
@@ -19,7 +20,6 @@ COMBINATIONS: dict[str, EngineOptions] = {
     "no overlap": EngineOptions(overlap=False),
     "attention: flash": EngineOptions(attention="flash"),
     "attention: cudnn": EngineOptions(attention="cudnn"),
-    "attention: flash3": EngineOptions(attention="flash3"),
     "attention: sdpa": EngineOptions(attention="sdpa"),
     "all off": EngineOptions(kernels="torch", attention="sdpa", graphs=False, overlap=False),
 }
@@ -37,8 +37,9 @@ class Engines:
     _loaded: dict[str, Encoder] = field(default_factory=dict)
 
     def get(self, name: str) -> Encoder | None:
-        """Return the engine of :data:`COMBINATIONS` under this name."""
-        return self._get(name, self.dtype, COMBINATIONS[name])
+        """Return the engine of :data:`COMBINATIONS` under this name, or that with FlashAttention 3."""
+        options = EngineOptions(attention="flash3") if name == FLASH3 else COMBINATIONS[name]
+        return self._get(name, self.dtype, options)
 
     def in_precision(self, dtype: str) -> Encoder | None:
         """Return the engine with all techniques in another precision."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,8 +54,16 @@ def _renumbered(batch: Sequence[TokenSequence]) -> TokenBatch:
 
 
 def pool(encoder: Encoder, packs: Sequence[TokenBatch]) -> Vectors:
-    """Run batches through the encoder: all that ``encode`` does but tokenising and normalising."""
-    return np.concatenate([encoder.pool(batch) for batch in packs])
+    """Run batches through the encoder, as many at a time as it likes: ``encode`` but for tokenising and normalising."""
+    engine: Any = encoder
+    if not hasattr(engine, "submit"):
+        return np.concatenate([encoder.pool(batch) for batch in packs])
+    sums, pending = [], deque[Any]()
+    for batch in packs:
+        if len(pending) >= engine.in_flight:
+            sums.append(pending.popleft().result())
+        pending.append(engine.submit(batch))
+    return np.concatenate([*sums, *(one.result() for one in pending)])
 
 
 class BareModel:

@@ -10,7 +10,7 @@ WRONG, NO_DEVICE, RESTART = 1, 2, 75
 
 PART_NAMES = (
     "checks", "throughput", "latency", "tasks", "precisions", "waterfall", "products", "attention", "kernels",
-    "memory", "vllm",
+    "memory", "flash3", "vllm",
 )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from benchmarks.gpu import (
     attention_rates,
     checks,
     device,
+    flash3,
     kernel_rates,
     latency,
     memory,
@@ -65,6 +66,7 @@ PARTS = (
     Part(attention_rates.PART, 8, attention_rates.run),
     Part(kernel_rates.PART, 12, kernel_rates.run),
     Part(memory.PART, 50, memory.run),
+    Part(flash3.PART, 15, flash3.run),
     Part(vllm_peer.PART, 10, vllm_peer.run),
 )
 
