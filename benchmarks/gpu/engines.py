@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks.gpu.session import Session
+from benchmarks.gpu.rows import SECONDS, Row
+from benchmarks.gpu.session import Session, UnavailableError
 from benchmarks.variants import load_ours
 from jina_v3.encoder import Encoder
 from jina_v3.encoder.options import EngineOptions
 
+LOAD, ENGINES = "load", "engines"
+TIME_TO_LOAD = "from the folder to the engine"
 FULL = "all techniques"
 FLASH3 = "attention: flash3"
 COMBINATIONS: dict[str, EngineOptions] = {
@@ -63,8 +67,19 @@ class Engines:
 
     def _get(self, name: str, dtype: str, options: EngineOptions) -> Encoder | None:
         if name not in self._loaded:
-            engine = self.session.attempt("load", name, "", lambda: self.load(self.folder, dtype, self.device, options))
+            engine = self.session.attempt(LOAD, name, "", lambda: self._load(name, dtype, options))
             if engine is None:
                 return None
             self._loaded[name] = engine
         return self._loaded[name]
+
+    def _load(self, name: str, dtype: str, options: EngineOptions) -> Encoder:
+        begun = time.perf_counter()
+        try:
+            engine = self.load(self.folder, dtype, self.device, options)
+        except ValueError as reason:  # a choice that this device cannot serve
+            raise UnavailableError(str(reason)) from reason
+        self.session.log.add(Row(LOAD, name, TIME_TO_LOAD, SECONDS, time.perf_counter() - begun, 1))
+        # with 'auto' the engine says only here what it has taken
+        self.session.log.add_facts({name: str(getattr(engine, "details", "nothing said"))}, ENGINES)
+        return engine

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.gpu import bench as names
 from benchmarks.gpu import checks, latency, memory, micro_report, precisions, targets, task_mix, throughput, waterfall
-from benchmarks.gpu.engines import FULL
+from benchmarks.gpu.engines import ENGINES, FULL, LOAD, TIME_TO_LOAD
 from benchmarks.gpu.rows import ABSENT, CUT, FAILED, Results
 from benchmarks.report import NOT_MEASURED, table
 
@@ -23,6 +23,7 @@ def markdown(results: Results, picture: str | None = None) -> str:
     lines += _device_states(results)
     lines += _section("Targets", ["target", "against", "wanted", "measured", "verdict"], targets.target_rows(results))
     lines += ["", f"![Tokens a second by length, and what each technique is worth]({picture})"] if picture else []
+    lines += _section("Our engines", ["engine", "loaded in", "what it says of itself"], engine_rows(results))
     lines += _section("Are the vectors right", ["what", "texts", "figure", "value"], check_rows(results))
     lines += _throughput(results)
     lines += _section("One query at a time", ["tokens", "variant", "p50", "p99", "calls"], latency_rows(results))
@@ -39,6 +40,14 @@ def markdown(results: Results, picture: str | None = None) -> str:
     lines += micro_report.sections(results, _section)
     lines += _section("What failed, could not be had, or was cut", ["what", "how", "why"], trouble_rows(results))
     return "\n".join([*lines, ""])
+
+
+def engine_rows(results: Results) -> list[list[str]]:
+    """Return how long each engine took to load, and what it then was: with ``auto`` only it knows."""
+    return [
+        [name, f"{results.values(LOAD, name, TIME_TO_LOAD)[-1]:.1f} s", details.replace("|", "/")]
+        for name, details in results.facts(ENGINES).items()
+    ]
 
 
 def check_rows(results: Results) -> list[list[str]]:
