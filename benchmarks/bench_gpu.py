@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     add_options(parser)
     parser.add_argument("--out", type=Path, help="folder for results (default $OUT, else benchmarks/results)")
     parser.add_argument("--minutes", type=float, default=7.5, help="when the run is over; what is left is cut")
-    parser.add_argument("--stall", type=float, default=120.0, help="seconds without a step before one counts as hung")
+    parser.add_argument("--stall", type=float, default=150.0, help="seconds without a step before one counts as hung")
     return parser
 
 

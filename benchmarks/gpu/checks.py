@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from benchmarks.workload import round_robin_tasks
 from jina_v3.contract import Task
 
 PART = "checks"
+REFERENCE = "float32 reference"
 ALLOWED_RATIO = 1.5
 """A half-precision error may be this many times the native class's own. **Source**: ``docs/contract.md``."""
 
@@ -34,16 +36,22 @@ _HALF_TOLERANCE = 5e-3
 def run(bench: Bench, until: float) -> None:
     """Check the reference, then each combination and each peer; write down every error."""
     session = bench.session
-    session.case(PART, "float32 reference", until - session.clock(), lambda: _reference(bench))
+
+    def case(name: str, check: Callable[[], None]) -> None:
+        session.case(PART, name, until - session.clock(), check)
+
+    case(REFERENCE, lambda: _reference(bench))
     reference = load_reference(bench)
     if reference is None:
         return
-    session.case(PART, NATIVE, until - session.clock(), lambda: _native(bench, reference))
-    for name in COMBINATIONS:
-        session.case(PART, name, until - session.clock(), lambda name=name: check_engine(bench, name, reference))  # type: ignore[misc]
-    session.case(PART, "graphs on and off", until - session.clock(), lambda: _graphs(bench))
+    case(NATIVE, lambda: _native(bench, reference))
+    case(FULL, partial(check_engine, bench, FULL, reference))
+    # before the other combinations: where time gets short, what the targets compare is checked
     for name in PEERS:
-        session.case(PART, name, until - session.clock(), lambda name=name: _peer(bench, name, reference))  # type: ignore[misc]
+        case(name, partial(_peer, bench, name, reference))
+    for name in COMBINATIONS:
+        case(name, partial(check_engine, bench, name, reference))
+    case("graphs on and off", lambda: _graphs(bench))
 
 
 def check_texts(bench: Bench) -> tuple[list[str], list[str], list[Task | None]]:
@@ -67,13 +75,14 @@ def _reference_path(bench: Bench) -> Path:
 
 
 def _reference(bench: Bench) -> None:
+    _reference_path(bench).unlink(missing_ok=True)  # an earlier run's
     texts, mixed_texts, mix = check_texts(bench)
     ours = load_ours(bench.pair.original, "float32")
     base = np.asarray(ours.encode(texts))
     mixed = np.asarray(ours.encode(mixed_texts, task=mix))
     del ours
     gc.collect()
-    bench.session.attempt(PART, "float32 reference", "transformers", lambda: _confirm(bench, texts, base))
+    bench.session.attempt(PART, REFERENCE, "transformers", lambda: _confirm(bench, texts, base))
     np.savez(_reference_path(bench), base=base, mixed=mixed)
 
 
@@ -83,13 +92,13 @@ def _confirm(bench: Bench, texts: list[str], base: Vectors) -> bool:
     except ImportError as error:
         raise UnavailableError(str(error)) from error
     vectors = native.encode(texts, batch_size=4, sort=True)
-    _write(bench, "float32 reference", "transformers in float32", cosine_errors(vectors, base))
+    _write(bench, REFERENCE, "transformers in float32", cosine_errors(vectors, base))
     check_same("transformers in float32", vectors, base, _FP32_TOLERANCE)
     return True
 
 
 def _native(bench: Bench, reference: dict[str, Vectors]) -> None:
-    native = bench.peer(NATIVE)
+    native = bench.peer(NATIVE, checked=False)
     if native is not None:
         texts, _, _ = check_texts(bench)
         _write(bench, NATIVE, "base weights", cosine_errors(native(texts, 4), reference["base"]))
@@ -118,7 +127,7 @@ def check_engine(bench: Bench, name: str, reference: dict[str, Vectors]) -> None
 
 
 def _peer(bench: Bench, name: str, reference: dict[str, Vectors]) -> None:
-    embed = bench.peer(name)
+    embed = bench.peer(name, checked=False)
     if embed is None:
         raise UnavailableError("it could not be loaded")
     texts, _, _ = check_texts(bench)

@@ -18,8 +18,8 @@ _SMI_FIELDS = {
     "power limit": "power.limit",
     "temperature": "temperature.gpu",
 }
-_SPIN_CYCLES = 500_000
-"""A quarter of a millisecond: while the device spins, the host launches what is timed, so no launch is waited for."""
+_SPIN_CYCLES = 2_000_000
+"""A millisecond: while the device spins, the host launches what is timed, so no launch is waited for."""
 
 
 def describe(device: torch.device, dtype: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.gpu.journal import OK
 from benchmarks.gpu.rows import SECONDS, Row
 from benchmarks.gpu.session import Session, UnavailableError
 from benchmarks.variants import load_ours
@@ -51,7 +52,7 @@ class Engines:
 
     def right(self) -> list[str]:
         """Return the combinations whose vectors have been found right, the full one first."""
-        return [name for name in COMBINATIONS if self.session.journal.outcome(f"checks/{name}/") == "ok"]
+        return [name for name in COMBINATIONS if self.session.journal.outcome(f"checks/{name}/") == OK]
 
     def ours(self) -> Encoder | None:
         """Return the engine that counts as ours: the full one, or the first combination that is right."""
