@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from benchmarks.report import results_folder, show_report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Return 0 when the run came to its end, 1 when our vectors were wrong, 2 where there is no device."""
+    """Return 0 when the run came to its end, 1 when our vectors were wrong, 2 where there is no device, 3 else."""
     begun = time.time()
     options = _parser().parse_args(argv)
     out = options.out or (Path(os.environ["OUT"]) if os.environ.get("OUT") else None)
@@ -84,4 +85,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the worker ends too
     sys.exit(main())

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-WRONG, NO_DEVICE, RESTART = 1, 2, 75
-"""Statuses of the worker: our vectors were wrong; there is no device; go on in a new process."""
+WRONG, NO_DEVICE, INCOMPLETE, RESTART = 1, 2, 3, 75
+"""Statuses: our vectors were wrong; there is no device; the run was ended from outside; go on in a new process."""
 
 PART_NAMES = (
     "checks", "throughput", "latency", "tasks", "precisions", "waterfall", "products", "attention", "kernels",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.gpu import report
 from benchmarks.gpu.journal import FAILED, Journal
-from benchmarks.gpu.options import NO_DEVICE, RESTART, WRONG
+from benchmarks.gpu.options import INCOMPLETE, NO_DEVICE, RESTART, WRONG
 from benchmarks.gpu.rows import FAILED as FAILED_ROW
 from benchmarks.gpu.rows import Log, Results, Row
 
@@ -70,7 +70,10 @@ def supervise(command: Sequence[str], files: Files, deadline: float, stall_s: fl
         if status != RESTART and not _blame(files, why):
             print(f"the worker ended before its first step: {why}", file=sys.stderr)
             break
-    return _status_so_far(files)
+    files.journal.unlink(missing_ok=True)
+    if not files.csv.exists():
+        Log(files.csv, {}).add(Row("part", "start", "", FAILED_ROW, note="the worker could not be started"))
+    return INCOMPLETE
 
 
 def _watch(command: Sequence[str], files: Files, deadline: float, stall_s: float) -> tuple[int, str]:
@@ -110,10 +113,3 @@ def _blame(files: Files, why: str) -> bool:
     Log(files.csv, facts).add(Row(part, case, variant, FAILED_ROW, note=why))
     print(f"  failed: {key}: {why}", file=sys.stderr)
     return True
-
-
-def _status_so_far(files: Files) -> int:
-    """Return the status of a run that did not come to its end: 1."""
-    if not files.csv.exists():
-        Log(files.csv, {}).add(Row("part", "start", "", FAILED_ROW, note="the worker could not be started"))
-    return 1

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 
 import pytest
+from benchmarks.gpu import supervise as supervise_module
+from benchmarks.gpu.options import INCOMPLETE
 from benchmarks.gpu.rows import Results
 from benchmarks.gpu.supervise import Files, supervise
 
@@ -55,6 +57,17 @@ def test_a_worker_that_never_begins_is_not_started_for_ever(tmp_path: Path) -> N
     files = Files(tmp_path, "gpu-x")
     marks = tmp_path / "starts"
     program = f"open({str(marks)!r}, 'a').write('x'); raise SystemExit(9)"
-    assert supervise([sys.executable, "-c", program], files, time.time() + 60, 30.0) == 1
+    assert supervise([sys.executable, "-c", program], files, time.time() + 60, 30.0) == INCOMPLETE
     assert marks.read_text() == "x"
     assert Results.read(files.csv).of("part", "failed")
+
+
+def test_the_run_ends_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervise_module, "_OVERTIME_S", 0.0)
+    files = Files(tmp_path, "gpu-x")
+    command = [sys.executable, "-c", WORKER, str(tmp_path), "hang"]
+    begun = time.time()
+    assert supervise(command, files, begun + 6, 600.0) == INCOMPLETE
+    (row,) = Results.read(files.csv).of("part", "failed")
+    assert "the time was over" in row.note
+    assert not files.journal.exists()
