@@ -1,10 +1,12 @@
 """Attention by itself, in every kind that this device has, by length.
 
-FlashAttention 3 is not among them, see ``flash3.py``.
+Short attention rotates q and k too, so the flash kernel is there with the rotation before it as well. FlashAttention 3
+is not among them, see ``flash3.py``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 
 from benchmarks.gpu.bench import Bench
 from benchmarks.gpu.device import call_times
+from benchmarks.gpu.forward import best_kernels
 from benchmarks.gpu.rows import SECONDS, Row
 from benchmarks.gpu.session import UnavailableError
 from benchmarks.variants import DTYPES
@@ -22,6 +25,7 @@ from jina_v3.tokens.sequences import NO_TASK, TokenSequence, lay_out
 
 PART = "attention"
 KINDS = ("flash", "cudnn", "sdpa")
+ROTATED, SHORT = "flash, rotation included", "short, rotation included"
 
 
 def run(bench: Bench, until: float) -> None:
@@ -32,32 +36,53 @@ def run(bench: Bench, until: float) -> None:
 
 
 def _case(bench: Bench, length: int) -> None:
-    for kind in KINDS:
+    for kind in (*KINDS, ROTATED, SHORT):
         bench.session.attempt(PART, str(length), kind, partial(_kind, bench, length, kind))
 
 
 def _kind(bench: Bench, length: int, kind: str) -> bool:
-    attend: Any = getattr(attentions, kind, None)
-    if attend is None:
-        raise UnavailableError(f"the engine has no attention of the kind {kind!r}")
-    config, device = bench.plan.config, bench.device
-    if device.type == "cpu" and kind != "sdpa":
-        raise UnavailableError(f"{kind} runs on CUDA devices alone")
+    device, width = bench.device, bench.plan.config.hidden
     texts = max(1, bench.plan.pack_tokens // length)
-    inputs = _inputs(length, texts, device)
-    tokens = texts * length
-    qkv = torch.randn(tokens, 3 * config.hidden, device=device).to(DTYPES[bench.dtype])
-    out = torch.empty(tokens, config.hidden, dtype=qkv.dtype, device=device)
-    flop = 4.0 * texts * length * length * config.hidden
-
-    @torch.inference_mode()
-    def call() -> None:
-        attend(qkv, config.heads, inputs, out)
-
-    call()
-    times = call_times(call, bench.plan.repeats, device)
+    inputs, tokens = _inputs(length, texts, device), texts * length
+    qkv = torch.randn(tokens, 3 * width, device=device).to(DTYPES[bench.dtype])
+    out = torch.empty(tokens, width, dtype=qkv.dtype, device=device)
+    attend = torch.inference_mode()(_calls(bench, kind, qkv, inputs, out))
+    try:
+        attend()
+    except ValueError as reason:  # short attention of long texts
+        raise UnavailableError(str(reason)) from reason
+    times = call_times(attend, bench.plan.repeats, device)
+    flop = 4.0 * texts * length * length * width
     bench.session.log.add(*(Row(PART, str(length), kind, SECONDS, t, i, tokens, flop) for i, t in enumerate(times, 1)))
     return True
+
+
+def _calls(
+    bench: Bench, kind: str, qkv: torch.Tensor, inputs: Inputs, out: torch.Tensor
+) -> Callable[[], torch.Tensor | None]:
+    """Return what attends once. **Raises**: UnavailableError for a kind that cannot be had here."""
+    heads = bench.plan.config.heads
+    if kind in KINDS:
+        if bench.device.type == "cpu" and kind != "sdpa":
+            raise UnavailableError(f"{kind} runs on CUDA devices alone")
+        named: Any = getattr(attentions, kind, None)
+        if named is None:
+            raise UnavailableError(f"the engine has no attention of the kind {kind!r}")
+        return partial(named, qkv, heads, inputs, out)
+    kernels: Any = best_kernels(bench.device)
+    rotations = torch.randn(inputs.max_length, qkv.shape[1] // 3 // heads, device=bench.device)
+    if kind == SHORT:
+        if not hasattr(kernels, "attend_short"):
+            raise UnavailableError("the engine has no short attention")
+        return partial(kernels.attend_short, qkv, rotations, inputs.positions, heads, inputs.max_length, out)
+    if bench.device.type == "cpu":
+        raise UnavailableError("flash runs on CUDA devices alone")
+
+    def rotate_and_attend() -> torch.Tensor:
+        kernels.rotate_(qkv, rotations, inputs.positions, heads)
+        return attentions.flash(qkv, heads, inputs, out)
+
+    return rotate_and_attend
 
 
 def _inputs(length: int, texts: int, device: torch.device) -> Inputs:

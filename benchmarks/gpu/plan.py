@@ -55,7 +55,7 @@ FULL = Plan(
     memory_length=8192,
     kernel_rows=16384,
     crossover_tokens=(16, 64, 128, 256, 512, 1024, 2048, 4096),
-    attention_lengths=(16, 128, 512, 2048, 8192),
+    attention_lengths=(16, 32, 64, 128, 512, 2048, 8192),
     repeats=20,
 )
 SMOKE = Plan(
