@@ -47,6 +47,9 @@ class Log:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write([(*_COMMON, *_FIELDS)])
+        elif not path.read_bytes().endswith(b"\n"):  # a process was killed while it wrote
+            with path.open("a", encoding="utf-8") as file:
+                file.write("\n")
 
     def add(self, *rows: Row) -> None:
         """Append, and hand over to the system: what is written survives the process."""

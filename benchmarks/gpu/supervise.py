@@ -85,7 +85,7 @@ def _watch(command: Sequence[str], files: Files, deadline: float, stall_s: float
             time.sleep(0.2)
             now = time.time()
             if now - written > _TABLES_EVERY_S and files.csv.exists():
-                files.write_tables(report.markdown(Results.read(files.csv)))
+                _write_tables_so_far(files)
                 written = now
             moved = max([begun, *(path.stat().st_mtime for path in (files.journal, files.csv) if path.exists())])
             if now > deadline + _OVERTIME_S or now - moved > stall_s:
@@ -97,6 +97,13 @@ def _watch(command: Sequence[str], files: Files, deadline: float, stall_s: float
         if process.poll() is None:
             process.kill()
     return status, f"the process ended by signal {-status}" if status < 0 else f"the process ended with status {status}"
+
+
+def _write_tables_so_far(files: Files) -> None:
+    try:
+        files.write_tables(report.markdown(Results.read(files.csv)))
+    except Exception as error:  # noqa: BLE001 - a table that cannot be made must not end the measuring
+        print(f"no tables yet: {type(error).__name__}: {error}", file=sys.stderr)
 
 
 def _blame(files: Files, why: str) -> bool:

@@ -137,3 +137,5 @@ def test_a_half_written_line_is_passed_over(tmp_path: Path) -> None:
     text = session.log.path.read_text()
     session.log.path.write_text(text + text.splitlines()[-1][:-6])
     assert [row.value for row in Results.read(session.log.path).rows] == [1.5]
+    open_session(tmp_path).log.add(Row("part", "case", "b", "s", 2.5, 1))  # the next process begins a line of its own
+    assert [row.value for row in Results.read(session.log.path).rows] == [1.5, 2.5]
