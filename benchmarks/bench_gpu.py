@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{time.time() - begun:.0f} s", file=sys.stderr)
     show_report(files.markdown, files.markdown.read_text(encoding="utf-8"))
     if status == WRONG:
-        print("the vectors of the engine with all techniques are wrong; see the first table", file=sys.stderr)
+        print("the engine with all techniques was wrong or could not be had; see the tables", file=sys.stderr)
     return status
 
 
