@@ -67,7 +67,7 @@ def test_the_run_ends_when_its_time_is_over(tmp_path: Path, monkeypatch: pytest.
     files = Files(tmp_path, "gpu-x")
     command = [sys.executable, "-c", WORKER, str(tmp_path), "hang"]
     begun = time.time()
-    assert supervise(command, files, begun + 6, 600.0) == INCOMPLETE
+    assert supervise(command, files, begun + 8, 600.0) == INCOMPLETE
     (row,) = Results.read(files.csv).of("part", "failed")
     assert "the time was over" in row.note
     assert not files.journal.exists()
