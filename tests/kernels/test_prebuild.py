@@ -53,8 +53,8 @@ def test_no_kernel_spills_and_each_leaves_room_for_a_second_block(prebuilt: tupl
 
 
 def test_matrices_are_read_16_bytes_at_a_time(prebuilt: tuple[Path, str]) -> None:
-    """What is read in smaller pieces is a token's task and position, its task's places, and blocks' biases."""
-    narrow = {"_rotate": 1, "_add_norm": 3, "_activate": 0, "_rows": 3}
+    """What is read in smaller pieces is a token's task and position, its task's places, blocks' biases, short texts' begins."""
+    narrow = {"_rotate": 1, "_add_norm": 3, "_activate": 0, "_rows": 3, "attend_short_kernel": 24}
     for row in rows(prebuilt[1]):
         wide, all_loads = map(int, row["loads"].split("/"))
         assert wide >= 2
@@ -75,7 +75,7 @@ def compiled(shapes, tokens):
 for tokens in (3, 64, 1000, FEW_TOKENS + 5):
     assert not compiled(MODELS["adapters"], tokens), tokens
 wider = compiled(dataclasses.replace(MODELS["adapters"], columns=64), 3)
-assert sorted(set(wider)) == ["_activate", "_add_norm", "_quantize", "_rows"], wider
+assert sorted(set(wider)) == ["_activate", "_add_norm", "_quantize", "_rows", "attend_short_kernel"], wider
 """
     result = run(["-c", code], prebuilt[0])
     assert result.returncode == 0, result.stderr
