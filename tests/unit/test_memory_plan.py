@@ -7,9 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jina_v3.encoder.fused.graphs import ladder
 from jina_v3.encoder.fused.inputs import Capacity
 from jina_v3.encoder.fused.memory import (
     MOST_FOR_GRAPHS,
+    MOST_WITHOUT_GRAPHS,
     RESERVE,
     DeviceMemoryError,
     MemoryPlan,
@@ -55,7 +57,8 @@ def test_four_engines_fit_on_a_card_of_12_gb() -> None:
 
 def test_the_bytes_of_a_token_are_those_of_what_is_allocated() -> None:
     memory = Workspace.allocate(3, SIZES, torch.bfloat16, torch.device("cpu"))
-    assert REAL.workspace * 3 == sum(getattr(memory, name).nbytes for name in memory.__slots__)
+    storages = [getattr(memory, name).untyped_storage() for name in memory.__slots__]
+    assert REAL.workspace * 3 == sum({one.data_ptr(): one.nbytes() for one in storages}.values())
     assert REAL.attention == 2 * HIDDEN + 4 * HEADS
     most = Capacity(3000, 3000, 3000, 3000)
     assert REAL.inputs * 3000 >= 2 * 4 * (most.values - 3 * 4)  # but for the alignment of the last fields
@@ -77,12 +80,17 @@ def test_a_plan_never_takes_more_than_is_free(free: int, wanted: int, longest: i
     made = plan(free, wanted, longest, graphs)
     assert made.batch_bytes + made.graph_bytes + made.reserve_bytes <= free
     assert made.workspace_tokens == max(made.max_batch_tokens, longest)
-    assert 0 <= made.graph_bytes <= (MOST_FOR_GRAPHS if graphs else 0)
+    assert 0 <= made.graph_bytes <= (MOST_FOR_GRAPHS if graphs else MOST_WITHOUT_GRAPHS)
     assert 1 <= made.max_batch_tokens <= wanted
     if made.max_batch_tokens < wanted:  # then a step more would not have fitted
         assert made.max_batch_tokens % 1024 == 0 or made.max_batch_tokens == longest
         step = (made.max_batch_tokens // 1024 + 1) * 1024
         assert step * REAL.total + made.graph_bytes + RESERVE > free
+
+
+def test_without_graphs_there_is_room_for_the_same_fixed_sizes() -> None:
+    own = sum(4 * (one.values + one.segments * HIDDEN) for one in ladder(LONGEST, 16384))
+    assert 2 * own < plan(5 * 10**9, graphs=False).graph_bytes == MOST_WITHOUT_GRAPHS
 
 
 @given(st.integers(RESERVE + LONGEST * REAL.total, 8 * 10**9), st.integers(0, 10**9), st.integers(1, 10**5))
