@@ -53,7 +53,7 @@ def test_no_kernel_spills_and_each_leaves_room_for_a_second_block(prebuilt: tupl
 
 
 def test_matrices_are_read_16_bytes_at_a_time(prebuilt: tuple[Path, str]) -> None:
-    """What is read in smaller pieces is a token's task and position, its task's places, blocks' biases, short texts' begins."""
+    """Smaller pieces are a token's task and position, its task's places, blocks' biases, short texts' begins."""
     narrow = {"_rotate": 1, "_add_norm": 3, "_activate": 0, "_rows": 3, "attend_short_kernel": 24}
     for row in rows(prebuilt[1]):
         wide, all_loads = map(int, row["loads"].split("/"))
