@@ -37,7 +37,8 @@ class Config:
     """The settings of a serving process.
 
     ``device`` and ``dtype`` are ``None`` where the encoder shall choose, ``engines`` where there shall be one for each
-    GPU. ``default_task``, ``default_dimensions`` and ``default_embedding_type`` are for requests that have no place to
+    GPU. ``kernels``, ``attention`` and ``graphs`` say what a GPU computes with, see the encoder's ``EngineOptions``.
+    ``default_task``, ``default_dimensions`` and ``default_embedding_type`` are for requests that have no place to
     say so, and for records that do not. ``model_folder`` is where the checkpoint lies when it is not the container's
     own model folder. ``batch`` says that a batch transform job sends the requests.
 
@@ -52,6 +53,9 @@ class Config:
     model_folder: Path | None = None
     device: str | None = None
     dtype: str | None = None
+    kernels: str = "auto"
+    attention: str = "auto"
+    graphs: bool = True
     engines: int | None = None
     max_batch_tokens: int | None = None
     default_task: Task | None = None
@@ -87,6 +91,14 @@ class Config:
         settings = {name: value for name, value in defaults.items() if name not in _LIMITS} | settings
         return cls(**settings, limits=limits, program_is_set="program" in settings)
 
+
+DTYPES: Final = ("float32", "bfloat16", "float16", "float16-fast", "float8", "float8-mlp")
+"""The precisions by name; where each can run is the encoder's to say."""
+
+_SHORT_DTYPES: Final = {
+    "fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "fp16-fast": "float16-fast", "fp8": "float8",
+    "fp8-mlp": "float8-mlp",
+}  # fmt: skip
 
 _LIMITS: Final = tuple(limit.name for limit in fields(Limits))
 
@@ -148,11 +160,12 @@ def _device(text: str) -> str | None:
 
 
 def _dtype(text: str) -> str | None:
-    names = {"auto": None, "fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-    names.update({name: name for name in ("float32", "bfloat16", "float16")})
-    if text not in names:
-        raise ValueError("auto, float32, bfloat16 or float16")
-    return names[text]
+    if text == "auto":
+        return None
+    name = _SHORT_DTYPES.get(text, text)
+    if name not in DTYPES:
+        raise ValueError(f"auto, {', '.join(DTYPES[:-1])} or {DTYPES[-1]}")
+    return name
 
 
 def _task(text: str) -> Task | None:
@@ -214,6 +227,9 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "JINA_V3_MODEL": ("model_folder", Path),
     "JINA_V3_DEVICE": ("device", _device),
     "JINA_V3_DTYPE": ("dtype", _dtype),
+    "JINA_V3_KERNELS": ("kernels", _one_of("auto", "triton", "torch")),
+    "JINA_V3_ATTENTION": ("attention", _one_of("auto", "flash", "cudnn", "flash3", "sdpa")),
+    "JINA_V3_GRAPHS": ("graphs", _flag),
     "JINA_V3_ENGINES": ("engines", _engines),
     "JINA_V3_MAX_BATCH_TOKENS": ("max_batch_tokens", _whole_number(1, 1 << 20)),
     "JINA_V3_DEFAULT_TASK": ("default_task", _task),

@@ -4,7 +4,9 @@ JinaV3Error
 ├── RequestError      the caller's input is at fault; has an ErrorCode, and so a status
 │   ├── DeviceLostError   (serving/faults.py) no input is at fault: the accelerator has failed for good
 │   └── OverloadedError   (serving/faults.py) no input is at fault: too much waits already
+├── DeviceMemoryError the device has no room for the model and its longest text, or for a batch though cut in two
 ├── CheckpointError   a model folder cannot be loaded; says which tensor, file or setting
+├── AccuracyError     a model loses too much in the precision that was asked for; says how much is allowed
 └── ConfigError       (config.py) a setting in the environment is unknown or cannot be
 """
 
@@ -23,6 +25,17 @@ class JinaV3Error(Exception):
 
 class CheckpointError(JinaV3Error):
     """A model folder is partial, foreign or unreadable."""
+
+
+class DeviceMemoryError(JinaV3Error):
+    """The device has no room for the longest text, or for a batch, cut in two neither; says what is free and the fix.
+
+    After that of a batch the next one may well be served.
+    """
+
+
+class AccuracyError(JinaV3Error):
+    """A model's vectors lie too far from fp32's in the precision that was asked for."""
 
 
 class RequestError(JinaV3Error, ValueError):

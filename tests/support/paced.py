@@ -20,15 +20,15 @@ from jina_v3.serving.handler import model_fn as load
 
 def model_fn(model_dir):
     encoder = load(model_dir)
-    pool, pace = encoder.pool, Path(model_dir).with_name("pace")
+    submit, pace = encoder.submit, Path(model_dir).with_name("pace")
 
     def paced(batch):
         while (seconds := pace.read_text()) == "hold":
             time.sleep(0.005)
         time.sleep(float(seconds))
-        return pool(batch)
+        return submit(batch)
 
-    encoder.pool = paced
+    encoder.submit = paced
     return encoder
 """
 """Our encoder, which the server batches for, with a pause before each batch, or until the test lets it go on."""

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from jina_v3.config import Config, ConfigError
+from jina_v3.config import DTYPES, Config, ConfigError
 from jina_v3.contract import Limits, Task
+from jina_v3.encoder.precision import PRECISIONS
 
 
 def test_defaults_are_the_containers():
@@ -44,7 +45,7 @@ def test_every_setting_is_read():
     ("variable", "value", "part"),
     [
         ("JINA_V3_DEVICE", "gpu", "auto, cpu, cuda"),
-        ("JINA_V3_DTYPE", "int4", "bfloat16"),
+        ("JINA_V3_DTYPE", "int4", "bfloat16, float16, float16-fast, float8 or float8-mlp"),
         ("JINA_V3_DEFAULT_TASK", "retrieval", "text-matching"),
         ("JINA_V3_MAX_TEXTS", "0", "from 1"),
         ("JINA_V3_MAX_TOKENS", "8193", "from 16 to 8192"),
@@ -64,6 +65,26 @@ def test_what_cannot_be_is_refused_by_name(variable, value, part):
     assert variable in str(caught.value)
     assert part in str(caught.value)
     assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize("name", [*DTYPES, "auto", "fp32", "bf16", "fp16", "fp16-fast", "fp8", "fp8-mlp"])
+def test_every_dtype_is_one_that_the_encoder_knows(name):
+    read = Config.from_environment({"JINA_V3_DTYPE": name}).dtype
+    assert read in PRECISIONS if name != "auto" else read is None
+
+
+def test_no_dtype_of_the_encoders_is_missing():
+    assert list(DTYPES) == list(PRECISIONS)
+
+
+def test_what_a_gpu_computes_with():
+    config = Config.from_environment(
+        {"JINA_V3_KERNELS": "torch", "JINA_V3_ATTENTION": "flash3", "JINA_V3_GRAPHS": "False"}
+    )
+    assert (config.kernels, config.attention, config.graphs) == ("torch", "flash3", False)
+    for name in ("JINA_V3_KERNELS", "JINA_V3_ATTENTION", "JINA_V3_GRAPHS"):
+        with pytest.raises(ConfigError, match=rf"{name}='cuda' cannot be: it must be .*(triton|flash3|true)"):
+            Config.from_environment({name: "cuda"})
 
 
 def test_a_blank_setting_is_none_at_all():

@@ -183,15 +183,17 @@ def test_runs_of_one_task_keep_their_order(encoder: Encoder) -> None:
 def test_an_error_ends_a_long_call_before_the_rest_is_encoded(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    blocks: list[int] = []
-    run = encoder._means
-    monkeypatch.setattr(encoder, "_means", lambda sequences, rows: (blocks.append(rows), run(sequences, rows))[1])
+    texts: list[int] = []
+    run = encoder._runner.submit
+    monkeypatch.setattr(
+        encoder._runner, "submit", lambda batch, width: (texts.append(len(batch.lengths)), run(batch, width))[1]
+    )
     with pytest.raises(RequestError, match=r"texts\[2100\] has 9002 tokens"):
         encoder.encode(["a"] * 2100 + ["of " * 9000] + ["a"] * 5000, dimensions=2)
-    assert blocks == [2048]
+    assert sum(texts) == 2048
     with pytest.raises(RequestError, match=r"texts\[7000\] is empty"):
         encoder.encode(["a"] * 7000 + [""])
-    assert blocks == [2048]
+    assert sum(texts) == 2048
 
 
 def test_an_error_crosses_to_another_process_whole(encoder: Encoder) -> None:

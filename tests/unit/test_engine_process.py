@@ -60,10 +60,10 @@ import os
 from jina_v3.encoder import Encoder
 
 class Brittle(Encoder):
-    def pool(self, batch):
+    def submit(self, batch):
         if batch.ids[0] == 7:
             raise KeyError("a batch that fails")
-        return super().pool(batch)
+        return super().submit(batch)
 
 def model_fn(folder):
     return Brittle.from_folder(folder) if os.environ["WHAT"] == "encoder" else object()
@@ -137,6 +137,105 @@ def test_an_encoder_with_settings_of_the_users_is_batched_for(base):
         assert engine.in_flight == 0
 
     assert run(base, "encoder", use) == []
+
+
+OVERLAPPING = """
+import os, threading, time
+from jina_v3.encoder import Encoder
+
+class Device:
+    '''One batch at a time, each for as many ms as its first id says; 9 breaks it, 8 is one that fails.'''
+
+    def __init__(self):
+        self.turn = threading.Lock()
+
+    def run(self, batch, sums, done):
+        with self.turn:
+            time.sleep(batch.ids[0] / 1000)
+        done.set()
+
+class Pending:
+    def __init__(self, batch, sums, device):
+        self.batch, self.sums, self.done = batch, sums, threading.Event()
+        threading.Thread(target=device.run, args=[batch, sums, self.done], daemon=True).start()
+
+    def result(self):
+        self.done.wait()
+        if self.batch.ids[0] == 8:
+            raise KeyError("a batch that fails when it comes back")
+        if self.batch.ids[0] == 9:
+            raise RuntimeError("CUDA error: an illegal memory access was encountered")
+        return self.sums
+
+class Overlapping(Encoder):
+    in_flight = 2
+    pace = Device()
+
+    def submit(self, batch):
+        if batch.ids[0] == 7:
+            raise KeyError("a batch that cannot be begun")
+        return Pending(batch, super().submit(batch).result(), self.pace)
+
+def model_fn(folder):
+    return Overlapping.from_folder(folder)
+"""
+
+
+@pytest.fixture
+def overlapping(base: Path) -> Path:
+    (base / "model" / "code" / "inference.py").write_text(OVERLAPPING)
+    return base
+
+
+def test_two_batches_overlap_and_keep_their_answers(overlapping):
+    async def use(engine, model):
+        assert model.details["kernels"] == "torch"
+        alone = [(await engine.encode(batch_of(first))).sums for first in (11, 12)]
+        ended: list[int] = []
+
+        async def encode(first: int):
+            try:
+                return await engine.encode(batch_of(first))
+            finally:
+                ended.append(first)
+
+        firsts = [200, 11, 7, 12, 8, 201]
+        answers = await asyncio.gather(*map(encode, firsts), return_exceptions=True)
+        assert ended == firsts  # in the order in which they came
+        assert [isinstance(one, CallFailedError) for one in answers] == [False, False, True, False, True, False]
+        assert (answers[1].sums == alone[0]).all()
+        assert (answers[3].sums == alone[1]).all()
+        for long, short in ((answers[0], answers[1]), (answers[5], answers[3])):
+            assert long.device_s >= 0.2
+            assert short.device_s < 0.2  # the wait for the one before it is not its own
+
+    assert run(overlapping, "encoder", use) == []
+
+
+def test_a_device_that_is_lost_with_two_in_flight_fails_both(overlapping):
+    async def use(engine, model):
+        calls = [engine.encode(batch_of(first)) for first in (200, 9, 201, 11)]
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert answers[0].sums.shape == (1, 64)
+        assert all(isinstance(one, EngineLostError) for one in answers[1:])
+        while engine._process.poll() is None:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+
+    assert run(overlapping, "encoder", use) == [4]
+
+
+def test_a_server_that_goes_with_two_in_flight_leaves_no_process(overlapping):
+    async def use(engine, model):
+        calls = [asyncio.ensure_future(engine.encode(batch_of(first))) for first in (300, 301)]
+        await asyncio.sleep(0.1)  # they are on their way
+        engine._ending = True
+        engine._writer.close()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(one, EngineLostError) for one in answers)
+        assert await asyncio.to_thread(engine._process.wait, 20) == 0
+
+    assert run(overlapping, "encoder", use) == []
 
 
 def test_another_model_gets_whole_requests(base):

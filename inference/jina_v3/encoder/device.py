@@ -1,10 +1,8 @@
-"""Which device and dtype a model runs with when the caller leaves it open, and which choices cannot be."""
+"""Which device a model runs on when the caller leaves it open, and which choices cannot be."""
 
 from __future__ import annotations
 
 import torch
-
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -31,17 +29,3 @@ def choose_device(name: str | None) -> torch.device:
     if index >= torch.cuda.device_count():
         raise ValueError(f"device {name!r} was asked for, but there are {torch.cuda.device_count()} CUDA devices")
     return torch.device("cuda", index)
-
-
-def choose_dtype(name: str | None, device: torch.device) -> torch.dtype:
-    """Return the named dtype, or the device's best: float32 on the CPU, bfloat16 from Ampere on, float16 before.
-
-    **Raises**: ValueError when it is unknown.
-    """
-    if name is None:
-        if device.type == "cpu":
-            return torch.float32
-        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
-    if name not in _DTYPES:
-        raise ValueError(f"unknown dtype {name!r}; want one of {', '.join(_DTYPES)}")
-    return _DTYPES[name]

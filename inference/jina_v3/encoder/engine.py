@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from jina_v3.contract import LEAST_TOKENS_PER_TEXT, MODEL_DIMENSIONS, EncodeJob, Task
+from jina_v3.encoder.block import Block, ahead, run_blocks
 from jina_v3.encoder.calls import joined, moved, to_jobs
 from jina_v3.encoder.checkpoint import open_checkpoint
-from jina_v3.encoder.device import choose_device, choose_dtype
+from jina_v3.encoder.choice import make_runner
+from jina_v3.encoder.device import choose_device
+from jina_v3.encoder.gate import check_accuracy
 from jina_v3.encoder.host_memory import keep_freed_memory
-from jina_v3.encoder.model import Model
-from jina_v3.encoder.packing import to_batch, to_device
-from jina_v3.encoder.pooling import SegmentSums
+from jina_v3.encoder.options import EngineOptions
+from jina_v3.encoder.pooling import row_sums
+from jina_v3.encoder.precision import choose_precision, set_accumulation
+from jina_v3.encoder.running import Pending, Runner
 from jina_v3.errors import RequestError
 from jina_v3.tokens.results import Embeddings
 from jina_v3.tokens.sequencer import Sequencer, SequencerConfig
-from jina_v3.tokens.sequences import TokenBatch, TokenSequence, pack
+from jina_v3.tokens.sequences import TokenBatch, lay_out
 from jina_v3.tokens.validation import check_job, parse_task
-from jina_v3.tokens.vectors import finish
-from jina_v3.tokens.work import Output, Unit, blocks, open_output
+from jina_v3.tokens.work import BLOCK_TEXTS, Output, Unit, blocks, open_output
 
-_MAX_BATCH_TOKENS = {"cuda": 16384, "cpu": 2048}
+_DEFAULT_OPTIONS = EngineOptions()
 
 
 class Encoder:
@@ -35,11 +39,19 @@ class Encoder:
     Make one with :meth:`from_folder`. Calls may come from several threads; they share the weights and no state.
     """
 
-    def __init__(self, tasks: tuple[Task, ...], sequencer: Sequencer, model: Model, max_batch_tokens: int) -> None:
+    def __init__(
+        self,
+        tasks: tuple[Task, ...],
+        sequencer: Sequencer,
+        runner: Runner,
+        max_batch_tokens: int,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self.tasks = tasks
+        self._details = dict(details or {})
         self.max_batch_tokens = max_batch_tokens
         self._sequencer = sequencer
-        self._model = model
+        self._runner = runner
 
     @classmethod
     def from_folder(
@@ -50,33 +62,51 @@ class Encoder:
         dtype: str | None = None,
         max_batch_tokens: int | None = None,
         max_tokens: int | None = None,
+        options: EngineOptions = _DEFAULT_OPTIONS,
     ) -> Encoder:
         """Load a model folder of any of the published layouts.
 
         On the CPU the word table may stay a view of the file: replace a model by renaming, never by writing over it.
 
-        ``device`` defaults to CUDA where there is one. ``dtype`` is ``float32``, ``bfloat16`` or ``float16``;
-        it defaults to float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
+        ``device`` defaults to CUDA where there is one. ``dtype`` is one of ``precision.PRECISIONS``: ``float32``,
+        ``bfloat16``, ``float16``, on CUDA ``float16-fast`` too, and ``float8`` from Ada and Hopper on; it defaults to
+        float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
 
-        **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, 2,048 else);
-        a text may have ``max_tokens`` tokens (default and at most: the model's 8,192; at least 16).
+        **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, half of it on
+        small devices, less where memory is short; 2,048 else); a text may have ``max_tokens`` tokens (default and at
+        most: the model's 8,192; at least 16).
+
+        ``options`` say what a CUDA device computes with; by default what is fastest there.
 
         On the CPU this changes a setting of the process's allocator, see ``host_memory.py``.
 
-        **Raises**: CheckpointError when the folder is partial, foreign or unreadable; ValueError for an unknown
-        device or dtype, or a number of tokens that cannot be.
+        **Raises**: CheckpointError when the folder is partial, foreign or unreadable; AccuracyError when a precision
+        that is checked errs too much on this model; ValueError for an unknown device or dtype, a number of tokens that
+        cannot be, or options that the device cannot serve; DeviceMemoryError when a CUDA device has no room for the
+        model and its longest text.
         """
         where = choose_device(device)
-        kind = choose_dtype(dtype, where)
+        precision = choose_precision(dtype, where)
         checkpoint = open_checkpoint(Path(path))
         longest = checkpoint.config.max_tokens
-        limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=LEAST_TOKENS_PER_TEXT))
-        budget = _check_tokens("max_batch_tokens", max_batch_tokens, default=_MAX_BATCH_TOKENS[where.type], least=1)
+        _check_tokens("max_tokens", max_tokens, least=LEAST_TOKENS_PER_TEXT)
+        _check_tokens("max_batch_tokens", max_batch_tokens, least=1)
+        limit = min(longest, max_tokens or longest)
         sequencer = Sequencer(SequencerConfig(Path(path), checkpoint.config.vocabulary, limit, window=longest))
-        model = Model(checkpoint, where, kind)
+        if where.type == "cuda":
+            set_accumulation(precision)
+        runner, budget = make_runner(checkpoint, where, precision, options, max_batch_tokens)
+        details: dict[str, Any] = {"precision": precision.name}
+        if precision.bound is not None:
+
+            def encode(batch: TokenBatch) -> npt.NDArray[np.float32]:
+                return runner.submit(batch, runner.hidden).result()
+
+            report = check_accuracy(encode, checkpoint, sequencer, where, precision, budget)
+            details["accuracy"] = report.describe()
         if where.type == "cpu":
             keep_freed_memory()
-        return cls(checkpoint.tasks, sequencer, model, budget)
+        return cls(checkpoint.tasks, sequencer, runner, budget, details)
 
     @property
     def max_tokens(self) -> int:
@@ -91,17 +121,27 @@ class Encoder:
     @property
     def hidden(self) -> int:
         """The model's width, and so the most dimensions a vector can have."""
-        return self._model.hidden
+        return self._runner.hidden
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches keep the device busy: one that runs and one that waits, or on the CPU one."""
+        return self._runner.in_flight
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """How it computes, for a log: kernels, precision, and on CUDA attention, graphs, memory and accuracy."""
+        return {**self._runner.describe(), **self._details}
 
     @property
     def device(self) -> str:
         """Where the weights lie, for example ``cuda:0``."""
-        return str(self._model.device)
+        return str(self._runner.device)
 
     @property
     def dtype(self) -> str:
         """The weights' dtype, for example ``bfloat16``."""
-        return str(self._model.dtype).removeprefix("torch.")
+        return str(self._runner.dtype).removeprefix("torch.")
 
     def encode(
         self,
@@ -133,10 +173,8 @@ class Encoder:
         )
         outputs = [open_output(job, self.tasks, self.hidden) for job in jobs]
         _raise_first_error(outputs)
-        for block in blocks(outputs):
-            self._encode_block(block)
-            if any(unit.output.error for unit in block):  # the rest would be thrown away
-                _raise_first_error(outputs)
+        with closing(self._blocks(outputs)) as made:
+            run_blocks(_until_one_fails(made, outputs), self._runner, self.max_batch_tokens)
         return joined([output.embeddings() for output in outputs])
 
     def encode_jobs(self, jobs: Sequence[EncodeJob]) -> list[Embeddings | RequestError]:
@@ -146,8 +184,8 @@ class Encoder:
         leaves the others alone.
         """
         outputs = [open_output(job, self.tasks, self.hidden) for job in jobs]
-        for block in blocks(outputs):
-            self._encode_block(block)
+        with closing(self._blocks(outputs)) as made:
+            run_blocks(made, self._runner, self.max_batch_tokens)
         return [output.result() for output in outputs]
 
     def token_states(self, text: str, *, task: str | None = None, prompt: bool = True) -> npt.NDArray[np.float32]:
@@ -167,50 +205,45 @@ class Encoder:
             raise unit.output.error
         ((_, (ids,)),) = tokenised
         sequence = self._sequencer.sequence(ids, kind, 0)
-        states = self._model(to_batch([sequence], self._model.device)).float().cpu().numpy()
-        return np.asarray(states)
+        return self._runner.states(lay_out([sequence], rows=0))
+
+    def submit(self, batch: TokenBatch) -> Pending:
+        """Start sequences that somebody else has tokenised and laid out; the result is the sum of each row's states.
+
+        For a server, which tokenises elsewhere and puts texts of many requests into one batch. Up to ``in_flight``
+        batches may be started before the first one's result is asked for.
+
+        **Shapes**: the result ``(batch.rows, batch.dimensions)`` float32, of ``hidden`` dimensions at most.
+        """
+        return _Rows(self._runner.submit(batch, min(batch.dimensions, self.hidden)), batch)
 
     def pool(self, batch: TokenBatch) -> npt.NDArray[np.float32]:
-        """Run sequences that somebody else has tokenised and laid out; return the sum of the states of each row.
+        """Run a batch as :meth:`submit` does, and wait for its result."""
+        return self.submit(batch).result()
 
-        For a server, which tokenises elsewhere and puts texts of many requests into one batch.
-
-        **Shapes**: ``(batch.rows, hidden)`` float32.
-        """
-        packed = to_device(batch, self._model.device)
-        sums = SegmentSums(batch.rows, self._model.hidden, self._model.device)
-        sums.add(self._model(packed), packed)
-        return np.asarray(sums.sums().cpu().numpy())
-
-    def _encode_block(self, units: Sequence[Unit]) -> None:
-        """Tokenise, run and finish some units; a unit whose text cannot be served fails its job."""
-        sequences: list[TokenSequence] = []
-        placed: list[tuple[Unit, int]] = []  # with the unit's first row
-        rows = 0
-        for unit, ids in self._sequencer.tokenize(units):
-            sequences += self._sequencer.sequences(unit, ids, rows)
-            placed.append((unit, rows))
-            rows += len(unit.texts)
-        if placed:
-            _finish(placed, self._means(sequences, rows).cpu().numpy())  # one transfer, however many jobs
-
-    def _means(self, sequences: Sequence[TokenSequence], rows: int) -> torch.Tensor:
-        sums = SegmentSums(rows, self._model.hidden, self._model.device)
-        for batch in pack(sequences, self.max_batch_tokens):
-            packed = to_batch(batch, self._model.device)
-            sums.add(self._model(packed), packed)
-        return sums.means()
+    def _blocks(self, outputs: Sequence[Output]) -> Generator[Block]:
+        made = (Block(units, self._sequencer, self.hidden) for units in blocks(outputs))
+        many = sum(len(output.job.texts) for output in outputs) > BLOCK_TEXTS
+        return ahead(made) if many and self.in_flight > 1 else made
 
 
-def _finish(placed: Sequence[tuple[Unit, int]], means: npt.NDArray[np.float32]) -> None:
-    """Cut, normalise and hand over, one job's rows at a time: they are neighbours, in order."""
-    for _, group in groupby(placed, key=lambda one: id(one[0].output)):
-        members = list(group)
-        (first, start), (last, last_start) = members[0], members[-1]
-        output = first.output
-        rows = means[start : last_start + len(last.texts)]
-        vectors = finish(rows, output.job.dimensions, output.job.normalized)
-        output.vectors[first.texts.start : last.texts.stop] = vectors
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """A batch on its way, whose result is wanted by rows."""
+
+    pending: Pending
+    batch: TokenBatch
+
+    def result(self) -> npt.NDArray[np.float32]:
+        """Wait, and add up."""
+        return row_sums(self.pending.result(), self.batch)
+
+
+def _until_one_fails(blocks: Iterable[Block], outputs: Sequence[Output]) -> Iterator[Block]:
+    for block in blocks:
+        if block.is_spoilt:  # the rest would be thrown away
+            _raise_first_error(outputs)
+        yield block
 
 
 def _raise_first_error(outputs: Sequence[Output]) -> None:
@@ -221,9 +254,6 @@ def _raise_first_error(outputs: Sequence[Output]) -> None:
         offset += len(output.job.texts)
 
 
-def _check_tokens(name: str, value: int | None, *, default: int, least: int) -> int:
-    if value is None:
-        return default
-    if value < least:
+def _check_tokens(name: str, value: int | None, *, least: int) -> None:
+    if value is not None and value < least:
         raise ValueError(f"{name} is {value}; it must be at least {least}")
-    return value

@@ -17,8 +17,8 @@ class PackedBatch:
     """Sequences laid end to end on a device.
 
     **Shapes**: ``ids``, ``positions``, ``tasks``: ``(tokens,)`` int64; ``cu_seqlens: (sequences + 1,)`` int32;
-    ``segment_lengths``, ``segment_rows``: ``(segments,)`` int64. ``runs``: ``(first token, sequences, length)`` of
-    each run of neighbours of one length. ``task_set``: the task indices that occur.
+    ``segment_lengths``: ``(segments,)`` int64. ``runs``: ``(first token, sequences, length)`` of each run of neighbours
+    of one length. ``task_set``: the task indices that occur.
     """
 
     ids: torch.Tensor
@@ -29,7 +29,6 @@ class PackedBatch:
     max_length: int
     runs: tuple[tuple[int, int, int], ...]
     segment_lengths: torch.Tensor
-    segment_rows: torch.Tensor
 
 
 def to_batch(sequences: Sequence[TokenSequence], device: torch.device) -> PackedBatch:
@@ -50,7 +49,6 @@ def to_device(batch: TokenBatch, device: torch.device) -> PackedBatch:
         max_length=int(lengths.max()),
         runs=tuple(_runs(lengths, offsets)),
         segment_lengths=_send(batch.segments[:, 0], device),
-        segment_rows=_send(batch.segments[:, 1], device),
     )
 
 

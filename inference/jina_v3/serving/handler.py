@@ -46,6 +46,7 @@ def model_fn(model_dir: str, context: Any = None) -> Encoder:  # noqa: ARG001  A
     **Raises**: ``ConfigError``, ``CheckpointError``.
     """
     from jina_v3.encoder import Encoder  # torch: only a process that holds a model takes the time and the memory
+    from jina_v3.encoder.options import EngineOptions
 
     config = _config()
     return Encoder.from_folder(
@@ -54,6 +55,7 @@ def model_fn(model_dir: str, context: Any = None) -> Encoder:  # noqa: ARG001  A
         dtype=config.dtype,
         max_batch_tokens=config.max_batch_tokens,
         max_tokens=config.limits.max_tokens_per_text,
+        options=EngineOptions(config.kernels, config.attention, config.graphs),
     )
 
 

@@ -159,4 +159,5 @@ def _describe(model: ModelDescription) -> dict[str, Any]:
         "dtype": model.dtype,
         "max_batch_tokens": model.max_batch_tokens,
         "tokens_per_s": round(model.tokens_per_s),
+        **model.details,
     }

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from jina_v3.contract import MODEL_DIMENSIONS
+
 Ids = npt.NDArray[np.int64]
 """Token ids. **Shapes**: ``(tokens,)``."""
 
@@ -35,7 +37,8 @@ class TokenBatch:
     """Sequences laid end to end, on the host; what crosses to the process that has the device.
 
     **Shapes**: ``ids: (tokens,)`` int64; ``lengths``, ``tasks: (sequences,)`` int64; ``segments: (segments, 2)`` int64,
-    ``(length, row)`` of every span in order, a row being ``DROPPED`` or one of ``rows``.
+    ``(length, row)`` of every span in order, a row being ``DROPPED`` or one of ``rows``. ``dimensions``: how many of
+    the vectors' first values any row wants; a model that is narrower gives what it has.
     """
 
     ids: Ids
@@ -43,9 +46,10 @@ class TokenBatch:
     tasks: npt.NDArray[np.int64]
     segments: npt.NDArray[np.int64]
     rows: int
+    dimensions: int = MODEL_DIMENSIONS
 
 
-def lay_out(sequences: Sequence[TokenSequence], rows: int) -> TokenBatch:
+def lay_out(sequences: Sequence[TokenSequence], rows: int, dimensions: int = MODEL_DIMENSIONS) -> TokenBatch:
     """Lay sequences end to end, their segments' rows being among ``rows``."""
     return TokenBatch(
         ids=np.concatenate([sequence.ids for sequence in sequences]),
@@ -53,6 +57,7 @@ def lay_out(sequences: Sequence[TokenSequence], rows: int) -> TokenBatch:
         tasks=np.array([sequence.task for sequence in sequences]),
         segments=np.array([segment for sequence in sequences for segment in sequence.segments]).reshape(-1, 2),
         rows=rows,
+        dimensions=dimensions,
     )
 
 

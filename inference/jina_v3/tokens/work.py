@@ -13,7 +13,7 @@ from jina_v3.errors import RequestError
 from jina_v3.tokens.results import Embeddings
 from jina_v3.tokens.validation import check_job
 
-_BLOCK_TEXTS = 2048
+BLOCK_TEXTS = 2048
 """Texts tokenised and sorted together: enough to fill batches well, few enough to bound memory."""
 
 
@@ -75,7 +75,7 @@ def blocks(outputs: Sequence[Output]) -> Iterator[list[Unit]]:
                 break
             block.append(Unit(output, range(start, start + step)))
             texts += step
-            if texts >= _BLOCK_TEXTS:
+            if texts >= BLOCK_TEXTS:
                 yield block
                 block, texts = [], 0
     if block:

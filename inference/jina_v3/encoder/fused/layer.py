@@ -12,7 +12,7 @@ from jina_v3.encoder.checkpoint.folder import LayerWeights
 from jina_v3.encoder.fused.attention import Attention
 from jina_v3.encoder.fused.inputs import Inputs
 from jina_v3.encoder.fused.kernels.interface import Adapters, Kernels, NormParameters
-from jina_v3.encoder.fused.products import HalfProduct, Product
+from jina_v3.encoder.fused.products import make_product
 from jina_v3.encoder.fused.workspace import Workspace
 
 COLUMN_MULTIPLE = 32
@@ -35,15 +35,22 @@ class FusedLayer:
         dtype: torch.dtype,
         kernels: Kernels,
         attention: Attention,
+        *,
+        float8: Sequence[str] = (),
         short: int = SHORT,
     ) -> None:
         """``short``: short attention is taken where no sequence of a batch is longer; 0: never."""
         linears = weights.linears
         self._kernels, self._attention, self._heads, self._short = kernels, attention, heads, short
-        bias = linears["qkv"].bias.to(device, dtype)
-        self._qkv = make_product(linears["qkv"], columns, device, dtype, bias)
-        self._out, self._fc1, self._fc2 = (
-            make_product(linears[name], columns, device, dtype) for name in ("out", "fc1", "fc2")
+        biases = {"qkv": linears["qkv"].bias.to(device, dtype)}
+        self._qkv, self._out, self._fc1, self._fc2 = (
+            make_product(
+                lay_out_weight(linears[name], columns, device, dtype),
+                columns,
+                biases.get(name),
+                kernels if name in float8 else None,
+            )
+            for name in ("qkv", "out", "fc1", "fc2")
         )
         self._out_bias, self._fc1_bias, self._fc2_bias = (
             linears[name].bias.to(device, torch.float32, copy=True) for name in ("out", "fc1", "fc2")
@@ -61,9 +68,8 @@ class FusedLayer:
         """
         kernels, tasks, adapted = self._kernels, inputs.tasks, inputs.adapted
         hidden = memory.product.shape[1]
-        intermediate = len(self._fc1_bias)
 
-        self._qkv(memory.attention_in, memory.qkv, adapted=adapted)
+        self._qkv(memory.attention_in, memory.qkv, memory, adapted=adapted)
         states = memory.states[:, :hidden]
         if inputs.max_length <= self._short:
             kernels.attend_short(memory.qkv, rotations, inputs.positions, self._heads, inputs.max_length, states)
@@ -73,16 +79,15 @@ class FusedLayer:
         if adapted:
             kernels.adapt(states, self._out_adapters, tasks, memory.states)
             states = memory.states
-        self._out(states, memory.product, adapted=adapted)
+        self._out(states, memory.product, memory, adapted=adapted)
         kernels.add_norm(
             memory.product, self._out_bias, memory.attention_in[:, :hidden], self._norm1, memory.mlp_in,
             self._fc1_adapters if adapted else None, tasks,
         )  # fmt: skip
 
-        mlp = memory.mlp[:, :intermediate]
-        self._fc1(memory.mlp_in, mlp, adapted=adapted)
-        kernels.gelu(mlp, self._fc1_bias, memory.mlp, self._fc2_adapters if adapted else None, tasks)
-        self._fc2(memory.mlp, memory.product, adapted=adapted)
+        self._fc1(memory.mlp_in, memory.mlp_product, memory, adapted=adapted)
+        kernels.gelu(memory.mlp_product, self._fc1_bias, memory.mlp, self._fc2_adapters if adapted else None, tasks)
+        self._fc2(memory.mlp, memory.product, memory, adapted=adapted)
         kernels.add_norm(
             memory.product, self._fc2_bias, memory.mlp_in[:, :hidden], self._norm2, memory.attention_in,
             following if adapted else None, tasks,
@@ -95,21 +100,15 @@ def columns_for(layers: Sequence[LayerWeights]) -> int:
     return -(-most // COLUMN_MULTIPLE) * COLUMN_MULTIPLE
 
 
-def make_product(
-    weights: LinearWeights,
-    columns: int,
-    device: torch.device,
-    dtype: torch.dtype,
-    bias: torch.Tensor | None = None,
-) -> Product:
-    """Lay ``[W | B]`` out on the device."""
+def lay_out_weight(weights: LinearWeights, columns: int, device: torch.device, dtype: torch.dtype) -> torch.Tensor:
+    """Lay ``[W | B]`` out on the device. **Shapes**: ``(out, in + columns)``."""
     out_features, in_features = weights.weight.shape
     wide = torch.zeros(out_features, in_features + columns, dtype=dtype, device=device)
     wide[:, :in_features] = weights.weight.to(device)
     if weights.low_ranks:
         b = torch.cat([one.b for one in weights.low_ranks], 1)
         wide[:, in_features : in_features + b.shape[1]] = b.to(device)
-    return HalfProduct(wide, columns, bias)
+    return wide
 
 
 def make_adapters(

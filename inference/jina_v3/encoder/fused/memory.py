@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from jina_v3.encoder.fused.workspace import Sizes, Workspace
+from jina_v3.errors import DeviceMemoryError
 
 RESERVE = 512 * 2**20
 """For what nobody plans, an estimate: cuBLAS's workspaces (32 MiB a stream on Hopper, less elsewhere), kernels that
@@ -21,10 +22,6 @@ _GRAPHS_SHARE = 4
 _STEP = 1024
 _IN_FLIGHT = 2
 _INT32 = _FP32 = 4
-
-
-class DeviceMemoryError(RuntimeError):
-    """The device's free memory does not hold the longest text."""
 
 
 @dataclass(frozen=True, slots=True)

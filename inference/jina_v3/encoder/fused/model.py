@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -25,9 +27,14 @@ class FusedModel:
         dtype: torch.dtype,
         kernels: Kernels,
         attention: Attention,
+        *,
+        float8: Sequence[str] = (),
         short: int = SHORT,
     ) -> None:
-        """``short``: see :class:`~jina_v3.encoder.fused.layer.FusedLayer`."""
+        """``float8``: the linear layers whose products take float8; ``dtype`` must then be bfloat16 on CUDA.
+
+        ``short``: see :class:`~jina_v3.encoder.fused.layer.FusedLayer`.
+        """
         config = checkpoint.config
         self.device, self.dtype = device, dtype
         self._kernels = kernels
@@ -43,13 +50,14 @@ class FusedModel:
                 dtype,
                 kernels,
                 attention,
-                short,
+                float8=float8,
+                short=short,
             )
             for index in range(config.layers)
         ]
         rotations = rotary_table(config.max_tokens, config.head_dim, config.rotary_base, device)
         self._rotations = torch.cat((rotations.real, rotations.imag), 1).contiguous()  # (positions, head_dim)
-        self.sizes = Sizes(config.hidden, config.intermediate, columns)
+        self.sizes = Sizes(config.hidden, config.intermediate, columns, bool(float8))
 
     @property
     def hidden(self) -> int:

@@ -224,7 +224,7 @@ class Batcher:
 
 
 def _lay_out(taken: Taken) -> TokenBatch:
-    """Lay a batch out with a row of its own for every segment whose states are wanted."""
+    """Lay a batch out with a row of its own for every segment whose states are wanted, as wide as any request asks."""
     rows = 0
     sequences = []
     for _, _, sequence in taken:
@@ -233,7 +233,7 @@ def _lay_out(taken: Taken) -> TokenBatch:
             segments.append((length, row if row == DROPPED else rows))
             rows += row != DROPPED
         sequences.append(TokenSequence(sequence.ids, sequence.task, tuple(segments)))
-    return lay_out(sequences, rows)
+    return lay_out(sequences, rows, max(entry.owner.dimensions for entry, _, _ in taken))
 
 
 def _hand_out(taken: Taken, sums: np.ndarray[tuple[int, int], np.dtype[np.float32]]) -> None:

@@ -16,7 +16,7 @@ from jina_v3.serving.batching.fair_queue import Entry
 from jina_v3.tokens.results import Embeddings
 from jina_v3.tokens.sequencer import Sequencer
 from jina_v3.tokens.sequences import DROPPED, TokenSequence
-from jina_v3.tokens.vectors import finish
+from jina_v3.tokens.vectors import add_rows, finish
 from jina_v3.tokens.work import blocks, open_output
 
 Result = Embeddings | RequestError
@@ -24,6 +24,8 @@ Result = Embeddings | RequestError
 
 class Submission:
     """The jobs of one request. Made and tokenised anywhere; the rest belongs to the event loop.
+
+    ``dimensions``: the most that any of its vectors has.
 
     **Units**: ``tokens`` after tokenising; times are ``time.perf_counter()``'s.
     """
@@ -37,7 +39,7 @@ class Submission:
         self.is_cancelled = False
         self.entry: Entry[Submission] | None = None
         self._outputs = [open_output(job, tasks, hidden) for job in jobs]
-        self._hidden = hidden
+        self.dimensions = max((output.vectors.shape[1] for output in self._outputs), default=0)
         self._first_rows = [0, *accumulate(len(job.texts) for job in jobs)]
         self._left = [0] * len(jobs)  # sequences that have not come back, by job
         self._results: list[Result | None] = [None] * len(jobs)
@@ -81,17 +83,14 @@ class Submission:
     def add(self, sequences: Sequence[tuple[int, TokenSequence]], sums: npt.NDArray[np.float32]) -> None:
         """Take the sums of some sequences' segments, in order, and finish the jobs that have all of theirs.
 
-        **Shapes**: ``sums``: ``(segments that are not dropped, hidden)`` float32.
+        **Shapes**: ``sums``: ``(segments that are not dropped, dimensions)`` float32, or more columns.
         """
         if self.is_cancelled:
             return
         if self._sums is None:
-            self._sums = np.zeros((self._first_rows[-1], self._hidden), np.float32)
+            self._sums = np.zeros((self._first_rows[-1], self.dimensions), np.float32)
         rows = [row for _, sequence in sequences for _, row in sequence.segments if row != DROPPED]
-        if len(set(rows)) == len(rows):
-            self._sums[rows] += sums
-        else:  # a chunk that two windows share
-            np.add.at(self._sums, rows, sums)
+        add_rows(self._sums, np.array(rows, np.int64), sums[:, : self.dimensions])
         for index, _ in sequences:
             self._left[index] -= 1
             if not self._left[index]:

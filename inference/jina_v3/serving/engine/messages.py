@@ -10,7 +10,7 @@ import asyncio
 import pickle
 import socket
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ _LENGTH = struct.Struct("!Q")
 class ModelDescription:
     """What a server must know of an encoder to tokenise for it and to fill its batches.
 
+    ``details`` is for the log: how it computes.
+
     **Units**: tokens; ``tokens_per_s`` as measured while it was warmed up.
     """
 
@@ -38,6 +40,7 @@ class ModelDescription:
     tokens_per_s: float
     device: str
     dtype: str
+    details: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,11 @@ class Encode:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A batch's sums. **Shapes**: ``sums: (rows, hidden)`` float32. **Units**: seconds on the device."""
+    """A batch's sums.
+
+    **Shapes**: ``sums: (rows, dimensions)`` float32, as many as the batch wants. **Units**: seconds on the device, in
+    which it had no other batch.
+    """
 
     number: int
     sums: npt.NDArray[np.float32]

@@ -1,22 +1,22 @@
-"""Inside an engine process: load the model, warm it up, and answer what comes over the socket, one after another.
+"""Inside an engine process: load the model, warm it up, and answer what comes over the socket, in order.
+
+Where a device works beside the host, a thread waits for each batch and sends its answer, so that the next batch is on
+the device meanwhile.
 
 It ends when the server's end of the socket closes, so it never outlives the server, and when its device is lost.
 """
 
 from __future__ import annotations
 
-import logging
 import socket
 import time
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from jina_v3.config import Config
 from jina_v3.errors import RequestError
+from jina_v3.serving.engine.answers import Answers, ThreadedAnswers, begin
 from jina_v3.serving.engine.messages import (
     Encode,
-    Encoded,
     Failed,
     Invoke,
     Invoked,
@@ -26,19 +26,11 @@ from jina_v3.serving.engine.messages import (
     receive_message,
     to_frame,
 )
-from jina_v3.serving.faults import DeviceLostError, is_device_lost, report_fault
+from jina_v3.serving.engine.warm_up import warm_up
+from jina_v3.serving.faults import DeviceLostError, report_fault
 from jina_v3.serving.handler import output_fn
-from jina_v3.serving.logs import describe_exception, describe_failed_start
+from jina_v3.serving.logs import describe_failed_start
 from jina_v3.serving.program import Program, load_program, take_result
-from jina_v3.tokens.sequences import NO_TASK, TokenBatch, TokenSequence, lay_out
-
-if TYPE_CHECKING:
-    from jina_v3.encoder import Encoder
-
-_log = logging.getLogger("jina_v3.engine")
-
-_WARM_UP_TOKENS = {"cuda": (16, 64, 512, 4096), "cpu": (16, 256)}
-"""Sizes of the batches before ``/ping`` is 200; on CUDA the full budget comes last, so that it is known to fit."""
 
 
 def work(connection: socket.socket) -> None:
@@ -52,15 +44,14 @@ def work(connection: socket.socket) -> None:
         connection.sendall(to_frame(NotLoaded(describe_failed_start(error))))
         return
     connection.sendall(to_frame(Ready(described, time.perf_counter() - started)))
+    beside = described is not None and model.in_flight > 1
+    answers = ThreadedAnswers(connection) if beside else Answers(connection)
     try:
-        while True:
+        while not answers.is_lost:
             message = receive_message(connection)
-            answer = _encode(model, message) if isinstance(message, Encode) else _invoke(program, model, message)
-            connection.sendall(to_frame(answer))
-            if isinstance(answer, Failed) and answer.lost:
-                return
+            answers.add(begin(model, message) if isinstance(message, Encode) else _invoke(program, model, message))
     except (EOFError, OSError):
-        return  # the server is gone
+        return  # the server is gone, or the device is lost
 
 
 def _describe(model: Any, program: Program) -> ModelDescription | None:
@@ -74,51 +65,11 @@ def _describe(model: Any, program: Program) -> ModelDescription | None:
         hidden=model.hidden,
         max_batch_tokens=model.max_batch_tokens,
         sequencer=model.sequencer_config,
-        tokens_per_s=_warm_up(model),
+        tokens_per_s=warm_up(model),
         device=model.device,
         dtype=model.dtype,
+        details=model.details,
     )
-
-
-def _warm_up(model: Encoder) -> float:
-    """Run batches of growing size, and return how many tokens a second the last of them made, at its best."""
-    kind = model.device.partition(":")[0]
-    sizes = [size for size in _WARM_UP_TOKENS[kind] if size < model.max_batch_tokens]
-    if kind == "cuda":
-        sizes.append(model.max_batch_tokens)
-    rate = 1.0
-    for size in sizes or [model.max_batch_tokens]:
-        batch = lay_out(_sequences(model, size), rows=1)
-        model.pool(batch)  # the first time also sets things up
-        rate = size / min(_time(model, batch) for _ in range(2))
-    return rate
-
-
-def _time(model: Encoder, batch: TokenBatch) -> float:
-    started = time.perf_counter()
-    model.pool(batch)
-    return time.perf_counter() - started
-
-
-def _sequences(model: Encoder, tokens: int) -> list[TokenSequence]:
-    """Return sequences of at most 128 tokens, with an adapter where there is one, that make up ``tokens``."""
-    vocabulary = model.sequencer_config.vocabulary
-    longest = min(128, model.max_tokens, tokens)
-    lengths = [longest] * (tokens // longest) + [tokens % longest]
-    return [
-        TokenSequence(np.full(length, vocabulary.eos_id), 0 if model.tasks else NO_TASK, ((length, 0),))
-        for length in lengths
-        if length
-    ]
-
-
-def _encode(model: Encoder, message: Encode) -> Encoded | Failed:
-    started = time.perf_counter()
-    try:
-        sums = model.pool(message.batch)
-    except Exception as error:  # noqa: BLE001  the next batch may be fine
-        return _failed(message.number, error)
-    return Encoded(message.number, sums, time.perf_counter() - started)
 
 
 def _invoke(program: Program, model: Any, message: Invoke) -> Invoked | Failed:
@@ -135,9 +86,3 @@ def _invoke(program: Program, model: Any, message: Invoke) -> Invoked | Failed:
         fault = report_fault(error, context.request_id)
         return Failed(message.number, isinstance(fault, DeviceLostError))
     return Invoked(message.number, take_result(result, context), context)
-
-
-def _failed(number: int, error: Exception) -> Failed:
-    lost = is_device_lost(error)
-    _log.error("batch failed", extra={"fields": {"lost": lost, **describe_exception(error)}})
-    return Failed(number, lost)

@@ -1,0 +1,217 @@
+"""Batches through the CUDA engine: copies on streams of their own, and a second batch issued while one is computed.
+
+A batch has a slot: staging memory of the host and memory of the device for its inputs and its sums, so that nothing of
+it is in the way of the batch before it. What all batches share (the workspace, the graphs' memory) is only touched
+by the stream that computes, which does one after the other. A slot is used again when its batch's sums have left it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from jina_v3.encoder.fused.device_queue import DeviceQueue, Mark
+from jina_v3.encoder.fused.graphs import CapturedBatch
+from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
+from jina_v3.encoder.fused.model import FusedModel
+from jina_v3.encoder.fused.workspace import Workspace
+from jina_v3.encoder.pooling import Sums
+from jina_v3.encoder.running import Pending
+from jina_v3.tokens.sequences import NO_TASK, TokenBatch
+
+_PATIENT_TOKENS = 2048
+"""From so many tokens on, whoever waits sleeps instead of spinning: waking up takes some 50 µs."""
+
+
+class Graphs(Protocol):
+    """Where a small batch finds its graph."""
+
+    def find(self, needed: Capacity) -> CapturedBatch | None:
+        """Return a capacity that holds the need, if there is one."""
+        ...
+
+
+class FusedRunner:
+    """A :class:`~jina_v3.encoder.running.Runner` over a model and its one workspace."""
+
+    def __init__(
+        self,
+        model: FusedModel,
+        memory: Workspace,
+        queue: DeviceQueue,
+        graphs: Graphs | None = None,
+        *,
+        overlap: bool = True,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Without ``overlap`` one stream does everything for one batch at a time. ``details`` are for the log."""
+        self.device, self.dtype, self.hidden = model.device, model.dtype, model.hidden
+        self.in_flight = 2 if overlap else 1
+        self._model, self._memory, self._graphs = model, memory, graphs
+        self._details = dict(details or {})
+        self._tokens = len(memory.attention_in)
+        self._queue = queue
+        self._computing = queue.stream()
+        self._copying_in, self._copying_out = (
+            (queue.stream(), queue.stream()) if overlap else (self._computing, self._computing)
+        )
+        self._submitting = threading.Lock()
+        self._slots = [_Slot(queue, self._tokens, self.hidden) for _ in range(self.in_flight)]
+        self._turn = 0
+        # memory that a stream still uses must not be given to somebody else
+        weakref.finalize(self, _drain, queue).atexit = False
+
+    def submit(self, batch: TokenBatch, dimensions: int) -> Pending:
+        """Start a batch. Where all slots are taken it waits for the first of them.
+
+        **Raises**: ValueError for a batch that is larger than the workspace.
+        """
+        needed = self._check(batch)
+        with self._submitting:
+            slot = self._slots[self._turn % len(self._slots)]
+            slot.empty()
+            self._turn += 1
+            with self._undisturbed():
+                arrived = self._issue(slot, batch, needed, min(dimensions, self.hidden))
+            slot.occupant = _InSlot(slot, arrived, len(batch.segments), min(dimensions, self.hidden))
+            return slot.occupant
+
+    def states(self, batch: TokenBatch) -> Sums:
+        """Return every token's last state, see :class:`~jina_v3.encoder.running.Runner`."""
+        needed = self._check(batch)
+        found: list[torch.Tensor] = []
+        with self._submitting:
+            slot = self._slots[self._turn % len(self._slots)]
+            slot.empty()
+            with self._undisturbed():
+                inputs = self._send(slot, batch, needed)
+                self._computing.issue(lambda: found.append(self._model.states(inputs, self._memory).float().cpu()))
+                self._computing.mark().wait()
+        states: Sums = found[0].numpy()
+        return states
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the log says of it."""
+        return {"overlap": self.in_flight > 1, **self._details}
+
+    def _check(self, batch: TokenBatch) -> Capacity:
+        needed = Capacity.of(batch)
+        if not self._slots[0].capacity.holds(needed):
+            raise ValueError(
+                f"a batch of {needed.tokens} tokens and {needed.segments} segments was submitted; "
+                f"there is room for {self._tokens} of each: lay out smaller ones"
+            )
+        return needed
+
+    @contextlib.contextmanager
+    def _undisturbed(self) -> Iterator[None]:
+        """Let whatever was issued end before an error is passed on: its memory is used again afterwards."""
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(Exception):  # a device that is lost says so again; the first error counts
+                self._queue.drain()
+            raise
+
+    def _issue(self, slot: _Slot, batch: TokenBatch, needed: Capacity, dimensions: int) -> Mark:
+        segments = needed.segments
+        sums = slot.sums[: segments * dimensions].view(segments, dimensions)
+        captured = self._graphs.find(needed) if self._graphs is not None else None
+        if captured is not None:
+            room = captured.capacity
+            block = self._send_block(slot, batch, room)
+
+            def compute() -> None:
+                captured.block.copy_(block)
+                captured.replay()
+                sums.copy_(captured.sums[:segments, :dimensions])
+        else:
+            inputs = self._send(slot, batch, needed)
+
+            def compute() -> None:
+                self._model.sums(inputs, self._memory, sums)
+
+        self._computing.issue(compute)
+        self._copying_out.wait_for(self._computing.mark())
+        host = slot.host_sums[: segments * dimensions].view(segments, dimensions)
+        self._copying_out.issue(lambda: _copy(host, sums))
+        return self._copying_out.mark(patient=needed.tokens >= _PATIENT_TOKENS)
+
+    def _send(self, slot: _Slot, batch: TokenBatch, room: Capacity) -> Inputs:
+        return Inputs.view(self._send_block(slot, batch, room), room, adapted=bool((batch.tasks != NO_TASK).any()))
+
+    def _send_block(self, slot: _Slot, batch: TokenBatch, room: Capacity) -> torch.Tensor:
+        """Lay a batch out in the slot's staging memory and have it copied; the computing stream will wait for that."""
+        host, block = slot.host_block[: room.values], slot.block[: room.values]
+        fill(host.numpy(), room, batch)
+        self._copying_in.issue(lambda: _copy(block, host))
+        self._computing.wait_for(self._copying_in.mark())
+        return block
+
+
+class _Slot:
+    """One batch's memory, on the host and on the device."""
+
+    def __init__(self, queue: DeviceQueue, tokens: int, hidden: int) -> None:
+        # a sequence has a token at the least and so has a segment; sequences may be as long as there is room
+        self.capacity = Capacity(tokens, tokens, tokens, tokens)
+        self.host_block = queue.staging(self.capacity.values, torch.int32)
+        self.block = queue.memory(self.capacity.values, torch.int32)
+        self.sums = queue.memory(tokens * hidden, torch.float32)
+        self.host_sums = queue.staging(tokens * hidden, torch.float32)
+        self.occupant: _InSlot | None = None
+
+    def empty(self) -> None:
+        """Wait until the batch that is in it has come back; its result is then kept beside."""
+        if self.occupant is not None:
+            self.occupant.come_back()
+            self.occupant = None
+
+
+class _InSlot:
+    """A batch whose sums come back into a slot's staging memory."""
+
+    def __init__(self, slot: _Slot, arrived: Mark, segments: int, dimensions: int) -> None:
+        self._slot: _Slot | None = slot
+        self._arrived = arrived
+        self._shape = segments, dimensions
+        self._lock = threading.Lock()
+        self._sums: Sums | None = None
+        self._error: Exception | None = None
+
+    def come_back(self) -> None:
+        """Wait for the copy, and take the sums out of the slot. Whoever comes first does it: owner or next in turn."""
+        with self._lock:
+            if self._slot is None:
+                return
+            segments, dimensions = self._shape
+            try:
+                self._arrived.wait()
+                staged = self._slot.host_sums[: segments * dimensions].numpy()
+                self._sums = np.array(staged.reshape(segments, dimensions))
+            except Exception as error:  # noqa: BLE001  it is the owner's, who may not be the one that waits
+                self._error = error
+            self._slot = None
+
+    def result(self) -> Sums:
+        """Wait for the sums."""
+        self.come_back()
+        if self._error is not None:
+            raise self._error
+        assert self._sums is not None
+        return self._sums
+
+
+def _copy(to: torch.Tensor, source: torch.Tensor) -> None:
+    to.copy_(source, non_blocking=True)
+
+
+def _drain(queue: DeviceQueue) -> None:
+    with contextlib.suppress(Exception):
+        queue.drain()
