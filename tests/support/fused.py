@@ -38,7 +38,7 @@ def batches(draw: st.DrawFn, most_tokens: int, most_sequences: int) -> list[Toke
 
 def to_block(batch: TokenBatch, capacity: Capacity) -> torch.Tensor:
     """The batch as a block on the host."""
-    block = np.full(capacity.values, -7, np.int32)
+    block = np.full(capacity.values, 7777, np.int32)  # what is not written would show
     fill(block, capacity, batch)
     return torch.from_numpy(block)
 
