@@ -1,18 +1,51 @@
-"""Whether Triton's kernels can be had."""
+"""Whether Triton's kernels can be used on a device, asked before anything of them is imported."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import os
+import shutil
+import sysconfig
+from pathlib import Path
 
 import torch
 
+LEAST_CAPABILITY = (8, 0)
+
 
 def why_not_triton(device: torch.device) -> str | None:
-    """Return why Triton's kernels cannot run on a device, with what would help; ``None`` where they can."""
+    """Return why Triton's kernels can not be used on ``device``, with what to do about it; None where they can."""
     if device.type != "cuda":
-        return f"they need a CUDA device, not {device}"
-    if torch.cuda.get_device_capability(device) < (8, 0):
-        return "they need compute capability 8.0"
+        return f"device {str(device)!r} is not a CUDA device"
     if importlib.util.find_spec("triton") is None:
-        return "triton is not installed; install it"
+        return "Triton is not installed: install the package triton in the version that torch names"
+    capability = torch.cuda.get_device_capability(device)
+    if capability < LEAST_CAPABILITY:
+        return (
+            f"{torch.cuda.get_device_name(device)} has compute capability {capability[0]}.{capability[1]}, the kernels "
+            "need 8.0 (Ampere) or newer"
+        )
+    if not _compiler_is_there() and not _launchers_are_built():
+        return (
+            "Triton needs a C compiler with Python's headers for its launchers, and the cache has none that are built: "
+            "install gcc and python3-dev, or run python -m jina_v3.encoder.fused.prebuild where there is a compiler"
+        )
     return None
+
+
+def _compiler_is_there() -> bool:
+    """Look where Triton looks."""
+    headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
+    return headers.exists() and any(map(shutil.which, (os.environ.get("CC") or "gcc", "gcc", "clang")))
+
+
+def _launchers_are_built() -> bool:
+    """Look for the module that every launch needs; ``prebuild`` leaves the others beside it."""
+    from triton.backends.nvidia import driver
+    from triton.runtime.build import platform_key
+    from triton.runtime.cache import get_cache_manager
+
+    source = Path(driver.__file__).with_name("driver.c").read_text()
+    key = hashlib.sha256((source + platform_key()).encode()).hexdigest()
+    return get_cache_manager(key).get_file(f"cuda_utils{sysconfig.get_config_var('EXT_SUFFIX')}") is not None

@@ -11,7 +11,14 @@ import triton
 import triton.language as tl
 
 from jina_v3.encoder.fused.kernels.interface import Adapters
-from jina_v3.encoder.fused.kernels.triton_kernels.blocks import gelu, own_additions, warps_for
+from jina_v3.encoder.fused.kernels.triton_kernels.blocks import (
+    find_own,
+    gelu,
+    group_of,
+    load_own,
+    warps_for,
+    write_additions,
+)
 
 BLOCK_ROWS = 32
 BLOCK_WIDTH = 128
@@ -29,7 +36,8 @@ def adapt_rows(
     _rows[(tokens,)](
         x, bias, out, adapters.a, adapters.first, adapters.ranks, tasks,
         x.stride(0), out.stride(0), width, block, columns, triton.next_power_of_2(columns), adapters.most,
-        len(adapters.first) - 1, bias is not None, bias is not None or x.data_ptr() != out.data_ptr(),
+        group_of(adapters.most), len(adapters.first) - 1,
+        bias is not None, bias is not None or x.data_ptr() != out.data_ptr(),
         num_warps=warps_for(block),
     )  # fmt: skip
 
@@ -53,24 +61,26 @@ def adapt_blocks(
 def _rows(
     x, bias, out, a, first, ranks, tasks,
     X_STRIDE: tl.constexpr, OUT_STRIDE: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
-    COLUMNS: tl.constexpr, COLUMNS_BLOCK: tl.constexpr, MOST: tl.constexpr, TASKS: tl.constexpr,
-    ACTIVATE: tl.constexpr, WRITE: tl.constexpr,
+    COLUMNS: tl.constexpr, COLUMNS_BLOCK: tl.constexpr, MOST: tl.constexpr, GROUP: tl.constexpr,
+    TASKS: tl.constexpr, ACTIVATE: tl.constexpr, WRITE: tl.constexpr,
 ):  # fmt: skip
-    row = tl.program_id(0) + tl.arange(0, 1)
-    far = row.to(tl.int64)[:, None]
+    row = tl.program_id(0)
+    far = row.to(tl.int64)
     columns = tl.arange(0, BLOCK)
     inside = (columns < WIDTH)[None, :]
     value = tl.load(x + far * X_STRIDE + columns[None, :], mask=inside, other=0.0)
     if ACTIVATE:
-        added = value.to(tl.float32) + tl.load(bias + columns[None, :], mask=inside, other=0.0)
-        value = gelu(added).to(out.dtype.element_ty)
+        added = tl.load(bias + columns[None, :], mask=inside, other=0.0)
+    begin, rank = find_own(tasks, first, ranks, row, TASKS)
+    weights = load_own(a, begin, rank, columns, 0, WIDTH, GROUP)
+    if ACTIVATE:
+        value = gelu(value.to(tl.float32) + added).to(out.dtype.element_ty)
     if WRITE:
         tl.store(out + far * OUT_STRIDE + columns[None, :], value, mask=inside)
-    additions = own_additions(
-        value.to(tl.float32), row, row >= 0, columns, a, first, ranks, tasks, TASKS, WIDTH, COLUMNS_BLOCK, MOST
-    )
-    column = tl.arange(0, COLUMNS_BLOCK)[None, :]
-    tl.store(out + far * OUT_STRIDE + WIDTH + column, additions.to(out.dtype.element_ty), mask=column < COLUMNS)
+    write_additions(
+        value.to(tl.float32), weights, out + far * OUT_STRIDE + WIDTH, a, begin, rank, columns,
+        WIDTH, COLUMNS, COLUMNS_BLOCK, MOST, GROUP,
+    )  # fmt: skip
 
 
 @triton.jit(do_not_specialize=["tokens"])

@@ -14,6 +14,11 @@ def warps_for(values: int) -> int:
     return max(1, min(8, values // 256))
 
 
+def group_of(most: int) -> int:
+    """Return how many rows of A are multiplied at once where a task owns at most ``most``."""
+    return min(4, triton.next_power_of_2(most))
+
+
 @triton.jit
 def gelu(x):
     """Return x·Φ(x) to fp32's precision, as relu(x) - |x|·Φ(-|x|) with no cancellation in either tail.
@@ -33,28 +38,39 @@ def gelu(x):
 
 
 @triton.jit
-def own_additions(
-    y, rows, live, columns, a, first, ranks, tasks,
-    TASKS: tl.constexpr, WIDTH: tl.constexpr, COLUMNS_BLOCK: tl.constexpr, MOST: tl.constexpr,
-):  # fmt: skip
-    """Return the products of rows with those rows of A that their tasks own, each in its column, zeros elsewhere.
-
-    **Shapes**: ``y: (rows, block)`` fp32; ``rows``, ``live``: ``(rows,)``; ``columns: (block,)``;
-    the result ``(rows, COLUMNS_BLOCK)`` fp32.
-    """
-    task = tl.load(tasks + rows, mask=live, other=-1)
+def find_own(tasks, first, ranks, row, TASKS: tl.constexpr):
+    """Return which row of A is the first that a token's task owns, and how many they are."""
+    task = tl.load(tasks + row)
     task = tl.where(task < 0, TASKS, task)  # the last entry is for no task
-    begin = tl.load(first + task)
-    rank = tl.load(ranks + task)
+    return tl.load(first + task), tl.load(ranks + task)
+
+
+@triton.jit
+def load_own(a, begin, rank, columns, FROM: tl.constexpr, WIDTH: tl.constexpr, GROUP: tl.constexpr):
+    """Return some of the rows of A that a task owns, as they are; zeros beyond. **Shapes**: ``(GROUP, block)``."""
+    step = FROM + tl.arange(0, GROUP)
+    places = a + (begin + step)[:, None] * WIDTH + columns[None, :]
+    return tl.load(places, mask=(step < rank)[:, None] & (columns < WIDTH)[None, :], other=0.0)
+
+
+@triton.jit
+def write_additions(
+    y, weights, out, a, begin, rank, columns,
+    WIDTH: tl.constexpr, COLUMNS: tl.constexpr, COLUMNS_BLOCK: tl.constexpr, MOST: tl.constexpr,
+    GROUP: tl.constexpr,
+):  # fmt: skip
+    """Write a row's products with the rows of A that its task owns, and zeros in the columns of others.
+
+    The first ``weights`` are loaded by the caller, early: by the time ``y`` is known they are there.
+
+    **Shapes**: ``y: (1, block)`` fp32; ``weights: (GROUP, block)``; ``out`` points at the row's first column.
+    """
     column = tl.arange(0, COLUMNS_BLOCK)
-    inside = columns < WIDTH
-    result = tl.zeros((y.shape[0], COLUMNS_BLOCK), tl.float32)
-    for step in tl.static_range(MOST):
-        owned = step < rank
-        row = begin + step
-        places = a + row[:, None] * WIDTH + columns[None, :]
-        weights = tl.load(places, mask=owned[:, None] & inside[None, :], other=0.0)
+    others = (column < begin) | (column >= begin + rank)
+    tl.store(out + column, tl.zeros((COLUMNS_BLOCK,), out.dtype.element_ty), mask=others & (column < COLUMNS))
+    for done in tl.static_range(0, MOST, GROUP):
+        if done > 0:
+            weights = load_own(a, begin, rank, columns, done, WIDTH, GROUP)
         sums = tl.sum(y * weights.to(tl.float32), 1)
-        here = owned[:, None] & (column[None, :] == row[:, None])
-        result = tl.where(here, sums[:, None], result)
-    return result
+        step = done + tl.arange(0, GROUP)
+        tl.store(out + begin + step, sums.to(out.dtype.element_ty), mask=step < rank)

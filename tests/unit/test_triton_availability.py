@@ -1,0 +1,63 @@
+"""Why Triton's kernels can not be used, in each case where they can not."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from jina_v3.encoder.fused.kernels.availability import why_not_triton
+
+CUDA = torch.device("cuda", 0)
+
+
+@pytest.fixture(autouse=True)
+def ampere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 6))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
+
+
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+
+
+@pytest.fixture
+def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_with_a_compiler_nothing_is_against_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(tmp_path)})
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    assert why_not_triton(CUDA) is None
+
+
+def test_a_cpu_has_none() -> None:
+    assert "not a CUDA device" in str(why_not_triton(torch.device("cpu")))
+
+
+def test_it_must_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "triton" else find(name))
+    assert "not installed" in str(why_not_triton(CUDA))
+
+
+def test_old_gpus_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    assert "Some GPU has compute capability 7.5" in str(why_not_triton(CUDA))
+
+
+@pytest.mark.usefixtures("no_compiler", "cache")
+def test_launchers_must_be_built_or_buildable() -> None:
+    assert "C compiler" in str(why_not_triton(CUDA))
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_compiler_without_headers_builds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(tmp_path)})
+    assert "C compiler" in str(why_not_triton(CUDA))
