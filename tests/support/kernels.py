@@ -18,7 +18,7 @@ def adapters_of(
     ranks: list[int], width: int, dtype: torch.dtype, device: torch.device, columns: int | None = None
 ) -> Adapters:
     """Return random adapters; ``ranks`` by task, 0 for a task without one; ``columns`` as the engine counts them."""
-    columns = columns or -(-sum(ranks) // 32) * 32
+    columns = -(-sum(ranks) // 32) * 32 if columns is None else columns
     low_ranks = [
         LowRank(task, torch.randn(rank, width) / math.sqrt(width), torch.empty(0, rank))
         for task, rank in zip(TASKS, ranks, strict=True)

@@ -58,14 +58,11 @@ def call_all(kernels: Kernels, shapes: Shapes, dtype: torch.dtype, tokens: int, 
 
     kernels.embed(ids, tasks, _tables(shapes, dtype), norm, narrow)
     kernels.rotate_(qkv, torch.empty(8194, hidden // shapes.heads), positions, shapes.heads)
-    choices: list[tuple[Adapters | None, Adapters | None]] = [(None, None)]
-    if shapes.columns:
-        down, down_mlp = _adapters(shapes, hidden, dtype), _adapters(shapes, intermediate, dtype)
-        choices.append((down, down_mlp))
-        kernels.adapt(narrow, down, tasks, attention_in)
-        kernels.adapt(states[:, :hidden], down, tasks, states)
-        kernels.adapt(attended, down, tasks, states)
-    for adapters, adapters_mlp in choices:
+    down, down_mlp = _adapters(shapes, hidden, dtype), _adapters(shapes, intermediate, dtype)
+    kernels.adapt(narrow, down, tasks, attention_in)
+    kernels.adapt(states[:, :hidden], down, tasks, states)
+    kernels.adapt(attended, down, tasks, states)
+    for adapters, adapters_mlp in ((None, None), (down, down_mlp)):
         kernels.add_norm(product, vector(hidden), narrow, norm, mlp_in, adapters, tasks)
         kernels.gelu(narrow_mlp, vector(intermediate), mlp, adapters_mlp, tasks)
     kernels.sum_segments(

@@ -21,7 +21,8 @@ from jina_v3.encoder.fused.kernels.triton_kernels.blocks import (
 )
 
 BLOCK_ROWS = 32
-BLOCK_WIDTH = 128
+BLOCK_BYTES = 256
+"""Of a row, a step."""
 LEAST_DOT = 16
 """tl.dot multiplies nothing smaller."""
 
@@ -35,7 +36,7 @@ def adapt_rows(
     block = triton.next_power_of_2(width)
     _rows[(tokens,)](
         x, bias, out, adapters.a, adapters.first, adapters.ranks, tasks,
-        x.stride(0), out.stride(0), width, block, columns, triton.next_power_of_2(columns), adapters.most,
+        x.stride(0), out.stride(0), width, block, columns, max(1, triton.next_power_of_2(columns)), adapters.most,
         group_of(adapters.most), len(adapters.first) - 1,
         bias is not None, bias is not None or x.data_ptr() != out.data_ptr(),
         num_warps=warps_for(block),
@@ -52,7 +53,7 @@ def adapt_blocks(
         x, bias, out, adapters.a, adapters.owners, tasks, tokens,
         x.stride(0), out.stride(0), width, columns, max(triton.next_power_of_2(columns), LEAST_DOT),
         bias is not None, bias is not None or x.data_ptr() != out.data_ptr(),
-        BLOCK_ROWS, max(LEAST_DOT, min(BLOCK_WIDTH, triton.next_power_of_2(width))),
+        BLOCK_ROWS, max(LEAST_DOT, min(BLOCK_BYTES // x.itemsize, triton.next_power_of_2(width))),
         num_warps=4, num_stages=3,
     )  # fmt: skip
 

@@ -16,7 +16,7 @@ def warps_for(values: int) -> int:
 
 def group_of(most: int) -> int:
     """Return how many rows of A are multiplied at once where a task owns at most ``most``."""
-    return min(4, triton.next_power_of_2(most))
+    return 1 if most <= 1 else 2 if most == 2 else 4
 
 
 @triton.jit
