@@ -188,16 +188,17 @@ class _InSlot:
     def come_back(self) -> None:
         """Wait for the copy, and take the sums out of the slot. Whoever comes first does it: owner or next in turn."""
         with self._lock:
-            if self._slot is None:
+            slot = self._slot
+            if slot is None:
                 return
             segments, dimensions = self._shape
             try:
                 self._arrived.wait()
-                staged = self._slot.host_sums[: segments * dimensions].numpy()
+                staged = slot.host_sums[: segments * dimensions].numpy()
                 self._sums = np.array(staged.reshape(segments, dimensions))
             except Exception as error:  # noqa: BLE001  it is the owner's, who may not be the one that waits
                 self._error = error
-            self._slot.occupant = self._slot = None  # the result is its owner's alone
+            self._slot = slot.occupant = None  # from now on the result is its owner's alone
 
     def result(self) -> Sums:
         """Wait for the sums."""
