@@ -68,13 +68,15 @@ class Encoder:
         device or dtype, or a number of tokens that cannot be.
         """
         where = choose_device(device)
-        kind = choose_precision(dtype, where).dtype
+        precision = choose_precision(dtype, where)
+        if not precision.is_plain:
+            raise ValueError(f"dtype {precision.name!r} needs the fused engine; want a plain one, such as 'bfloat16'")
         checkpoint = open_checkpoint(Path(path))
         longest = checkpoint.config.max_tokens
         limit = min(longest, _check_tokens("max_tokens", max_tokens, default=longest, least=LEAST_TOKENS_PER_TEXT))
         budget = _check_tokens("max_batch_tokens", max_batch_tokens, default=_MAX_BATCH_TOKENS[where.type], least=1)
         sequencer = Sequencer(SequencerConfig(Path(path), checkpoint.config.vocabulary, limit, window=longest))
-        model = Model(checkpoint, where, kind)
+        model = Model(checkpoint, where, precision.dtype)
         if where.type == "cpu":
             keep_freed_memory()
         return cls(checkpoint.tasks, sequencer, model, budget)
