@@ -2,7 +2,7 @@
 
 For precisions whose error depends on the weights. A model's own vectors are compared with those that the portable
 forward pass computes in fp32 from the same checkpoint on the same device, one layer loaded after another: it takes
-about 100 MB of the device, whatever the model's size, and reads the checkpoint once more.
+less than 200 MB of the device (a calculation), and reads the checkpoint once more.
 """
 
 from __future__ import annotations
