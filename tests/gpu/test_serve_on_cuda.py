@@ -68,3 +68,16 @@ def test_an_engine_that_is_killed_makes_ping_fail(base):
         for path, body in (("/ping", None), ("/invocations", {"input": "a"})):
             status, answer = ask(port, path, body)
             assert check_error(answer, status)["code"] == "not_ready"
+
+
+def test_the_start_says_how_it_computes(base):
+    settings = {"JINA_V3_DEVICE": "cuda:0", "JINA_V3_KERNELS": "triton", "JINA_V3_MAX_BATCH_TOKENS": "8192"}
+    with ServeProcess(base, settings) as server:
+        ready = server.wait_until_ready().wait_for_log("ready")
+        table = server.wait_for_log("graphs")
+    assert (ready["kernels"], ready["attention"], ready["precision"]) == ("triton", "flash", "bfloat16")
+    assert ready["graphs"] == len(table["captured"]) > 0
+    assert ready["graphs_bytes"] == table["bytes"] <= ready["memory"]["graph_bytes"]
+    assert ready["max_batch_tokens"] == ready["memory"]["max_batch_tokens"] == 8192
+    assert ready["overlap"]
+    assert ready["tokens_per_s"] > 0

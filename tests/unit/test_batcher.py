@@ -99,6 +99,25 @@ def test_the_results_are_the_encoders_own(encoder, model):
                 np.testing.assert_allclose(np.asarray(result), np.asarray(own), atol=2e-6)
 
 
+def test_no_more_dimensions_come_back_than_some_request_wants(encoder, model):
+    class Watched(FakeEngine):
+        async def encode(self, batch) -> Encoded:
+            encoded = await super().encode(batch)
+            widths.append(encoded.sums.shape[1])
+            return encoded
+
+    async def run():
+        batcher = batcher_of(model, Watched(encoder, gate=False))
+        for dimensions in ((7,), (3, 9), (5, 1024)):
+            both = [await batcher.submit([job("sun", dimensions=one)], all_or_nothing=True) for one in dimensions]
+            results = [(await one.wait())[0] for one in both]
+            assert [result.shape[1] for result in results] == [min(one, 64) for one in dimensions]
+
+    widths: list[int] = []
+    asyncio.run(run())
+    assert widths == [7, 9, 64]
+
+
 def test_at_once_when_idle_then_what_has_come_meanwhile(encoder, model):
     async def run():
         engine = FakeEngine(encoder)

@@ -73,14 +73,15 @@ class FusedRunner:
         **Raises**: ValueError for a batch that is larger than the workspace.
         """
         needed = self._check(batch)
+        dimensions = min(dimensions, self.hidden)
         with self._submitting:
             slot = self._slots[self._turn % len(self._slots)]
             slot.empty()
             self._turn += 1
             with self._undisturbed():
-                arrived = self._issue(slot, batch, needed, min(dimensions, self.hidden))
-            slot.occupant = _InSlot(slot, arrived, len(batch.segments), min(dimensions, self.hidden))
-            return slot.occupant
+                arrived = self._issue(slot, batch, needed, dimensions)
+            pending = slot.occupant = _InSlot(slot, arrived, needed.segments, dimensions)
+            return pending
 
     def states(self, batch: TokenBatch) -> Sums:
         """Return every token's last state, see :class:`~jina_v3.encoder.running.Runner`."""
@@ -169,9 +170,8 @@ class _Slot:
 
     def empty(self) -> None:
         """Wait until the batch that is in it has come back; its result is then kept beside."""
-        if self.occupant is not None:
-            self.occupant.come_back()
-            self.occupant = None
+        if (occupant := self.occupant) is not None:
+            occupant.come_back()
 
 
 class _InSlot:
@@ -188,16 +188,17 @@ class _InSlot:
     def come_back(self) -> None:
         """Wait for the copy, and take the sums out of the slot. Whoever comes first does it: owner or next in turn."""
         with self._lock:
-            if self._slot is None:
+            slot = self._slot
+            if slot is None:
                 return
             segments, dimensions = self._shape
             try:
                 self._arrived.wait()
-                staged = self._slot.host_sums[: segments * dimensions].numpy()
+                staged = slot.host_sums[: segments * dimensions].numpy()
                 self._sums = np.array(staged.reshape(segments, dimensions))
             except Exception as error:  # noqa: BLE001  it is the owner's, who may not be the one that waits
                 self._error = error
-            self._slot = None
+            self._slot = slot.occupant = None  # from now on the result is its owner's alone
 
     def result(self) -> Sums:
         """Wait for the sums."""
