@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from benchmarks import gpu_costs
+from benchmarks.gpu import bench
 from benchmarks.variants import encoder_flop
 
 from jina_v3_infra.config.instances import instance_type
@@ -33,6 +34,7 @@ def test_an_estimate_by_hand() -> None:
 
 
 def test_a_measurement_takes_the_estimates_place(tmp_path: Path) -> None:
+    assert bench.FORWARD == gpu_costs._FORWARD
     path = tmp_path / "gpu.csv"
     quoted = f'"{gpu_costs._FORWARD}"'
     path.write_text(

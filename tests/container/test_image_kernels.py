@@ -35,6 +35,7 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "dnf").write_text(f'#!/bin/sh\necho "$@" >> {folder}/calls\n')
     (folder / "dnf").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)  # which other tests of this process set
     return folder / "calls"
 
 

@@ -1,5 +1,6 @@
 """GPU memory: planned once, kept to whatever comes, on a small card too; and what happens when it is not enough."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def small_card(monkeypatch: pytest.MonkeyPatch) -> Iterator:
     total = torch.cuda.get_device_properties(0).total_memory
 
     def shrink(size: float) -> None:
+        gc.collect()  # encoders of before
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction(min(1.0, size / total))
 
