@@ -81,8 +81,14 @@ test-slow: setup test-integrations ## what takes minutes: whole deployments by t
 test-integrations: .venv-integrations/.stamp ## the client in LangChain, LlamaIndex, Haystack, mteb and others, as they are published
 	.venv-integrations/bin/pytest tests/client/integrations tests/client/test_docstrings.py -k integrations
 
-test-gpu: setup ## the tests that need a CUDA device
-	$(BIN)/pytest -m gpu
+# Versions are those of the machine here, not ours, so a warning of theirs is no failure.
+GPU_TESTS := -m 'not weights and not aws' -W default -p no:cacheprovider
+
+test-gpu: setup ## the tests of the CUDA engine, its kernels' too, on a CUDA device
+	$(BIN)/pytest $(GPU_TESTS) tests/gpu $(wildcard tests/kernels)
+
+sanitize-gpu: setup ## the kernels under NVIDIA's compute-sanitizer, on a CUDA device; reports in .cache/sanitize
+	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.gpu_sanitize $(ARGS)
 
 bench: .venv-peers/.stamp ## time the encoder on the CPU against its peers (about 25 minutes; ARGS='--smoke' for seconds)
 	PYTHONPATH=inference:. .venv-peers/bin/python -m benchmarks.bench_cpu $(ARGS)
@@ -161,4 +167,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu bench bench-gpu bench-endpoint bench-client batch-scale openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale openapi verify image lock-image clean

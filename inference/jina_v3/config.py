@@ -92,11 +92,12 @@ class Config:
         return cls(**settings, limits=limits, program_is_set="program" in settings)
 
 
-DTYPES: Final = ("float32", "bfloat16", "float16", "float16-fast", "float8")
+DTYPES: Final = ("float32", "bfloat16", "float16", "float16-fast", "float8", "float8-mlp")
 """The precisions by name; where each can run is the encoder's to say."""
 
 _SHORT_DTYPES: Final = {
     "fp32": "float32", "bf16": "bfloat16", "fp16": "float16", "fp16-fast": "float16-fast", "fp8": "float8",
+    "fp8-mlp": "float8-mlp",
 }  # fmt: skip
 
 _LIMITS: Final = tuple(limit.name for limit in fields(Limits))

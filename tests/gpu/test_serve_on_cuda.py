@@ -11,10 +11,14 @@ import numpy as np
 import psutil
 import pytest
 import torch
-from tests.support.serving import ServeProcess
-from tests.support.wire import check_error, from_base64
 
 from jina_v3.encoder import Encoder
+
+for server_needs in ("httptools", "orjson", "prometheus_client", "pybase64", "uvicorn", "uvloop"):
+    pytest.importorskip(server_needs, reason=f"the server needs {server_needs}, which is not installed here")
+
+from tests.support.serving import ServeProcess  # noqa: E402
+from tests.support.wire import check_error, from_base64  # noqa: E402
 
 pytestmark = [
     pytest.mark.gpu,

@@ -85,10 +85,17 @@ class LocalBuild:
 
     def _run(self, instruction: Instruction) -> None:
         settings = {name: value for name, value in self._variables.items() if value}
+        stage = {name: value for name, value in self.environment.items() if name != "PATH"}
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(
             ["/bin/sh", "-c", self._here(instruction.value)],
             cwd=self._folder,
-            env={**package_environment(), **settings, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            env={
+                **package_environment(),
+                **settings,
+                **stage,
+                "PATH": path,
+            },
             capture_output=True,
             text=True,
             check=False,

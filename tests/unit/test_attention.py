@@ -215,10 +215,17 @@ def on_a_card(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], work
     ],
 )
 def test_auto_is_flash_where_it_can_be_had_and_works(
-    monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], dtype: torch.dtype, works: str | None, chosen: str
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capability: tuple[int, int],
+    dtype: torch.dtype,
+    works: str | None,
+    chosen: str,
 ) -> None:
     on_a_card(monkeypatch, capability, works)
     assert choose_attention("auto", CUDA, dtype) == (chosen, KINDS[chosen])
+    reasons = [record.fields["reason"] for record in caplog.records]
+    assert reasons == [] if chosen == "flash" else reasons == [works or why_not("flash", CUDA, dtype)]
 
 
 def test_what_an_old_card_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

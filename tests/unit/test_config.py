@@ -45,7 +45,7 @@ def test_every_setting_is_read():
     ("variable", "value", "part"),
     [
         ("JINA_V3_DEVICE", "gpu", "auto, cpu, cuda"),
-        ("JINA_V3_DTYPE", "int4", "bfloat16, float16, float16-fast or float8"),
+        ("JINA_V3_DTYPE", "int4", "bfloat16, float16, float16-fast, float8 or float8-mlp"),
         ("JINA_V3_DEFAULT_TASK", "retrieval", "text-matching"),
         ("JINA_V3_MAX_TEXTS", "0", "from 1"),
         ("JINA_V3_MAX_TOKENS", "8193", "from 16 to 8192"),
@@ -67,7 +67,7 @@ def test_what_cannot_be_is_refused_by_name(variable, value, part):
     assert len(str(caught.value)) < 700
 
 
-@pytest.mark.parametrize("name", [*DTYPES, "auto", "fp32", "bf16", "fp16", "fp16-fast", "fp8"])
+@pytest.mark.parametrize("name", [*DTYPES, "auto", "fp32", "bf16", "fp16", "fp16-fast", "fp8", "fp8-mlp"])
 def test_every_dtype_is_one_that_the_encoder_knows(name):
     read = Config.from_environment({"JINA_V3_DTYPE": name}).dtype
     assert read in PRECISIONS if name != "auto" else read is None

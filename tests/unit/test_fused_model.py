@@ -36,12 +36,13 @@ def make_batch(tasks: list[int]) -> TokenBatch:
 
 @pytest.mark.parametrize("capacity", [None, Capacity(tokens=128, sequences=8, segments=16, max_length=64)])
 @pytest.mark.parametrize("tasks", [[NO_TASK] * 5, [1, 2, NO_TASK, 2, 1]])
+@pytest.mark.parametrize("short", [0, 64])
 def test_states_and_sums_are_the_portable_models(
-    checkpoint: Checkpoint, tasks: list[int], capacity: Capacity | None
+    checkpoint: Checkpoint, tasks: list[int], capacity: Capacity | None, short: int
 ) -> None:
     batch = make_batch(tasks)
     wanted = Model(checkpoint, CPU, torch.float32)(to_device(batch, CPU))
-    model = FusedModel(checkpoint, CPU, torch.float32, ReferenceKernels(), sdpa)
+    model = FusedModel(checkpoint, CPU, torch.float32, ReferenceKernels(), sdpa, short)
     room = capacity or Capacity.of(batch)
     block = np.full(room.values, 77, np.int32)
     fill(block, room, batch)

@@ -7,9 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jina_v3.encoder.fused.graphs import ladder
 from jina_v3.encoder.fused.inputs import Capacity
 from jina_v3.encoder.fused.memory import (
     MOST_FOR_GRAPHS,
+    MOST_WITHOUT_GRAPHS,
     RESERVE,
     DeviceMemoryError,
     MemoryPlan,
@@ -78,12 +80,17 @@ def test_a_plan_never_takes_more_than_is_free(free: int, wanted: int, longest: i
     made = plan(free, wanted, longest, graphs)
     assert made.batch_bytes + made.graph_bytes + made.reserve_bytes <= free
     assert made.workspace_tokens == max(made.max_batch_tokens, longest)
-    assert 0 <= made.graph_bytes <= (MOST_FOR_GRAPHS if graphs else 0)
+    assert 0 <= made.graph_bytes <= (MOST_FOR_GRAPHS if graphs else MOST_WITHOUT_GRAPHS)
     assert 1 <= made.max_batch_tokens <= wanted
     if made.max_batch_tokens < wanted:  # then a step more would not have fitted
         assert made.max_batch_tokens % 1024 == 0 or made.max_batch_tokens == longest
         step = (made.max_batch_tokens // 1024 + 1) * 1024
         assert step * REAL.total + made.graph_bytes + RESERVE > free
+
+
+def test_without_graphs_there_is_room_for_the_same_fixed_sizes() -> None:
+    own = sum(4 * (one.values + one.segments * HIDDEN) for one in ladder(LONGEST, 16384))
+    assert 2 * own < plan(5 * 10**9, graphs=False).graph_bytes == MOST_WITHOUT_GRAPHS
 
 
 @given(st.integers(RESERVE + LONGEST * REAL.total, 8 * 10**9), st.integers(0, 10**9), st.integers(1, 10**5))

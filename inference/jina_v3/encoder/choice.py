@@ -37,7 +37,7 @@ def make_runner(
 
         runner, budget = load_fused(checkpoint, device, precision, options, max_batch_tokens)
         return _splitting(runner), budget
-    if precision.is_float8:
+    if precision.float8:
         raise ValueError(
             f"dtype {precision.name!r} needs Triton's kernels, which are not taken here"
             f"{f': {why}' if (why := why_not_triton(device)) else ''}; take 'bfloat16'"

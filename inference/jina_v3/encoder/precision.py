@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 import torch
 
 
-class Products(Enum):
-    """How the linear layers' matrix products are computed."""
-
-    PLAIN = "in the dtype, summed in fp32"
-    FAST_HALF = "in fp16, summed in fp16 where the device gains by it"
-    FLOAT8 = "of float8 (e4m3), a scale for each row of either operand, summed in fp32"
-
-
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """A precision. ``dtype`` is that of all but the products.
+    """A precision. ``dtype`` is that of all but the products that ``float8`` names.
 
+    ``float8``: the linear layers whose products take float8 (e4m3) with a scale for each row of either operand, which
+    the fused engine alone can. ``fast_half``: fp16 products are summed in fp16, where the device gains by it.
     ``bound``: the most that 1−cos of a sentence's vector against fp32 may be, checked when a model is loaded (see
-    ``gate.py``); ``None`` where nothing is checked: the rounding of half precision is known.
+    ``gate.py``); ``None`` where nothing is checked: the rounding of plain half precision is known.
     """
 
     name: str
     dtype: torch.dtype
-    products: Products = Products.PLAIN
+    float8: tuple[str, ...] = ()
+    fast_half: bool = False
     bound: float | None = None
 
     @property
-    def is_float8(self) -> bool:
-        """Whether products take float8, which the fused engine alone can."""
-        return self.products is Products.FLOAT8
+    def is_plain(self) -> bool:
+        """Whether it is nothing but a dtype, which every device and engine can."""
+        return not (self.float8 or self.fast_half)
 
 
 PRECISIONS = {
@@ -41,8 +35,9 @@ PRECISIONS = {
         Precision("float32", torch.float32),
         Precision("bfloat16", torch.bfloat16),
         Precision("float16", torch.float16),
-        Precision("float16-fast", torch.float16, Products.FAST_HALF, bound=1e-4),
-        Precision("float8", torch.bfloat16, Products.FLOAT8, bound=1e-3),
+        Precision("float16-fast", torch.float16, fast_half=True, bound=1e-4),
+        Precision("float8", torch.bfloat16, float8=("qkv", "out", "fc1", "fc2"), bound=1e-3),
+        Precision("float8-mlp", torch.bfloat16, float8=("fc1", "fc2"), bound=1e-3),
     )
 }
 
@@ -62,10 +57,10 @@ def choose_precision(name: str | None, device: torch.device) -> Precision:
     if name not in PRECISIONS:
         raise ValueError(f"unknown dtype {name!r}; want one of {', '.join(PRECISIONS)}")
     precision = PRECISIONS[name]
-    if device.type == "cpu" and precision.products is not Products.PLAIN:
-        plain = (one.name for one in PRECISIONS.values() if one.products is Products.PLAIN)
+    if device.type == "cpu" and not precision.is_plain:
+        plain = (one.name for one in PRECISIONS.values() if one.is_plain)
         raise ValueError(f"dtype {name!r} needs a CUDA device; on the CPU want one of {', '.join(plain)}")
-    if precision.is_float8 and (capability := torch.cuda.get_device_capability(device)) < _FLOAT8_CAPABILITY:
+    if precision.float8 and (capability := torch.cuda.get_device_capability(device)) < _FLOAT8_CAPABILITY:
         raise ValueError(
             f"dtype {name!r} needs a GPU of compute capability 8.9 or more (L4, L40S, H100 and later); {device} has "
             f"{capability[0]}.{capability[1]}. Want 'bfloat16', or 'float16-fast' on an A10G"
@@ -79,4 +74,4 @@ def set_accumulation(precision: Precision) -> None:
     torch has one such setting, for the whole process and all of its devices: the engine that was loaded last decides.
     The service has a process for each engine. Float32 and bfloat16 products do not heed it.
     """
-    torch.backends.cuda.matmul.allow_fp16_accumulation = precision.products is Products.FAST_HALF
+    torch.backends.cuda.matmul.allow_fp16_accumulation = precision.fast_half

@@ -110,6 +110,8 @@ _USD_PER_HOUR: Final = {
     "ml.g6e.2xlarge": 2.8026,
     "ml.g6e.4xlarge": 3.7553,
     "ml.g6e.12xlarge": 13.1161,
+    "ml.p4d.24xlarge": 25.25,  # the price of 2024 less the third that AWS took off in June 2025
+    "ml.p5.48xlarge": 63.30,  # … less 44%
     "ml.c7i.xlarge": 0.214,
     "ml.c7i.2xlarge": 0.428,
     "ml.c7i.4xlarge": 0.857,

@@ -77,7 +77,7 @@ def test_an_asynchronous_endpoint_costs_nothing_while_it_sleeps() -> None:
 
 
 def test_an_unknown_price_is_said_and_not_taken_for_nothing() -> None:
-    deployment = check_deployment({"endpoint": {"variants": [{"instance_type": "ml.p5.48xlarge"}]}})
+    deployment = check_deployment({"endpoint": {"variants": [{"instance_type": "ml.p5en.48xlarge"}]}})
     cost = estimate_costs(deployment, Prices())
     assert cost.least_usd_per_hour is None
     assert "price is missing" in summarise_costs(cost)

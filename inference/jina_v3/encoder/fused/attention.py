@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import logging
 from collections.abc import Callable
 from functools import cache
 from itertools import pairwise
@@ -15,6 +16,8 @@ import torch.nn.functional as F
 from jina_v3.encoder.attention import attend_by_flash, uses_flash
 from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
 from jina_v3.tokens.sequences import TokenSequence, lay_out
+
+_log = logging.getLogger("jina_v3.encoder")
 
 Attention = Callable[[torch.Tensor, int, Inputs, torch.Tensor], torch.Tensor]
 """``(qkv, heads, inputs, out) → states``: softmax(q·kᵀ / √head_dim)·v of every sequence.
@@ -84,7 +87,12 @@ def choose_attention(name: str, device: torch.device, dtype: torch.dtype) -> tup
     **Raises**: ValueError for an unknown kind, and for one that cannot be had here; it says why.
     """
     if name == "auto":
-        return ("flash", flash) if why_not("flash", device, dtype) is None else ("sdpa", sdpa)
+        reason = why_not("flash", device, dtype)
+        if reason is None:
+            return "flash", flash
+        if device.type == "cuda":
+            _log.warning("attention goes by single sequences, which is slow", extra={"fields": {"reason": reason}})
+        return "sdpa", sdpa
     if name not in KINDS:
         raise ValueError(f"unknown attention {name!r}; want one of {', '.join([*KINDS, 'auto'])}")
     reason = why_not(name, device, dtype)

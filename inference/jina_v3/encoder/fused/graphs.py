@@ -149,6 +149,7 @@ def capture_graphs(
     failed: list[Capacity] = []
     for capacity in capacities:
         began, free = clock(), free_bytes()
+        most_free = max(most_free, free)  # a capture begins with giving back what the allocator keeps
         needed_bytes = max(0, most_free - free) + _own_bytes(capacity, model.hidden)
         smaller = next((one for one in failed if capacity.holds(one)), None)
         if smaller is not None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 import torch
 
@@ -13,11 +12,14 @@ from jina_v3.encoder.checkpoint.folder import LayerWeights
 from jina_v3.encoder.fused.attention import Attention
 from jina_v3.encoder.fused.inputs import Inputs
 from jina_v3.encoder.fused.kernels.interface import Adapters, Kernels, NormParameters
-from jina_v3.encoder.fused.products import Float8Product, HalfProduct, Product
+from jina_v3.encoder.fused.products import make_product
 from jina_v3.encoder.fused.workspace import Workspace
 
 COLUMN_MULTIPLE = 32
 """Keeps the wide inner dimension aligned for tensor-core tiles and 16-byte loads."""
+
+SHORT = 64
+"""The longest sequence, in tokens, for which short attention is taken. An estimate by arithmetic, not measured."""
 
 
 class FusedLayer:
@@ -34,15 +36,21 @@ class FusedLayer:
         kernels: Kernels,
         attention: Attention,
         *,
-        float8: bool = False,
+        float8: Sequence[str] = (),
+        short: int = SHORT,
     ) -> None:
+        """``short``: short attention is taken where no sequence of a batch is longer; 0: never."""
         linears = weights.linears
-        self._kernels, self._attention, self._heads = kernels, attention, heads
-        bias = linears["qkv"].bias.to(device, dtype)
-        make: Callable[..., Product] = partial(Float8Product, kernels=kernels) if float8 else HalfProduct
-        self._qkv = make(lay_out_weight(linears["qkv"], columns, device, dtype), columns, bias)
-        self._out, self._fc1, self._fc2 = (
-            make(lay_out_weight(linears[name], columns, device, dtype), columns) for name in ("out", "fc1", "fc2")
+        self._kernels, self._attention, self._heads, self._short = kernels, attention, heads, short
+        biases = {"qkv": linears["qkv"].bias.to(device, dtype)}
+        self._qkv, self._out, self._fc1, self._fc2 = (
+            make_product(
+                lay_out_weight(linears[name], columns, device, dtype),
+                columns,
+                biases.get(name),
+                kernels if name in float8 else None,
+            )
+            for name in ("qkv", "out", "fc1", "fc2")
         )
         self._out_bias, self._fc1_bias, self._fc2_bias = (
             linears[name].bias.to(device, torch.float32, copy=True) for name in ("out", "fc1", "fc2")
@@ -62,8 +70,12 @@ class FusedLayer:
         hidden = memory.product.shape[1]
 
         self._qkv(memory.attention_in, memory.qkv, memory, adapted=adapted)
-        kernels.rotate_(memory.qkv, rotations, inputs.positions, self._heads)
-        states = self._attention(memory.qkv, self._heads, inputs, memory.states[:, :hidden])
+        states = memory.states[:, :hidden]
+        if inputs.max_length <= self._short:
+            kernels.attend_short(memory.qkv, rotations, inputs.positions, self._heads, inputs.max_length, states)
+        else:
+            kernels.rotate_(memory.qkv, rotations, inputs.positions, self._heads)
+            states = self._attention(memory.qkv, self._heads, inputs, states)
         if adapted:
             kernels.adapt(states, self._out_adapters, tasks, memory.states)
             states = memory.states

@@ -14,6 +14,9 @@ RESERVE = 512 * 2**20
 are loaded at their first use, and what the allocator rounds up. **Units**: bytes."""
 MOST_FOR_GRAPHS = 512 * 2**20
 """An estimate, not measured. **Units**: bytes."""
+MOST_WITHOUT_GRAPHS = 64 * 2**20
+"""For the inputs and sums of the same fixed sizes when they are run without capture: 17 MiB, and what the allocator
+rounds up. **Units**: bytes."""
 _GRAPHS_SHARE = 4
 """Graphs may take one part in so many of what one longest text leaves: where memory is short, batches come first."""
 _STEP = 1024
@@ -89,8 +92,8 @@ def plan_memory(
 ) -> MemoryPlan:
     """Plan what is free once the weights are on the device.
 
-    One longest text comes first, then graphs, with a limit, then the token budget: the wanted one where it fits, else
-    the largest multiple of 1,024 that does.
+    One longest text comes first, then the fixed sizes, captured as ``graphs`` or not, with a limit, then the token
+    budget: the wanted one where it fits, else the largest multiple of 1,024 that does.
 
     **Units**: ``longest`` in tokens: the model's, as windows of long documents are that long whatever the limit is.
     **Raises**: DeviceMemoryError when there is no room for one longest text.
@@ -102,7 +105,7 @@ def plan_memory(
             f"needs {(free_bytes - spare) / 1e9:.2f} GB: {token_bytes.total} bytes a token, and {RESERVE / 1e9:.2f} GB "
             "in reserve. Stop what else uses the device, run fewer engines on it, or take one with more memory."
         )
-    graph_bytes = min(MOST_FOR_GRAPHS, spare // _GRAPHS_SHARE) if graphs else 0
+    graph_bytes = min(MOST_FOR_GRAPHS if graphs else MOST_WITHOUT_GRAPHS, spare // _GRAPHS_SHARE)
     fitting = (free_bytes - RESERVE - graph_bytes) // token_bytes.total
     tokens = wanted_tokens
     if wanted_tokens > max(fitting, longest):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 
@@ -10,7 +12,7 @@ from jina_v3.encoder.checkpoint import Checkpoint, EmbeddingWeights
 from jina_v3.encoder.fused.attention import Attention
 from jina_v3.encoder.fused.inputs import Inputs
 from jina_v3.encoder.fused.kernels.interface import EmbeddingTables, Kernels, NormParameters
-from jina_v3.encoder.fused.layer import FusedLayer, columns_for, make_norm
+from jina_v3.encoder.fused.layer import SHORT, FusedLayer, columns_for, make_norm
 from jina_v3.encoder.fused.workspace import Sizes, Workspace
 from jina_v3.encoder.rotary import rotary_table
 
@@ -26,9 +28,13 @@ class FusedModel:
         kernels: Kernels,
         attention: Attention,
         *,
-        float8: bool = False,
+        float8: Sequence[str] = (),
+        short: int = SHORT,
     ) -> None:
-        """``float8``: the products take float8, and all else is ``dtype``, which must then be bfloat16 on CUDA."""
+        """``float8``: the linear layers whose products take float8; ``dtype`` must then be bfloat16 on CUDA.
+
+        ``short``: see :class:`~jina_v3.encoder.fused.layer.FusedLayer`.
+        """
         config = checkpoint.config
         self.device, self.dtype = device, dtype
         self._kernels = kernels
@@ -45,12 +51,13 @@ class FusedModel:
                 kernels,
                 attention,
                 float8=float8,
+                short=short,
             )
             for index in range(config.layers)
         ]
         rotations = rotary_table(config.max_tokens, config.head_dim, config.rotary_base, device)
         self._rotations = torch.cat((rotations.real, rotations.imag), 1).contiguous()  # (positions, head_dim)
-        self.sizes = Sizes(config.hidden, config.intermediate, columns, float8)
+        self.sizes = Sizes(config.hidden, config.intermediate, columns, bool(float8))
 
     @property
     def hidden(self) -> int:

@@ -25,7 +25,7 @@ class Product(Protocol):
 class HalfProduct:
     """The product in the weights' own precision, by cuBLAS."""
 
-    def __init__(self, weight: torch.Tensor, columns: int, bias: torch.Tensor | None = None) -> None:
+    def __init__(self, weight: torch.Tensor, columns: int, bias: torch.Tensor | None) -> None:
         """**Shapes**: ``weight: (out, in + columns)``; ``bias: (out,)``, all half."""
         self._wide = weight.T
         self._narrow = weight[:, : weight.shape[1] - columns].T
@@ -48,9 +48,7 @@ class Float8Product:
     error is the same over 14 powers of two, so that loud channels cost the others nothing.
     """
 
-    def __init__(
-        self, weight: torch.Tensor, columns: int, bias: torch.Tensor | None = None, *, kernels: Kernels
-    ) -> None:
+    def __init__(self, weight: torch.Tensor, columns: int, bias: torch.Tensor | None, kernels: Kernels) -> None:
         """**Shapes**: ``weight: (out, in + columns)``; ``bias: (out,)``, all half."""
         self._kernels, self._bias = kernels, bias
         codes = torch.empty(weight.shape, dtype=torch.float8_e4m3fn, device=weight.device)
@@ -75,3 +73,12 @@ class Float8Product:
             use_fast_accum=True,
             out=out,
         )
+
+
+def make_product(
+    weight: torch.Tensor, columns: int, bias: torch.Tensor | None, float8_kernels: Kernels | None
+) -> Product:
+    """Make the product in float8 with these kernels, or in the weight's own precision without."""
+    if float8_kernels is None:
+        return HalfProduct(weight, columns, bias)
+    return Float8Product(weight, columns, bias, float8_kernels)

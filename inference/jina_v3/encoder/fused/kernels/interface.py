@@ -81,6 +81,25 @@ class Kernels(Protocol):
         """
         ...
 
+    def attend_short(
+        self,
+        qkv: torch.Tensor,
+        rotations: torch.Tensor,
+        positions: torch.Tensor,
+        heads: int,
+        longest: int,
+        out: torch.Tensor,
+    ) -> None:
+        """Rotate as :meth:`rotate_` does, and write softmax(q·kᵀ / √head_dim)·v of every sequence; qkv stays as it is.
+
+        Every row of position 0 begins a sequence, so a row that only fills up attends to itself. ``longest``: no
+        sequence has more tokens; at most 128.
+
+        **Shapes**: ``qkv``, ``rotations``, ``positions`` as for :meth:`rotate_`; ``out: (tokens, hidden)`` half.
+        **Errors**: ``ValueError`` for another ``longest``, and for shapes or dtypes that do not fit together.
+        """
+        ...
+
     def adapt(self, x: torch.Tensor, adapters: Adapters, tasks: torch.Tensor, out: torch.Tensor) -> None:
         """Write ``[x | m∘(A·x)]``; nothing is copied where ``x`` already is the first columns of ``out``.
 

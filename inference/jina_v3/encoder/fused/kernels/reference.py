@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 
@@ -9,6 +11,9 @@ from jina_v3.encoder.fused.kernels.interface import Adapters, EmbeddingTables, N
 
 FLOAT8_MOST = 448.0
 """The largest value of float8_e4m3fn."""
+
+SHORT_MOST = 128
+"""The longest sequence that short attention is for, in tokens."""
 
 FLOAT8_LEAST = 1e-30
 """A row with nothing larger counts as zeros: no layer's input is, and the inverse of its scale would not be finite."""
@@ -40,6 +45,27 @@ class ReferenceKernels:
         cosines, sines = rotations[positions.long()].view(tokens, 1, 1, 2, head_dim // 2).unbind(3)
         first, second = qk.float().unbind(3)
         qk.copy_(torch.stack((first * cosines - second * sines, second * cosines + first * sines), 3))
+
+    def attend_short(
+        self,
+        qkv: torch.Tensor,
+        rotations: torch.Tensor,
+        positions: torch.Tensor,
+        heads: int,
+        longest: int,
+        out: torch.Tensor,
+    ) -> None:
+        """Rotate a copy and attend sequence by sequence."""
+        if not 1 <= longest <= SHORT_MOST:
+            raise ValueError(f"the longest sequence has {longest} tokens; short attention is for 1 to {SHORT_MOST}")
+        tokens = len(qkv)
+        rotated = qkv.clone(memory_format=torch.contiguous_format)
+        self.rotate_(rotated, rotations, positions, heads)
+        starts = (positions == 0).nonzero().flatten().tolist()
+        for start, end in pairwise([*starts, tokens]):
+            q, k, v = rotated[start:end].float().view(end - start, 3, heads, -1).permute(1, 2, 0, 3)
+            weights = torch.softmax(q @ k.mT * q.shape[-1] ** -0.5, -1)  # (heads, length, length)
+            out[start:end] = (weights @ v).transpose(0, 1).flatten(1)
 
     def adapt(self, x: torch.Tensor, adapters: Adapters, tasks: torch.Tensor, out: torch.Tensor) -> None:
         """Copy, and add the columns."""

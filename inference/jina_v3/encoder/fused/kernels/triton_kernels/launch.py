@@ -12,6 +12,7 @@ from jina_v3.encoder.fused.kernels.triton_kernels.norm import ROWS, add_norm
 from jina_v3.encoder.fused.kernels.triton_kernels.pooling import sum_segments
 from jina_v3.encoder.fused.kernels.triton_kernels.quantize import quantize_rows
 from jina_v3.encoder.fused.kernels.triton_kernels.rotary import rotate_
+from jina_v3.encoder.fused.kernels.triton_kernels.short_attention import attend_short
 
 FEW_TOKENS = 4096
 """Below, a program has a row and does its own task's additions; from it on a block fills a third of an H200's
@@ -41,6 +42,18 @@ class TritonKernels:
     def rotate_(self, qkv: torch.Tensor, rotations: torch.Tensor, positions: torch.Tensor, heads: int) -> None:
         """Rotate q and k."""
         rotate_(qkv, rotations, positions, heads)
+
+    def attend_short(
+        self,
+        qkv: torch.Tensor,
+        rotations: torch.Tensor,
+        positions: torch.Tensor,
+        heads: int,
+        longest: int,
+        out: torch.Tensor,
+    ) -> None:
+        """Rotate and attend."""
+        attend_short(qkv, rotations, positions, heads, longest, out)
 
     def adapt(self, x: torch.Tensor, adapters: Adapters, tasks: torch.Tensor, out: torch.Tensor) -> None:
         """Copy, and add the columns."""
