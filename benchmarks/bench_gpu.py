@@ -1,158 +1,89 @@
-"""Check the encoder on a CUDA device, then time it: throughput by length, one query's latency, a mix of tasks.
+"""Check the encoder on a CUDA device, then time it beside its peers, technique by technique and kernel by kernel.
 
 Run it as ``make bench-gpu``, or with any Python that has torch ≥2.10, tokenizers, safetensors and numpy, as
 ``PYTHONPATH=inference:. python3 -m benchmarks.bench_gpu``; it fetches nothing. ``--device cpu --smoke`` runs every
-line of it on a tiny model.
+line of it that needs no GPU on a tiny model.
+
+This process touches no device. It starts the one that does (``gpu/worker.py``), starts it again where it was lost
+without the step that lost it, and writes the tables anew whenever there are more figures.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from demo.standin import StandInConfig
-
-from benchmarks import gpu_report
-from benchmarks.agreement import WrongVectorsError
-from benchmarks.checkpoint import write_pair
-from benchmarks.gpu_cases import Bench
-from benchmarks.gpu_checks import check_vectors
-from benchmarks.machine import describe_machine
-from benchmarks.report import results_folder, show_report, write_report
-from benchmarks.timing import show_progress
-from benchmarks.variants import SentenceTransformers, is_installed, load_ours
-from benchmarks.workload import Lengths, Lexicon
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Sizes of a run."""
-
-    config: StandInConfig
-    lengths: tuple[int, ...]
-    pack_tokens: int
-    packs: int
-    square: int
-    query_lengths: tuple[int, ...]
-    queries: int
-    mixed_texts: int
-    mix_tokens: tuple[int, ...]
-    check_lengths: tuple[int, ...]
-    rounds: int
-
-
-# Outlier channels, as trained models have them: half precision is easy on purely Gaussian weights.
-FULL = Plan(
-    config=StandInConfig(layers=24, vocab=250002, outliers=True),
-    lengths=(16, 128, 512, 2048, 8192),
-    pack_tokens=16384,
-    packs=4,
-    square=8192,
-    query_lengths=(16, 128, 512),
-    queries=200,
-    mixed_texts=512,
-    mix_tokens=(2000, 16384),
-    check_lengths=(30, 45, 16, 128, 700, 64, 300, 97, 33, 512, 200, 77),
-    rounds=7,
-)
-SMOKE = Plan(
-    config=StandInConfig(layers=2, hidden=64, heads=4, intermediate=128, vocab=2000, outliers=True),
-    lengths=(16, 32),
-    pack_tokens=64,
-    packs=2,
-    square=64,
-    query_lengths=(16,),
-    queries=5,
-    mixed_texts=6,
-    mix_tokens=(160,),
-    check_lengths=(20, 30, 17, 24, 19, 40),
-    rounds=2,
-)
+from benchmarks.gpu import report
+from benchmarks.gpu.options import NO_DEVICE, WRONG, add_options, stem
+from benchmarks.gpu.rows import Results
+from benchmarks.gpu.supervise import Files, supervise
+from benchmarks.report import results_folder, show_report
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Return 0 when all was measured, 1 when the vectors were wrong, 2 where there is no device."""
+    """Return 0 when the run came to its end, 1 when our vectors were wrong, 2 where there is no device, 3 else."""
+    begun = time.time()
     options = _parser().parse_args(argv)
-    if options.device != "cpu" and not torch.cuda.is_available():
+    out = options.out or (Path(os.environ["OUT"]) if os.environ.get("OUT") else None)
+    partial = options.smoke or options.device == "cpu" or bool(options.only)
+    folder = results_folder(out, options.cache, partial=partial)
+    files = Files(folder, stem(options.dtype))
+    files.clear()
+    deadline = begun + 60 * options.minutes
+    command = [sys.executable, "-m", "benchmarks.gpu.worker", *_worker_arguments(options, folder)]
+    status = supervise([*command, "--deadline", f"{deadline:.1f}"], files, deadline, options.stall)
+    if status == NO_DEVICE:
         print("bench-gpu needs a CUDA device and torch finds none; nothing was measured", file=sys.stderr)
-        return 2
-    plan, facts = SMOKE if options.smoke else FULL, describe_machine()
-    out = options.out or os.environ.get("OUT")
-    folder = results_folder(Path(out) if out else None, options.cache, partial=options.smoke)
-    lexicon = Lexicon(plan.config.vocab)
-    name = f"gpu-{plan.config.layers}x{plan.config.hidden}"
-    pair = write_pair(options.cache / name, plan.config, lexicon)
-    for dtype in options.dtype or ["bfloat16"]:
-        show_progress(f"loading {plan.config.layers} layers in {dtype} on {options.device}")
-        encoder = load_ours(pair.original, dtype, options.device)
-        try:
-            checks = check_vectors(pair, lexicon, encoder, plan.check_lengths, options.device)
-        except WrongVectorsError as error:
-            print(f"the vectors are wrong, so nothing is timed: {error}", file=sys.stderr)
-            return 1
-        installed = is_installed("sentence_transformers")
-        peer = SentenceTransformers(pair.native, dtype, options.device) if installed else None
-        bench = Bench(
-            config=plan.config,
-            lexicon=lexicon,
-            encoder=encoder,
-            peer=peer,
-            device=options.device,
-            pack_tokens=plan.pack_tokens,
-            square=plan.square,
-            rounds=plan.rounds,
-        )
-        result = measure(bench, plan, facts | describe_device(options.device, dtype))
-        result.checks.extend(checks)
-        text = gpu_report.markdown(result)
-        show_report(write_report(folder, f"gpu-{dtype}", text, gpu_report.raw_csv(result)), text)
-    return 0
+        return NO_DEVICE
+    results = Results.read(files.csv)
+    files.write_tables(report.markdown(results))
+    if _draw(files):
+        files.write_tables(report.markdown(results, picture=files.png.name))
+    print(f"{time.time() - begun:.0f} s", file=sys.stderr)
+    show_report(files.markdown, files.markdown.read_text(encoding="utf-8"))
+    if status == WRONG:
+        print("the engine with all techniques was wrong or could not be had; see the tables", file=sys.stderr)
+    return status
 
 
-def measure(bench: Bench, plan: Plan, facts: dict[str, str]) -> gpu_report.Result:
-    """Run every case."""
-    result = gpu_report.Result(facts)
-    for length in plan.lengths:
-        lengths = [length] * (plan.packs * plan.pack_tokens // length)
-        result.throughputs.append(bench.throughput(str(length), lengths))
-    longest = min(512, plan.pack_tokens)
-    mixed = Lengths(longest_tokens=longest).draw(plan.mixed_texts)
-    result.throughputs.append(bench.throughput(f"{plan.mixed_texts} mixed", mixed))
-    for length in plan.query_lengths:
-        show_progress(f"one query of {length} tokens")
-        result.latencies.extend(bench.latencies(length, plan.queries))
-    for tokens in plan.mix_tokens:
-        result.mixes.append(bench.task_mix(f"tasks, {tokens} tokens", tokens))
-    return result
+def _draw(files: Files) -> bool:
+    """Draw the picture where matplotlib is; say why not, elsewhere."""
+    try:
+        from benchmarks.gpu_plot import draw
+    except ImportError as error:
+        print(f"no picture: {error}; python -m benchmarks.gpu_plot {files.csv} draws it elsewhere", file=sys.stderr)
+        return False
+    try:
+        draw(Results.read(files.csv), files.png)
+    except Exception as error:  # noqa: BLE001 - a picture is the least of a run
+        print(f"no picture: {type(error).__name__}: {error}", file=sys.stderr)
+        return False
+    return True
 
 
-def describe_device(device: str, dtype: str) -> dict[str, str]:
-    """Return the device's name and driver-side versions."""
-    if device == "cpu":
-        return {"device": "cpu", "precision": dtype}
-    properties = torch.cuda.get_device_properties(device)
-    return {
-        "device": torch.cuda.get_device_name(device),
-        "memory": f"{properties.total_memory / 2**30:.0f} GiB",
-        "CUDA": str(torch.version.cuda),
-        "precision": dtype,
-    }
+def _worker_arguments(options: argparse.Namespace, folder: Path) -> list[str]:
+    arguments = ["--device", options.device, "--dtype", options.dtype]
+    arguments += ["--cache", str(options.cache), "--folder", str(folder)]
+    arguments += ["--smoke"] * options.smoke
+    for part in options.only or []:
+        arguments += ["--only", part]
+    return [*arguments, *(["--commit", options.commit] if options.commit else [])]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bench_gpu", description=__doc__)
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:N, or cpu to try the program out")
-    parser.add_argument("--smoke", action="store_true", help="a tiny model; the figures mean nothing")
-    parser.add_argument("--dtype", action="append", choices=["bfloat16", "float16"], help="repeatable; bfloat16")
+    add_options(parser)
     parser.add_argument("--out", type=Path, help="folder for results (default $OUT, else benchmarks/results)")
-    parser.add_argument("--cache", type=Path, default=Path(".cache/bench"), help="folder for generated weights")
+    parser.add_argument("--minutes", type=float, default=7.5, help="when the run is over; what is left is cut")
+    parser.add_argument("--stall", type=float, default=150.0, help="seconds without a step before one counts as hung")
     return parser
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the worker ends too
     sys.exit(main())

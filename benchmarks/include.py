@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-_PICTURE = re.compile(r"\]\(([\w.-]+\.svg)\)")
+_PICTURE = re.compile(r"\]\(([\w.-]+\.(?:svg|png))\)")
 _BLOCK = re.compile(r"<!-- (results/[\w.-]+) -->\n.*?<!-- end -->", re.DOTALL)
 
 

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from benchmarks.agreement import Vectors
 from jina_v3.encoder import Encoder
+from jina_v3.encoder.options import EngineOptions
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 LONGEST_TOKENS = 8192
@@ -73,7 +74,7 @@ class NativeClass:
 class SentenceTransformers:
     """``SentenceTransformer.encode`` on the same weights, which sorts by length and pads each batch itself."""
 
-    def __init__(self, folder: Path, dtype: str, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, dtype: str, device: str = "cpu", attention: str = "sdpa") -> None:
         from sentence_transformers import SentenceTransformer
         from transformers.utils import logging
 
@@ -82,7 +83,7 @@ class SentenceTransformers:
             str(folder),
             device=device,
             local_files_only=True,
-            model_kwargs={"dtype": DTYPES[dtype], "attn_implementation": "sdpa"},
+            model_kwargs={"dtype": DTYPES[dtype], "attn_implementation": attention},
         )
         actual = next(self._model.parameters()).dtype
         if actual != DTYPES[dtype]:
@@ -96,9 +97,10 @@ class SentenceTransformers:
         return np.asarray(vectors, dtype=np.float32)
 
 
-def load_ours(folder: Path, dtype: str, device: str = "cpu") -> Encoder:
+def load_ours(folder: Path, dtype: str, device: str = "cpu", options: EngineOptions | None = None) -> Encoder:
     """Load our encoder over the original layout."""
-    return Encoder.from_folder(folder, device=device, dtype=dtype)
+    chosen: dict[str, Any] = {} if options in (None, EngineOptions()) else {"options": options}
+    return Encoder.from_folder(folder, device=device, dtype=dtype, **chosen)
 
 
 def encoder_flop(lengths_tokens: Sequence[int], layers: int, hidden: int, intermediate: int) -> float:

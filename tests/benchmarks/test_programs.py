@@ -1,4 +1,4 @@
-"""Both benchmark programs from end to end, on tiny models."""
+"""The CPU benchmark from end to end, on tiny models; what it shares with the GPU's."""
 
 import csv
 from collections.abc import Iterator
@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from benchmarks import bench_cpu, bench_gpu
+from benchmarks import bench_cpu
 from benchmarks.agreement import cosine_errors
 from benchmarks.cases import Models
 from benchmarks.checkpoint import write_pair
-from benchmarks.gpu_peaks import find_peak
 from benchmarks.variants import MatrixProducts, NativeClass, encoder_flop, load_ours
 from benchmarks.workload import Lexicon
 
@@ -67,34 +66,6 @@ def test_cpu_benchmark_names_the_cases_it_knows(tmp_path: Path, capsys: pytest.C
     assert "mixed-64@2" in capsys.readouterr().err
 
 
-def test_gpu_benchmark_runs_on_the_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OUT", str(tmp_path / "out"))
-    assert bench_gpu.main(["--device", "cpu", "--smoke", "--cache", str(tmp_path / "cache")]) == 0
-    rows = rows_of(tmp_path / "out" / "gpu-bfloat16.csv")
-    assert {row["case"] for row in rows} == {"16", "32", "6 mixed", "one query", "tasks, 160 tokens"}
-    text = (tmp_path / "out" / "gpu-bfloat16.md").read_text(encoding="utf-8")
-    assert "our error as a multiple of transformers' own" in text
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_gpu_benchmark_says_when_there_is_no_gpu(capsys: pytest.CaptureFixture[str]) -> None:
-    assert bench_gpu.main([]) == 2
-    assert "CUDA" in capsys.readouterr().err
-
-
-def test_wrong_vectors_stop_the_gpu_benchmark(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(
-        "benchmarks.gpu_checks.NativeClass.encode",
-        lambda _, texts, **__: np.random.default_rng(0).standard_normal((len(texts), 64)).astype(np.float32),
-    )
-    out = tmp_path / "out"
-    assert bench_gpu.main(["--device", "cpu", "--smoke", "--cache", str(tmp_path / "cache"), "--out", str(out)]) == 1
-    assert "nothing is timed" in capsys.readouterr().err
-    assert not out.exists()
-
-
 def test_both_layouts_hold_the_same_weights(tmp_path: Path) -> None:
     lexicon = Lexicon(2000)
     pair = write_pair(tmp_path, bench_cpu.SMOKE.config, lexicon)
@@ -112,17 +83,3 @@ def test_flop_is_what_the_shapes_cost() -> None:
     products = MatrixProducts(10, 2, 64, 128, "float32", "cpu")
     assert products.flop == encoder_flop([1] * 10, 2, 64, 128) - 2 * 4 * 10 * 64
     assert products.prepacked() is not None
-
-
-def test_peaks_are_found_by_the_longest_name() -> None:
-    def tflops(name: str) -> float:
-        peak = find_peak(name)
-        assert peak is not None
-        return peak.tflops
-
-    assert tflops("NVIDIA L40S") == 362.0
-    assert tflops("NVIDIA L4") == 121.0
-    assert tflops("NVIDIA A10G") == 70.0
-    assert tflops("NVIDIA H100 PCIe") < tflops("NVIDIA H100 80GB HBM3")
-    assert tflops("NVIDIA H200") == 989.5
-    assert find_peak("cpu") is None

@@ -64,7 +64,6 @@ COMBINATIONS = [
       for rest in itertools.product([True, False], ["bfloat16", "float16", "float16-fast", "float8"])),
     *(Combination("triton", "sdpa", False, dtype) for dtype in ("bfloat16", "float16")),
     *(Combination("torch", "auto", False, dtype) for dtype in ("float32", "bfloat16", "float16", "float16-fast")),
-    *(Combination("torch", "sdpa", False, dtype) for dtype in ("float32", "bfloat16", "float16")),
     *(Combination("triton", kind, False, dtype) for kind in ("cudnn", "flash3") for dtype in ("bfloat16", "float16")),
 ]  # fmt: skip
 

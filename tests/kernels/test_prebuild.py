@@ -43,7 +43,7 @@ def rows(table: str) -> list[dict[str, str]]:
 
 def test_no_kernel_spills_and_each_leaves_room_for_a_second_block(prebuilt: tuple[Path, str]) -> None:
     table = rows(prebuilt[1])
-    assert {"_add_norm", "_rows", "_blocks", "_activate", "_rotate", "_embed", "_sum"} <= {
+    assert {"_add_norm", "_rows", "_blocks", "_activate", "_rotate", "_attend_short", "_embed", "_sum"} <= {
         row["kernel"] for row in table
     }
     for row in table:
@@ -53,8 +53,11 @@ def test_no_kernel_spills_and_each_leaves_room_for_a_second_block(prebuilt: tupl
 
 
 def test_matrices_are_read_16_bytes_at_a_time(prebuilt: tuple[Path, str]) -> None:
-    """What is read in smaller pieces is a token's task and position, its task's places, and blocks' biases."""
-    narrow = {"_rotate": 1, "_add_norm": 3, "_activate": 0, "_rows": 3}
+    """What is read in smaller pieces is a token's task and position, its task's places, and blocks' biases.
+
+    Attention reads a token's position for every layout of its products.
+    """
+    narrow = {"_rotate": 1, "_add_norm": 3, "_activate": 0, "_rows": 3, "_attend_short": 24}
     for row in rows(prebuilt[1]):
         wide, all_loads = map(int, row["loads"].split("/"))
         assert wide >= 2
@@ -75,7 +78,7 @@ def compiled(shapes, tokens):
 for tokens in (3, 64, 1000, FEW_TOKENS + 5):
     assert not compiled(MODELS["adapters"], tokens), tokens
 wider = compiled(dataclasses.replace(MODELS["adapters"], columns=64), 3)
-assert sorted(set(wider)) == ["_activate", "_add_norm", "_quantize", "_rows"], wider
+assert sorted(set(wider)) == ["_activate", "_add_norm", "_attend_short", "_quantize", "_rows"], wider
 """
     result = run(["-c", code], prebuilt[0])
     assert result.returncode == 0, result.stderr
@@ -98,8 +101,8 @@ checkpoint = open_checkpoint(Path(sys.argv[1]))
 cpu = torch.device("cpu")
 batch = lay_out([TokenSequence(np.arange(5, 14), 1, ((9, 0),)), TokenSequence(np.arange(5, 9), 2, ((4, 1),))], 2)
 with compiling_for(90) as kernels:
-    for few_tokens in (1, 1 << 30):
-        model = FusedModel(checkpoint, cpu, torch.bfloat16, TritonKernels(few_tokens), sdpa)
+    for few_tokens, short in ((1, 0), (1 << 30, 64)):
+        model = FusedModel(checkpoint, cpu, torch.bfloat16, TritonKernels(few_tokens), sdpa, short)
         for adapted in (False, True):
             room = Capacity.of(batch)
             block = np.empty(room.values, np.int32)
@@ -107,7 +110,7 @@ with compiling_for(90) as kernels:
             inputs = Inputs.view(torch.from_numpy(block), room, adapted=adapted)
             model.sums(inputs, model.workspace(room.tokens), torch.empty(room.segments, 256))
 print(sorted({kernel.name for kernel in kernels}), {kernel.name for kernel in kernels if not kernel.found})
-assert len({kernel.name for kernel in kernels}) == 7
+assert len({kernel.name for kernel in kernels}) == 8
 assert {kernel.name for kernel in kernels if not kernel.found} <= {"_embed"}
 """
     model = write_layout(tmp_path / "model", "original", FULL_WIDTH, TASKS)

@@ -19,7 +19,9 @@ Tasks = tuple[Task | None, ...]
 ALONE = {"float32": 1e-6, "bfloat16": 5e-5, "float16": 5e-5, "float16-fast": 1e-4, "float8": 1e-3}
 """What a row alone may be from the same row in a batch: the contract's bounds; the last two have their gates'."""
 GATES = {"float16-fast": 1e-4, "float8": 1e-3}
-"""What the precisions that are checked at load may be from fp32."""
+"""What the precisions that are checked at load may be from fp32, in whole vectors."""
+CUT = 4
+"""How much more in a cut one, by float8 imitated on these weights: 3.5e-4 in 1,024 dimensions, 1.6e-3 in 32."""
 UNIT_LENGTH = 1e-5
 
 
@@ -106,7 +108,7 @@ def check_question(encoder: Encodes, answers: Answers, name: str, precision: str
         assert error.max() <= 1e-6
         assert np.abs(ours - exact).max() <= 1e-5
     elif precision in GATES:
-        assert error.max() <= GATES[precision]
+        assert error.max() <= GATES[precision] * (CUT if question.dimensions < answers.case.config.hidden else 1)
     else:
         theirs = answers.errors(name, precision)
         print(f"… reference mean {theirs.mean():.2e}, most {theirs.max():.2e}")

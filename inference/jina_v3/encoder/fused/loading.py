@@ -58,7 +58,7 @@ def _load(
 ) -> tuple[FusedRunner, int]:
     attention_name, attention = choose_attention(options.attention, device, precision.dtype)
     model = FusedModel(checkpoint, device, precision.dtype, kernels, attention, float8=precision.float8)
-    plan = _plan(checkpoint, model, wanted_tokens, graphs=options.graphs)
+    plan = _plan(checkpoint, model, wanted_tokens, graphs=attention_name in CAPTURABLE)
     memory = model.workspace(plan.workspace_tokens)
     _warm_up(model, memory, plan.workspace_tokens)
     graphs = _graphs(checkpoint, model, memory, plan, options, attention_name)
@@ -78,6 +78,7 @@ def _load(
 
 
 def _plan(checkpoint: Checkpoint, model: FusedModel, wanted_tokens: int | None, *, graphs: bool) -> MemoryPlan:
+    """Plan what is free; graphs that are only switched off have their share, so that batches are cut as with them."""
     torch.cuda.synchronize(model.device)
     torch.cuda.empty_cache()  # what laying the weights out has left behind
     properties = torch.cuda.get_device_properties(model.device)

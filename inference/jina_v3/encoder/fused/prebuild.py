@@ -27,7 +27,7 @@ DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 FLOAT8_FROM = 89
 """The first architecture that converts to float8."""
 HEADER = (
-    f"{'sm':>3} {'kernel':<10} {'dtype':<8} {'warps':>5} {'regs':>4} {'shared':>6} {'spilt':>5} {'loads':>7}  variant\n"
+    f"{'sm':>3} {'kernel':<13} {'dtype':<8} {'warps':>5} {'regs':>4} {'shared':>6} {'spilt':>5} {'loads':>7}  variant\n"
 )
 
 
@@ -78,7 +78,7 @@ def _report(one: Compiled, dtype: str) -> bool:
     wide = sum(count for width, count in loads.items() if width >= 16)
     variant = " ".join(f"{name.lower()}={value}" for name, value in one.constants.items() if value is not None)
     sys.stdout.write(
-        f"{one.architecture:>3} {one.name:<10} {dtype:<8} {one.warps:>5} {taken.registers:>4} {one.shared:>6} "
+        f"{one.architecture:>3} {one.name:<13} {dtype:<8} {one.warps:>5} {taken.registers:>4} {one.shared:>6} "
         f"{taken.spilt:>5} {f'{wide}/{sum(loads.values())}':>7}  {variant}\n"
     )
     return taken.spilt > 0

@@ -57,7 +57,9 @@ def call_all(kernels: Kernels, shapes: Shapes, dtype: torch.dtype, tokens: int, 
     narrow, narrow_mlp = attention_in[:, :hidden], mlp[:, :intermediate]
 
     kernels.embed(ids, tasks, _tables(shapes, dtype), norm, narrow)
-    kernels.rotate_(qkv, torch.empty(8194, hidden // shapes.heads), positions, shapes.heads)
+    rotations = torch.empty(8194, hidden // shapes.heads)
+    kernels.rotate_(qkv, rotations, positions, shapes.heads)
+    kernels.attend_short(qkv, rotations, positions, shapes.heads, 1, states[:, :hidden])
     down, down_mlp = _adapters(shapes, hidden, dtype), _adapters(shapes, intermediate, dtype)
     kernels.adapt(narrow, down, tasks, attention_in)
     kernels.adapt(states[:, :hidden], down, tasks, states)

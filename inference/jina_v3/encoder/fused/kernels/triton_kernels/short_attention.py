@@ -91,7 +91,7 @@ def _attend(
 
 
 @triton.jit(do_not_specialize=["tokens"])
-def attend_short_kernel(
+def _attend_short(
     qkv, rotations, positions, out, tokens,
     QKV_STRIDE: tl.constexpr, OUT_STRIDE: tl.constexpr,
     HEADS: tl.constexpr, DIM: tl.constexpr, WIDTH: tl.constexpr, LONGEST: tl.constexpr,
@@ -157,7 +157,7 @@ def attend_short(
     if qkv.stride(1) != 1 or out.stride(1) != 1 or not rotations.is_contiguous() or not positions.is_contiguous():
         raise ValueError("within a row of qkv and out values must be neighbours, rotations and positions contiguous")
     dim = rotations.shape[1]
-    attend_short_kernel[(heads, triton.cdiv(tokens, BLOCK_M))](
+    _attend_short[(heads, triton.cdiv(tokens, BLOCK_M))](
         qkv, rotations, positions, out, tokens, QKV_STRIDE=qkv.stride(0), OUT_STRIDE=out.stride(0), HEADS=heads,
         DIM=dim, WIDTH=max(16, triton.next_power_of_2(dim // 2)), LONGEST=SHORT_MOST,
         BLOCK_M=BLOCK_M, BLOCK_N=BLOCK_N, num_warps=WARPS, num_stages=STAGES,

@@ -1,0 +1,1 @@
+"""The GPU benchmark: ``benchmarks/bench_gpu.py`` is its entry, ``worker.py`` what runs on the device."""

@@ -1,0 +1,86 @@
+"""Our encoder in each combination of its options, loaded once and kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.gpu.journal import OK
+from benchmarks.gpu.rows import SECONDS, Row
+from benchmarks.gpu.session import Session, UnavailableError
+from benchmarks.variants import load_ours
+from jina_v3.encoder import Encoder
+from jina_v3.encoder.options import EngineOptions
+
+LOAD, ENGINES = "load", "engines"
+TIME_TO_LOAD = "from the folder to the engine"
+FULL = "all techniques"
+FLASH3 = "attention: flash3"
+COMBINATIONS: dict[str, EngineOptions] = {
+    FULL: EngineOptions(),
+    "torch's kernels": EngineOptions(kernels="torch"),
+    "no graphs": EngineOptions(graphs=False),
+    "no overlap": EngineOptions(overlap=False),
+    "attention: flash": EngineOptions(attention="flash"),
+    "attention: cudnn": EngineOptions(attention="cudnn"),
+    "attention: sdpa": EngineOptions(attention="sdpa"),
+    "all off": EngineOptions(kernels="torch", attention="sdpa", graphs=False, overlap=False),
+}
+
+
+@dataclass(slots=True)
+class Engines:
+    """Loads engines on demand; one that cannot be had, or whose vectors were wrong, is ``None``."""
+
+    folder: Path
+    dtype: str
+    device: str
+    session: Session
+    load: Callable[[Path, str, str, EngineOptions], Encoder] = field(default=load_ours)
+    _loaded: dict[str, Encoder] = field(default_factory=dict)
+
+    def get(self, name: str) -> Encoder | None:
+        """Return the engine of :data:`COMBINATIONS` under this name, or that with FlashAttention 3."""
+        options = EngineOptions(attention="flash3") if name == FLASH3 else COMBINATIONS[name]
+        return self._get(name, self.dtype, options)
+
+    def in_precision(self, dtype: str) -> Encoder | None:
+        """Return the engine with all techniques in another precision."""
+        return self._get(dtype, dtype, EngineOptions())
+
+    def right(self) -> list[str]:
+        """Return the combinations whose vectors have been found right, the full one first."""
+        return [name for name in COMBINATIONS if self.session.journal.outcome(f"checks/{name}/") == OK]
+
+    def ours(self) -> Encoder | None:
+        """Return the engine that counts as ours: the full one, or the first combination that is right."""
+        for name in self.right():
+            engine = self.get(name)
+            if engine is not None:
+                return engine
+        return None
+
+    def drop(self) -> None:
+        """Let all engines go, so that the device's memory is free."""
+        self._loaded.clear()
+
+    def _get(self, name: str, dtype: str, options: EngineOptions) -> Encoder | None:
+        if name not in self._loaded:
+            engine = self.session.attempt(LOAD, name, "", lambda: self._load(name, dtype, options))
+            if engine is None:
+                return None
+            self._loaded[name] = engine
+        return self._loaded[name]
+
+    def _load(self, name: str, dtype: str, options: EngineOptions) -> Encoder:
+        begun = time.perf_counter()
+        try:
+            engine = self.load(self.folder, dtype, self.device, options)
+        except ValueError as reason:  # a choice that this device cannot serve
+            raise UnavailableError(str(reason)) from reason
+        self.session.log.add(Row(LOAD, name, TIME_TO_LOAD, SECONDS, time.perf_counter() - begun, 1))
+        # with 'auto' the engine says only here what it has taken
+        self.session.log.add_facts({name: str(getattr(engine, "details", "nothing said"))}, ENGINES)
+        return engine
