@@ -114,7 +114,7 @@ def test_memory_that_runs_out_in_a_layer_splits_the_batch(
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1.00 GiB. And so on")
         return attention(*arguments)
 
-    texts = case.texts * 20  # beyond what graphs hold
+    texts = case.texts * 60  # batches beyond what graphs and short attention take
     wanted = np.asarray(encoder.encode(texts))
     monkeypatch.setattr(layer, "_attention", attend)
     assert cosine_distance(np.asarray(encoder.encode(texts)), wanted).max() <= 5e-5

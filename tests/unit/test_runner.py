@@ -58,7 +58,7 @@ class Engine:
     def __init__(self, checkpoint: Checkpoint, order: str, *, overlap: bool = True, graphs: bool = False) -> None:
         self.attention = Attention()
         self.device = LazyDevice(order, seed=7)
-        model = FusedModel(checkpoint, CPU, torch.float32, ReferenceKernels(), self.attention)
+        model = FusedModel(checkpoint, CPU, torch.float32, ReferenceKernels(), self.attention, short=0)
         memory = model.workspace(TOKENS)
         found = None
         if graphs:
