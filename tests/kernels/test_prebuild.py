@@ -102,7 +102,7 @@ cpu = torch.device("cpu")
 batch = lay_out([TokenSequence(np.arange(5, 14), 1, ((9, 0),)), TokenSequence(np.arange(5, 9), 2, ((4, 1),))], 2)
 with compiling_for(90) as kernels:
     for few_tokens, short in ((1, 0), (1 << 30, 64)):
-        model = FusedModel(checkpoint, cpu, torch.bfloat16, TritonKernels(few_tokens), sdpa, short)
+        model = FusedModel(checkpoint, cpu, torch.bfloat16, TritonKernels(few_tokens), sdpa, short=short)
         for adapted in (False, True):
             room = Capacity.of(batch)
             block = np.empty(room.values, np.int32)

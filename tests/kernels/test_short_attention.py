@@ -229,7 +229,7 @@ def test_the_whole_model_with_and_without(tmp_path: Path, tasks: list[int], dtyp
     results = {}
     for short in (0, 19, 20):
         kernels = TritonKernels(few_tokens=0)
-        model = FusedModel(checkpoint, DEVICE, dtype, kernels, sdpa, short)
+        model = FusedModel(checkpoint, DEVICE, dtype, kernels, sdpa, short=short)
         memory = model.workspace(room.tokens)
         for name in memory.__slots__:
             getattr(memory, name).fill_(torch.nan)

@@ -42,7 +42,7 @@ def test_states_and_sums_are_the_portable_models(
 ) -> None:
     batch = make_batch(tasks)
     wanted = Model(checkpoint, CPU, torch.float32)(to_device(batch, CPU))
-    model = FusedModel(checkpoint, CPU, torch.float32, ReferenceKernels(), sdpa, short)
+    model = FusedModel(checkpoint, CPU, torch.float32, ReferenceKernels(), sdpa, short=short)
     room = capacity or Capacity.of(batch)
     block = np.full(room.values, 77, np.int32)
     fill(block, room, batch)

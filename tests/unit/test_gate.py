@@ -16,7 +16,7 @@ from jina_v3.encoder.checkpoint.folder import LayerWeights
 from jina_v3.encoder.gate import check_accuracy, cosine_errors, exact_sums, sentences
 from jina_v3.encoder.model import Model
 from jina_v3.encoder.packing import to_device
-from jina_v3.encoder.pooling import SegmentSums
+from jina_v3.encoder.pooling import segment_sums
 from jina_v3.encoder.precision import PRECISIONS
 from jina_v3.errors import AccuracyError
 from jina_v3.tokens.sequencer import Sequencer, SequencerConfig
@@ -51,9 +51,7 @@ class Engine:
     def __call__(self, batch: TokenBatch) -> np.ndarray:
         self.batches.append(batch)
         packed = to_device(batch, CPU)
-        sums = SegmentSums(batch.rows, self.model.hidden, CPU)
-        sums.add(self.model(packed), packed)
-        return sums.sums().numpy()
+        return segment_sums(self.model(packed), packed, self.model.hidden).numpy()
 
 
 class Altered:

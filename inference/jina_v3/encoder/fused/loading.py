@@ -15,6 +15,7 @@ from jina_v3.encoder.fused.device_queue import CudaQueue
 from jina_v3.encoder.fused.graphs import GraphSet, capture_graphs, cuda_capture, ladder
 from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
 from jina_v3.encoder.fused.kernels.interface import Kernels
+from jina_v3.encoder.fused.layer import SHORT
 from jina_v3.encoder.fused.memory import MemoryPlan, TokenBytes, default_batch_tokens, plan_memory
 from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.fused.runner import FusedRunner
@@ -57,7 +58,8 @@ def _load(
     kernels: Kernels,
 ) -> tuple[FusedRunner, int]:
     attention_name, attention = choose_attention(options.attention, device, precision.dtype)
-    model = FusedModel(checkpoint, device, precision.dtype, kernels, attention, float8=precision.float8)
+    short = SHORT if options.attention == "auto" else 0
+    model = FusedModel(checkpoint, device, precision.dtype, kernels, attention, float8=precision.float8, short=short)
     plan = _plan(checkpoint, model, wanted_tokens, graphs=attention_name in CAPTURABLE)
     memory = model.workspace(plan.workspace_tokens)
     _warm_up(model, memory, plan.workspace_tokens)
@@ -67,6 +69,7 @@ def _load(
     details: dict[str, Any] = {
         "kernels": kernels.name,
         "attention": attention_name,
+        "short_attention_tokens": short,
         "graphs": len(graphs) if options.graphs else 0,
         "graphs_ms": table["ms"],
         "graphs_bytes": table["bytes"],
