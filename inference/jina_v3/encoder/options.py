@@ -11,7 +11,8 @@ class EngineOptions:
 
     ``kernels``: ``triton``, ``torch`` (the portable forward pass) or ``auto``: Triton's where they can be had.
     ``attention``: ``flash``, ``cudnn``, ``flash3`` or ``sdpa`` for every batch, or ``auto``: our own kernel where all
-    sequences are short, else the first that can be had. ``graphs``: small batches as CUDA graphs. ``overlap``: copies on streams of their own, and a second batch in flight.
+    sequences are short, else the first that can be had. ``graphs``: small batches as CUDA graphs.
+    ``overlap``: copies on streams of their own, and a second batch in flight.
     """
 
     kernels: str = "auto"
