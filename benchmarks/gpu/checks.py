@@ -34,12 +34,15 @@ _FP32_TOLERANCE = 1e-6
 _HALF_TOLERANCE = 5e-3
 
 
-def run(bench: Bench, until: float) -> None:
-    """Check the reference, the engine with all techniques and the peers; write down every error."""
+def run(bench: Bench, _until: float) -> None:
+    """Check the reference, the engine with all techniques and the peers; write down every error.
+
+    None of it is cut while the run lasts, as nothing could be timed without it.
+    """
     session = bench.session
 
     def case(name: str, check: Callable[[], None]) -> None:
-        session.case(PART, name, until - session.clock(), check)
+        session.case(PART, name, session.deadline - session.clock(), check)
 
     case(REFERENCE, lambda: _reference(bench))
     reference = load_reference(bench)

@@ -27,7 +27,7 @@ COMBINATIONS: dict[str, EngineOptions] = {
     "torch's kernels": EngineOptions(kernels="torch"),
     GRAPHS_OFF: EngineOptions(graphs=False),
     "no overlap": EngineOptions(overlap=False),
-    "attention: flash for all lengths, no short attention": EngineOptions(attention="flash"),
+    "no short attention (flash for all)": EngineOptions(attention="flash"),
     "attention: cudnn": EngineOptions(attention="cudnn"),
     "attention: sdpa": EngineOptions(attention="sdpa"),
     "all off": EngineOptions(kernels="torch", attention="sdpa", graphs=False, overlap=False),

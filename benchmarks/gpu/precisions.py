@@ -79,12 +79,13 @@ def _error(bench: Bench, dtype: str, engine: Encoder) -> bool:
     bench.session.log.add(
         Row(PART, GATE, dtype, MEAN, report.mean),
         Row(PART, GATE, dtype, WORST, report.worst),
-        Row(PART, GATE, dtype, BOUND, None if isinf(report.bound) else report.bound, note=_verdict(report)),
+        Row(PART, GATE, dtype, BOUND, None if isinf(report.bound) else report.bound, note=verdict(report)),
     )
     return True
 
 
-def _verdict(report: GateReport) -> str:
+def verdict(report: GateReport) -> str:
+    """Return what the gate would do with it."""
     if isinf(report.bound):
         return UNCHECKED
     return PASSES if report.worst <= report.bound else REFUSES
