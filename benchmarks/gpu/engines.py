@@ -21,16 +21,18 @@ FACTS = ("kernels", "attention", "short_attention_tokens", "graphs", "graphs_ms"
 TIME_TO_LOAD = "from the folder to the engine"
 FULL = "all techniques"
 GRAPHS_OFF = "no graphs"
+PORTABLE = "all off (the portable pass)"
+"""It has no graphs, no streams for copies and an attention of its own; of the options it heeds none."""
+SDPA = "attention: sdpa (no graphs)"
 FLASH3 = "attention: flash3"
 COMBINATIONS: dict[str, EngineOptions] = {
     FULL: EngineOptions(),
-    "torch's kernels": EngineOptions(kernels="torch"),
+    PORTABLE: EngineOptions(kernels="torch"),
     GRAPHS_OFF: EngineOptions(graphs=False),
     "no overlap": EngineOptions(overlap=False),
     "no short attention (flash for all)": EngineOptions(attention="flash"),
     "attention: cudnn": EngineOptions(attention="cudnn"),
-    "attention: sdpa": EngineOptions(attention="sdpa"),
-    "all off": EngineOptions(kernels="torch", attention="sdpa", graphs=False, overlap=False),
+    SDPA: EngineOptions(attention="sdpa"),
 }
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.agreement import Vectors
 from benchmarks.gpu.bench import Bench, like_first
-from benchmarks.gpu.engines import FULL
+from benchmarks.gpu.engines import FULL, SDPA
 from benchmarks.gpu.forward import pool, to_packs
 from benchmarks.gpu.session import UnavailableError
 from benchmarks.gpu.throughput import model_flop
@@ -20,6 +20,8 @@ from jina_v3.tokens.sequences import TokenBatch
 
 PART = "waterfall"
 COLUMNS = "with the columns of one task"
+_MOST_SDPA_TEXTS = 512
+"""SDPA is called for every text in every layer: with more, one run would take seconds."""
 _QUERY_ROUNDS = 10
 """Times the plan's rounds, for a single query."""
 
@@ -40,7 +42,8 @@ def run(bench: Bench, until: float) -> None:
 
 
 def _case(bench: Bench, name: str, lengths: Sequence[int], rounds: int, limit_s: float, *, ids: bool) -> None:
-    engines = {one: engine for one in bench.engines.right() if (engine := bench.engines.get(one)) is not None}
+    chosen = [one for one in bench.engines.right() if one != SDPA or len(lengths) <= _MOST_SDPA_TEXTS]
+    engines = {one: engine for one in chosen if (engine := bench.engines.get(one)) is not None}
     if FULL not in engines:
         raise UnavailableError("the engine with all techniques is not there to compare with")
     texts = bench.lexicon.texts(lengths)
