@@ -176,3 +176,18 @@ def test_what_is_loaded_in_inference_mode_serves_outside_it(checkpoint, monkeypa
     for size in (20, 70):  # of a fixed size, and beyond
         batch = lay_out([TokenSequence(np.arange(5, 5 + size), NO_TASK, ((size, 0),))], 1)
         assert np.isfinite(runner.submit(batch, 64).result()).all()
+
+
+def test_a_load_that_fails_lets_its_work_end(checkpoint, monkeypatch):
+    """Whoever tries again gets the memory that it works on."""
+    fake_cuda(monkeypatch, free_bytes=8 * 10**9)
+    device = LazyDevice("eager")
+    monkeypatch.setattr(loading, "CudaQueue", lambda _device: device)
+
+    def fails(*_arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loading, "_warm_up", fails)
+    with pytest.raises(torch.OutOfMemoryError):
+        load(checkpoint, EngineOptions())
+    assert device.drained

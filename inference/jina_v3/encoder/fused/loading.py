@@ -70,8 +70,10 @@ def _load(
         _warm_up(model, memory, plan.workspace_tokens)
         found.append(_graphs(checkpoint, model, memory, plan, options, attention_name))
 
-    computing.issue(prepare)  # on the stream that will serve: cuBLAS has a workspace of its own for each
-    computing.mark().wait()
+    try:
+        computing.issue(prepare)  # on the stream that will serve: cuBLAS has a workspace of its own for each
+    finally:
+        queue.drain()  # where it failed too: its memory is somebody else's afterwards
     (graphs,) = found
     table = graphs.table()
     _log.info("graphs", extra={"fields": table})
