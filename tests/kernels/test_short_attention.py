@@ -15,7 +15,7 @@ from jina_v3.encoder.checkpoint import open_checkpoint
 from jina_v3.encoder.fused.attention import sdpa
 from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
 from jina_v3.encoder.fused.kernels.reference import ReferenceKernels
-from jina_v3.encoder.fused.kernels.triton_kernels import TritonKernels
+from jina_v3.encoder.fused.kernels.triton_kernels import TritonKernels, short_attention
 from jina_v3.encoder.fused.kernels.triton_kernels.short_attention import attend_short
 from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.rotary import rotary_table
@@ -239,3 +239,15 @@ def test_the_whole_model_with_and_without(tmp_path: Path, tasks: list[int], dtyp
     assert torch.equal(results[0], results[19])
     tolerance = 2e-5 if dtype == torch.float32 else 2e-2
     torch.testing.assert_close(results[20], results[0], atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.skipif(DEVICE.type == "cuda", reason="only the interpreter can tell how often")
+@pytest.mark.parametrize(("tokens", "broken", "passes"), [(5, False, 2), (64, False, 2), (70, False, 4), (5, True, 3)])
+def test_tiles_are_computed_twice_only_where_a_value_is_no_number(tokens: int, broken: bool, passes: int) -> None:
+    """Two heads, of which one has the value. Tokens seldom fill the last tile; a query never fills its only one."""
+    qkv = make_qkv(tokens, torch.float32)
+    if broken:
+        qkv[2, 5] = torch.nan  # q's, of the first head
+    with patch.object(short_attention, "_attend", wraps=short_attention._attend) as attended:
+        attend(qkv, [tokens])
+    assert attended.call_count == passes

@@ -378,3 +378,8 @@ def raises(*_arguments: object) -> torch.Tensor:
 def test_the_trial_finds_what_is_wrong_with_a_kernel(attention: Attention, padding: float, said: str | None) -> None:
     found = fused._try(attention, CPU, torch.bfloat16, padding)
     assert (found is None) if said is None else (found or "").startswith(said)
+
+
+def test_the_trial_is_not_led_astray_by_a_default_device() -> None:
+    with torch.device("meta"):
+        assert fused._try(sdpa, CPU, torch.bfloat16, torch.nan) is None

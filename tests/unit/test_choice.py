@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from tests.support.checkpoints import TINY, write_original
-from tests.support.lazy_device import LazyDevice
+from tests.support.lazy_device import LazyDevice, LazyStream
 
 from jina_v3.encoder import Encoder, choice
 from jina_v3.encoder.checkpoint import Checkpoint, open_checkpoint
@@ -15,6 +15,7 @@ from jina_v3.encoder.choice import make_runner
 from jina_v3.encoder.fused import loading
 from jina_v3.encoder.fused.attention import sdpa
 from jina_v3.encoder.fused.kernels.reference import ReferenceKernels
+from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.fused.runner import FusedRunner
 from jina_v3.encoder.model import Model
 from jina_v3.encoder.options import EngineOptions
@@ -136,3 +137,57 @@ def test_a_device_without_room_says_so(checkpoint, monkeypatch):
     fake_cuda(monkeypatch, free_bytes=5 * 10**8)
     with pytest.raises(DeviceMemoryError, match=r"0\.50 GB free"):
         load(checkpoint, EngineOptions())
+
+
+def test_the_stream_that_serves_is_the_one_that_was_warmed_up(checkpoint, monkeypatch):
+    """On another one cuBLAS would make its workspace with the first request."""
+    fake_cuda(monkeypatch, free_bytes=8 * 10**9)
+    monkeypatch.setattr(loading, "_WARM_UP_TOKENS", (1,))
+    run, sums = LazyStream.run, FusedModel.sums
+    running: list[LazyStream] = []
+    computed_on: list[LazyStream | None] = []
+
+    def run_seen(stream: LazyStream, place: int) -> None:
+        running.append(stream)
+        try:
+            run(stream, place)
+        finally:
+            running.pop()
+
+    def sums_seen(*arguments: object) -> None:
+        computed_on.append(running[-1] if running else None)
+        sums(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(LazyStream, "run", run_seen)
+    monkeypatch.setattr(FusedModel, "sums", sums_seen)
+    runner, _ = load(checkpoint, EngineOptions(attention="flash"), 64)
+    at_load = len(computed_on)
+    batch = lay_out([TokenSequence(np.arange(5, 75), NO_TASK, ((70, 0),))], 1)  # beyond the fixed sizes
+    runner.submit(batch, 64).result()
+    assert len(computed_on) > at_load > 2
+    assert set(computed_on) == {computed_on[0]} != {None}
+
+
+def test_what_is_loaded_in_inference_mode_serves_outside_it(checkpoint, monkeypatch):
+    fake_cuda(monkeypatch, free_bytes=8 * 10**9)
+    monkeypatch.setattr(loading, "_WARM_UP_TOKENS", (1,))
+    with torch.inference_mode():
+        runner, _ = load(checkpoint, EngineOptions(attention="flash"), 64)
+    for size in (20, 70):  # of a fixed size, and beyond
+        batch = lay_out([TokenSequence(np.arange(5, 5 + size), NO_TASK, ((size, 0),))], 1)
+        assert np.isfinite(runner.submit(batch, 64).result()).all()
+
+
+def test_a_load_that_fails_lets_its_work_end(checkpoint, monkeypatch):
+    """Whoever tries again gets the memory that it works on."""
+    fake_cuda(monkeypatch, free_bytes=8 * 10**9)
+    device = LazyDevice("eager")
+    monkeypatch.setattr(loading, "CudaQueue", lambda _device: device)
+
+    def fails(*_arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loading, "_warm_up", fails)
+    with pytest.raises(torch.OutOfMemoryError):
+        load(checkpoint, EngineOptions())
+    assert device.drained

@@ -400,3 +400,22 @@ def test_a_failed_capture_restores_the_stream_and_its_graph_outlives_it(monkeypa
     del good
     gc.collect()
     assert cuda.alive == 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_is_collected_while_a_graph_is_captured(monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    """What is freed may ask the device for something that a capture forbids, such as to wait."""
+    FakeCuda(monkeypatch)
+    capture = cuda_capture(torch.device("cuda", 0))
+    collecting = []
+
+    def run() -> None:
+        collecting.append(gc.isenabled())
+        if fails and len(collecting) == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    assert gc.isenabled()
+    with pytest.raises(RuntimeError) if fails else nullcontext():
+        capture(run)
+    assert not collecting[1]
+    assert gc.isenabled()

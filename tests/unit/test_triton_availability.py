@@ -30,11 +30,22 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_with_a_compiler_nothing_is_against_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "Python.h").touch()
-    monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(tmp_path)})
-    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
-    assert why_not_triton(CUDA) is None
+@pytest.mark.parametrize(("scheme", "read"), [("venv", "venv"), ("posix_local", "posix_prefix")])
+@pytest.mark.parametrize(("cc", "found"), [(None, "gcc clang"), (None, "clang"), ("my-cc", "my-cc"), ("my-cc", "gcc")])
+@pytest.mark.usefixtures("cache")
+def test_a_compiler_counts_where_triton_takes_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scheme: str, read: str, cc: str | None, found: str
+) -> None:
+    """Debian's Python has no headers in its default scheme; where CC names a compiler, Triton takes no other."""
+    (tmp_path / read).mkdir()
+    (tmp_path / read / "Python.h").touch()
+    monkeypatch.setattr("sysconfig.get_default_scheme", lambda: scheme)
+    monkeypatch.setattr("sysconfig.get_paths", lambda scheme: {"include": str(tmp_path / scheme)})
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name in found.split() else None)
+    monkeypatch.delenv("CC", raising=False)
+    if cc is not None:
+        monkeypatch.setenv("CC", cc)
+    assert (why_not_triton(CUDA) is None) == (cc != "my-cc" or found == "my-cc")
 
 
 def test_a_cpu_has_none() -> None:
@@ -59,5 +70,5 @@ def test_launchers_must_be_built_or_buildable() -> None:
 
 @pytest.mark.usefixtures("cache")
 def test_a_compiler_without_headers_builds_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("sysconfig.get_paths", lambda: {"include": str(tmp_path)})
+    monkeypatch.setattr("sysconfig.get_paths", lambda scheme: {"include": str(tmp_path)})
     assert "C compiler" in str(why_not_triton(CUDA))

@@ -108,7 +108,7 @@ class _Crossing:
     """Sums on their way back from a CUDA device, behind all that was started before them and nothing after."""
 
     def __init__(self, sums: torch.Tensor) -> None:
-        self._host = torch.empty(sums.shape, dtype=sums.dtype, pin_memory=True)
+        self._host = torch.empty(sums.shape, dtype=sums.dtype, device="cpu", pin_memory=True)
         self._host.copy_(sums, non_blocking=True)
         self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch's
         self._arrived.record(torch.cuda.current_stream(sums.device))

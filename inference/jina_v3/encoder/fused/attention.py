@@ -162,10 +162,10 @@ def _try(attention: Attention, device: torch.device, dtype: torch.dtype, padding
     tokens, room = len(batch.ids), Capacity(256, 8, 8, 256)
     block = np.empty(room.values, np.int32)
     fill(block, room, batch)
-    exact = torch.randn(room.tokens, 3 * width, generator=torch.Generator().manual_seed(5))
+    exact = torch.randn(room.tokens, 3 * width, generator=torch.Generator().manual_seed(5), device="cpu")
     exact[tokens:] = padding
     on_host = Inputs.view(torch.from_numpy(block), room, adapted=False)
-    wanted = sdpa(exact.to(dtype).float(), heads, on_host, torch.zeros(room.tokens, width))[:tokens]
+    wanted = sdpa(exact.to(dtype).float(), heads, on_host, torch.zeros(room.tokens, width, device="cpu"))[:tokens]
     try:
         inputs = Inputs.view(torch.from_numpy(block).to(device), room, adapted=False)
         out = torch.zeros(room.tokens, width + spare, dtype=dtype, device=device)[:, :width]

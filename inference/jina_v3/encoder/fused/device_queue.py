@@ -67,7 +67,7 @@ class CudaQueue:
 
     def staging(self, values: int, dtype: torch.dtype) -> torch.Tensor:
         """Allocate pinned memory."""
-        return torch.empty(values, dtype=dtype, pin_memory=True)
+        return torch.empty(values, dtype=dtype, device="cpu", pin_memory=True)
 
     def memory(self, values: int, dtype: torch.dtype) -> torch.Tensor:
         """Allocate memory of the device."""

@@ -7,6 +7,7 @@ workspace and one pool, so they are replayed one after another, on one stream: t
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -238,13 +239,17 @@ def cuda_capture(device: torch.device) -> Capture:
         # the outer context puts the current stream back even where leaving a failed capture raises halfway
         with torch.cuda.device(device), torch.cuda.stream(current):
             stream.wait_stream(current)
+            collecting = gc.isenabled()
+            gc.disable()  # an engine that is freed waits for its device, which would end the capture
             try:
                 with torch.cuda.stream(stream):
                     run()
                 with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
                     run()
-            finally:  # whatever comes next uses the same workspace
-                current.wait_stream(stream)
+            finally:
+                if collecting:
+                    gc.enable()
+                current.wait_stream(stream)  # whatever comes next uses the same workspace
         index = len(graphs) - 1
         return lambda: graphs[index].replay()
 

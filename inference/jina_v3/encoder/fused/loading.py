@@ -49,6 +49,7 @@ def load_fused(
         return _load(checkpoint, device, precision, options, wanted_tokens, TritonKernels())
 
 
+@torch.inference_mode(mode=False)  # what is made in that mode could only be used in it
 def _load(
     checkpoint: Checkpoint,
     device: torch.device,
@@ -62,8 +63,18 @@ def _load(
     model = FusedModel(checkpoint, device, precision.dtype, kernels, attention, float8=precision.float8, short=short)
     plan = _plan(checkpoint, model, wanted_tokens, graphs=attention_name in CAPTURABLE)
     memory = model.workspace(plan.workspace_tokens)
-    _warm_up(model, memory, plan.workspace_tokens)
-    graphs = _graphs(checkpoint, model, memory, plan, options, attention_name)
+    queue = CudaQueue(device)
+    computing, found = queue.stream(), list[GraphSet]()
+
+    def prepare() -> None:
+        _warm_up(model, memory, plan.workspace_tokens)
+        found.append(_graphs(checkpoint, model, memory, plan, options, attention_name))
+
+    try:
+        computing.issue(prepare)  # on the stream that will serve: cuBLAS has a workspace of its own for each
+    finally:
+        queue.drain()  # where it failed too: its memory is somebody else's afterwards
+    (graphs,) = found
     table = graphs.table()
     _log.info("graphs", extra={"fields": table})
     details: dict[str, Any] = {
@@ -75,7 +86,7 @@ def _load(
         "graphs_bytes": table["bytes"],
         "memory": plan.table(),
     }
-    runner = FusedRunner(model, memory, CudaQueue(device), graphs, overlap=options.overlap, details=details)
+    runner = FusedRunner(model, memory, queue, graphs, computing=computing, overlap=options.overlap, details=details)
     torch.cuda.synchronize(device)
     return runner, plan.max_batch_tokens
 

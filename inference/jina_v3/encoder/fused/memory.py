@@ -10,8 +10,10 @@ from jina_v3.encoder.fused.workspace import Sizes, Workspace
 from jina_v3.errors import DeviceMemoryError
 
 RESERVE = 512 * 2**20
-"""For what nobody plans, an estimate: cuBLAS's workspaces (32 MiB a stream on Hopper, less elsewhere), kernels that
-are loaded at their first use, and what the allocator rounds up. **Units**: bytes."""
+"""For what nobody plans, an estimate: cuBLAS's workspaces, kernels that are loaded at their first use, and what the
+allocator rounds up. A workspace (32 MiB on Hopper, less elsewhere) is one stream's on one thread: the load makes two,
+of its thread, and every other thread that submits batches without a graph makes another, which stays. **Units**: bytes.
+"""
 MOST_FOR_GRAPHS = 512 * 2**20
 """An estimate, not measured. **Units**: bytes."""
 MOST_WITHOUT_GRAPHS = 64 * 2**20

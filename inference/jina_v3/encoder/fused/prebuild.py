@@ -18,8 +18,9 @@ from triton import knobs
 
 from jina_v3.encoder.fused.kernels.ahead.calls import MODELS, call_all
 from jina_v3.encoder.fused.kernels.ahead.compile_only import SHARED_MEMORY, Compiled, compiling_for
-from jina_v3.encoder.fused.kernels.ahead.launchers import building_launchers, compiler
+from jina_v3.encoder.fused.kernels.ahead.launchers import building_launchers
 from jina_v3.encoder.fused.kernels.ahead.machine_code import global_loads, resources
+from jina_v3.encoder.fused.kernels.availability import compiler
 from jina_v3.encoder.fused.kernels.triton_kernels.launch import FEW_TOKENS, TritonKernels
 
 ARCHITECTURES = (80, 86, 89, 90, 100, 120)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import torch
 
-from jina_v3.encoder.fused.device_queue import DeviceQueue, Mark
+from jina_v3.encoder.fused.device_queue import DeviceQueue, Mark, Stream
 from jina_v3.encoder.fused.graphs import CapturedBatch
 from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
 from jina_v3.encoder.fused.model import FusedModel
@@ -49,17 +49,21 @@ class FusedRunner:
         queue: DeviceQueue,
         graphs: Graphs | None = None,
         *,
+        computing: Stream | None = None,
         overlap: bool = True,
         details: Mapping[str, Any] | None = None,
     ) -> None:
-        """Without ``overlap`` one stream does everything for one batch at a time. ``details`` are for the log."""
+        """Take ``computing``, the queue's stream that has warmed the model up; without it make one.
+
+        Without ``overlap`` one stream does everything for one batch at a time. ``details`` are for the log.
+        """
         self.device, self.dtype, self.hidden = model.device, model.dtype, model.hidden
         self.in_flight = 2 if overlap else 1
         self._model, self._memory, self._graphs = model, memory, graphs
         self._details = dict(details or {})
         self._tokens = len(memory.attention_in)
         self._queue = queue
-        self._computing = queue.stream()
+        self._computing = computing or queue.stream()
         self._copying_in, self._copying_out = (
             (queue.stream(), queue.stream()) if overlap else (self._computing, self._computing)
         )

@@ -26,7 +26,7 @@ def why_not_triton(device: torch.device) -> str | None:
             f"{torch.cuda.get_device_name(device)} has compute capability {capability[0]}.{capability[1]}, the kernels "
             "need 8.0 (Ampere) or newer"
         )
-    if not _compiler_is_there() and not _launchers_are_built():
+    if compiler() is None and not _launchers_are_built():
         return (
             "Triton needs a C compiler with Python's headers for its launchers, and the cache has none that are built: "
             "install gcc and python3-dev, or run python -m jina_v3.encoder.fused.prebuild where there is a compiler"
@@ -34,10 +34,14 @@ def why_not_triton(device: torch.device) -> str | None:
     return None
 
 
-def _compiler_is_there() -> bool:
-    """Look where Triton looks."""
-    headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
-    return headers.exists() and any(map(shutil.which, (os.environ.get("CC") or "gcc", "gcc", "clang")))
+def compiler() -> str | None:
+    """Return the C compiler that Triton would use, if all that it needs is there. It looks where Triton looks."""
+    scheme = sysconfig.get_default_scheme()  # Debian's has headers of its own, which nobody installs
+    headers = Path(sysconfig.get_paths("posix_prefix" if scheme == "posix_local" else scheme)["include"], "Python.h")
+    if not headers.exists():
+        return None
+    asked = os.environ.get("CC")
+    return shutil.which(asked) if asked is not None else shutil.which("gcc") or shutil.which("clang")
 
 
 def _launchers_are_built() -> bool:

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import re
-import shutil
 import subprocess
-import sysconfig
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,14 +18,10 @@ from typing import Any
 from triton import knobs
 from triton.backends.nvidia import driver as nvidia
 
+from jina_v3.encoder.fused.kernels.availability import compiler
+
 LIBRARY = "libcuda.so.1"
 _FUNCTION = re.compile(r"\b(cu[A-Z]\w+)\s*\(")
-
-
-def compiler() -> str | None:
-    """Return the C compiler that Triton would use, if all that it needs is there."""
-    headers = Path(sysconfig.get_paths()["include"]) / "Python.h"
-    return (shutil.which("gcc") or shutil.which("clang")) if headers.exists() else None
 
 
 @contextmanager
