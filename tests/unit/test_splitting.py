@@ -137,7 +137,8 @@ def test_halves_that_fail_too_are_an_error_that_helps(late, caplog):
 
 def test_one_text_alone_is_not_said_to_be_a_batch():
     batch = lay_out([TokenSequence(np.full(400, 1), NO_TASK, ((400, 0),))], 1)
-    with pytest.raises(DeviceMemoryError, match=r"a text of 400 tokens .*Tried to allocate 2\.00 GiB; .*Stop what else"):
+    said = r"a text of 400 tokens .*Tried to allocate 2\.00 GiB; .*Stop what else"
+    with pytest.raises(DeviceMemoryError, match=said):
         splitting(FakeRunner(lambda _number, _batch: True, late=False))[0].submit(batch, 1)
 
 
