@@ -1,10 +1,11 @@
 """Which attention is chosen, and how torch's kernels are called: what can be held without a CUDA device."""
 
+import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,78 @@ def torch_2_13() -> dict[str, Callable]:
     return {**torch_2_11(), "varlen_attn_out": varlen_attn_out}
 
 
+class Operator:
+    """An operator of another torch, with its schema."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        self.default = self
+        self._schema = SimpleNamespace(
+            arguments=[
+                SimpleNamespace(name=one.name, has_default_value=lambda one=one: one.default is not one.empty)
+                for one in inspect.signature(function).parameters.values()
+            ]
+        )
+
+    def __call__(self, *arguments: Any, **more: Any) -> Any:
+        calls.append(("operator",))
+        return self.function(*arguments, **more)
+
+
+def aten_2_11() -> dict[str, Callable]:
+    """And 2.10's: from 2.5 to 2.11 they are the same."""
+
+    def forward(
+        query, key, value, cum_seq_q, cum_seq_k, max_q, max_k, dropout_p, is_causal, return_debug_mask, *,
+        scale=None, window_size_left=None, window_size_right=None, seqused_k=None, alibi_slopes=None,
+    ):  # fmt: skip
+        assert (dropout_p, is_causal, return_debug_mask) == (0.0, False, False)
+        assert {scale, window_size_left, window_size_right, seqused_k, alibi_slopes} == {None}
+        return attend(query, key, value, cum_seq_q, cum_seq_k, max_q, max_k), None, None, None, None
+
+    return {"_flash_attention_forward": forward}
+
+
+def aten_2_13() -> dict[str, Callable]:
+    def forward(
+        query, key, value, cum_seq_q, cum_seq_k, max_q, max_k, dropout_p, is_causal, return_debug_mask, *,
+        scale=None, window_size_left=None, window_size_right=None, seqused_k=None, alibi_slopes=None,
+        block_table=None, num_splits=None,
+    ):  # fmt: skip
+        raise AssertionError("the result would be copied")
+
+    def inplace(
+        out, query, key, value, cum_seq_q, cum_seq_k, max_q, max_k, dropout_p, is_causal, return_debug_mask, *,
+        scale=None, window_size_left=None, window_size_right=None, seqused_k=None, alibi_slopes=None,
+        block_table=None, num_splits=None,
+    ):  # fmt: skip
+        assert (dropout_p, is_causal, return_debug_mask) == (0.0, False, False)
+        assert {scale, window_size_left, window_size_right, seqused_k, alibi_slopes, block_table} == {None}
+        states = attend(query, key, value, cum_seq_q, cum_seq_k, max_q, max_k)
+        out[: cum_seq_q[-1]] = states[: cum_seq_q[-1]]  # rows of no sequence are left alone
+        calls.append(("splits", num_splits))
+        return
+
+    return {"_flash_attention_forward": forward, "_flash_attention_forward_no_dropout_inplace": inplace}
+
+
+def aten_renamed() -> dict[str, Callable]:
+    def forward(query, key, value, cu_seqlens, max_q, max_k, dropout_p, is_causal, return_debug_mask):
+        raise AssertionError("not as it wants")
+
+    return {"_flash_attention_forward": forward}
+
+
+def aten_with_one_more() -> dict[str, Callable]:
+    def inplace(
+        out, query, key, value, cum_seq_q, cum_seq_k, max_q, max_k, dropout_p, is_causal, return_debug_mask, sinks
+    ):
+        raise AssertionError("not as it wants")
+
+    return {**aten_renamed(), "_flash_attention_forward_no_dropout_inplace": inplace}
+
+
+OPERATORS = {"2.11": aten_2_11, "2.13": aten_2_13, "renamed": aten_renamed, "one more": aten_with_one_more}
 TORCHES = {"2.10": torch_2_10, "2.11": torch_2_11, "2.13": torch_2_13}
 
 
@@ -90,17 +163,6 @@ def pretend(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
         setattr(module, name, function)
     monkeypatch.setitem(sys.modules, "torch.nn.attention.varlen", module)
     monkeypatch.setattr(torch.nn.attention, "varlen", module, raising=False)
-
-
-def without_varlen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "torch.nn.attention.varlen", None)
-    monkeypatch.delattr(torch.nn.attention, "varlen", raising=False)
-
-    def forward(query, key, value, cu_q, cu_k, max_q, max_k, dropout, causal, debug):
-        assert (dropout, causal, debug) == (0.0, False, False)
-        return attend(query, key, value, cu_q, cu_k, max_q, max_k), None, None, None, None
-
-    monkeypatch.setattr(torch.ops.aten, "_flash_attention_forward", forward)
 
 
 def make_case(lengths: list[int], spare_tokens: int, spare_sequences: int) -> tuple[torch.Tensor, Inputs, torch.Tensor]:
@@ -127,26 +189,46 @@ LENGTHS = [[1], [3, 1, 7], [5, 5, 5]]
 
 
 @pytest.mark.parametrize("lengths", LENGTHS)
-@pytest.mark.parametrize("version", [*TORCHES, "2.6"])
+@pytest.mark.parametrize("version", ["2.11", "2.13"])
 def test_every_torchs_flash_kernel_is_called_as_it_wants(
     monkeypatch: pytest.MonkeyPatch, version: str, lengths: list[int]
 ) -> None:
-    if version == "2.6":
-        without_varlen(monkeypatch)
-    else:
-        pretend(monkeypatch, version)
+    pretend_operators(monkeypatch, version)
+    monkeypatch.setitem(sys.modules, "torch.nn.attention.varlen", None)  # it must not be needed
+    in_place = version == "2.13"
+    check_flash(lengths, in_place=in_place)
+    assert ("operator",) in calls
+    assert (("splits", None) in calls) is in_place  # the kernel's own choice
+
+
+@pytest.mark.parametrize("version", ["2.10", "2.11"])
+@pytest.mark.parametrize("operators", ["renamed", "one more"])
+def test_operators_that_want_something_else_are_left_to_torch(
+    monkeypatch: pytest.MonkeyPatch, version: str, operators: str
+) -> None:
+    pretend(monkeypatch, version)
+    pretend_operators(monkeypatch, operators)
+    check_flash([3, 1, 7], in_place=False)
+    assert ("operator",) not in calls
+
+
+def pretend_operators(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    functions = OPERATORS[version]()
+    for name in ("_flash_attention_forward", "_flash_attention_forward_no_dropout_inplace"):
+        function = functions.get(name)
+        monkeypatch.setattr(torch.ops.aten, name, None if function is None else Operator(function), raising=False)
+
+
+def check_flash(lengths: list[int], *, in_place: bool) -> None:
     qkv, inputs, wide = make_case(lengths, spare_tokens=4, spare_sequences=2)
     out = wide[:, :WIDTH]
     states = fused.flash(qkv, HEADS, inputs, out)
     assert states.shape == out.shape
     torch.testing.assert_close(states[: sum(lengths)], exact(qkv, lengths))
-    assert calls[0] == (int, 1, (len(qkv), HEADS, WIDTH // HEADS))
-    in_place = version == "2.13"
+    assert (int, 1, (len(qkv), HEADS, WIDTH // HEADS)) in calls
     assert (states.data_ptr() == out.data_ptr()) is in_place
     assert not wide[:, WIDTH:].any()
     assert not wide[sum(lengths) :].any()
-    if in_place:
-        assert calls[1] == ("splits", None)  # the kernel's own choice
 
 
 @given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=6), spare=st.integers(0, 5))
@@ -168,9 +250,11 @@ if hasattr(varlen, "varlen_attn_out"):
 names = [a.name for a in torch.ops.aten._cudnn_attention_forward.default._schema.arguments]
 assert names[:12] == ["query", "key", "value", "attn_bias", "cum_seq_q", "cum_seq_k", "max_q", "max_k",
                       "compute_log_sumexp", "dropout_p", "is_causal", "return_debug_mask"], names
-names = [a.name for a in torch.ops.aten._flash_attention_forward.default._schema.arguments]
-assert names[:10] == ["query", "key", "value", "cum_seq_q", "cum_seq_k", "max_q", "max_k",
-                      "dropout_p", "is_causal", "return_debug_mask"], names
+from jina_v3.encoder import attention
+assert attention._operator("_flash_attention_forward", attention._ARGUMENTS) is not None
+if hasattr(varlen, "varlen_attn_out"):
+    inplace = "_flash_attention_forward_no_dropout_inplace"
+    assert attention._operator(inplace, ("out", *attention._ARGUMENTS)) is not None
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 

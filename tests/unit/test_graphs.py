@@ -16,9 +16,19 @@ from tests.support.fused import batches, eager_sums, make_sequence, put
 from jina_v3.contract import TASKS
 from jina_v3.encoder.checkpoint import open_checkpoint
 from jina_v3.encoder.fused.attention import sdpa
-from jina_v3.encoder.fused.graphs import Capture, GraphSet, _reason, capture_graphs, cuda_capture, ladder
+from jina_v3.encoder.fused.graphs import (
+    Capture,
+    Captured,
+    CapturedBatch,
+    GraphSet,
+    _reason,
+    capture_graphs,
+    cuda_capture,
+    ladder,
+)
 from jina_v3.encoder.fused.inputs import Capacity, Inputs
 from jina_v3.encoder.fused.kernels.reference import ReferenceKernels
+from jina_v3.encoder.fused.layer import SHORT
 from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.fused.workspace import Sizes
 from jina_v3.tokens.sequences import NO_TASK, lay_out
@@ -184,15 +194,20 @@ def test_the_ladder_holds_every_small_batch(data: st.DataObject, budget: int, ma
 @pytest.mark.parametrize(("max_tokens", "budget"), [(8192, 16384), (8192, 3000), (700, 16384), (40, 4096), (8192, 8)])
 def test_the_ladder_has_no_rung_in_vain(max_tokens: int, budget: int) -> None:
     rungs = ladder(max_tokens, budget)
-    assert len(set(rungs)) == len(rungs) <= 40
+    assert len(set(rungs)) == len(rungs) <= 41
     for one in rungs:
         assert one.tokens <= budget
         assert one.max_length <= min(one.tokens, max_tokens)
         assert one.sequences > 1 or one.max_length == min(one.tokens, max_tokens)
-        tokens = min(one.tokens, one.sequences * one.max_length)
-        full = Capacity(tokens, one.sequences, 1, min(one.max_length, tokens - 2 * (one.sequences - 1)))
-        assert one.holds(full)
-        assert not any(other.holds(full) for other in rungs if other != one and one.holds(other))
+        smaller = [other for other in rungs if other != one and one.holds(other)]
+        assert any(one.holds(need) and not any(other.holds(need) for other in smaller) for need in fullest(one))
+
+
+def fullest(room: Capacity) -> Iterator[Capacity]:
+    """For each longest sequence the most other sequences that fit beside it, and the most tokens in them."""
+    for longest in range(room.max_length, 1, -1):
+        sequences = min(room.sequences, 1 + (room.tokens - longest) // 2)
+        yield Capacity(min(room.tokens, sequences * longest), sequences, 1, longest)
 
 
 def test_the_ladder_begins_with_single_queries() -> None:
@@ -200,6 +215,25 @@ def test_the_ladder_begins_with_single_queries() -> None:
     assert [(one.tokens, one.sequences) for one in rungs[:6]] == [(16 << step, 1) for step in range(6)]
     assert rungs[6].sequences == 8
     assert [one.tokens for one in rungs[-3:]] == [4096] * 3
+
+
+def test_where_all_sequences_are_short_there_is_a_rung_with_short_attention() -> None:
+    rungs = GraphSet(Captured(CapturedBatch(one, CPU, CPU, lambda: None), 0, 0) for one in ladder(8192, 16384))
+    for tokens, sequences, longest in [
+        (2, 1, 2),
+        (64, 1, 64),
+        (100, 3, 50),
+        (500, 8, 64),
+        (129, 20, 20),
+        (4096, 64, 64),
+    ]:
+        found = rungs.find(Capacity(tokens, sequences, sequences, longest))
+        assert found is not None
+        assert found.capacity.max_length <= SHORT
+    for needed in (Capacity(65, 1, 1, 65), Capacity(600, 40, 40, 65)):
+        found = rungs.find(needed)
+        assert found is not None
+        assert found.capacity.max_length > SHORT
 
 
 def test_the_seconds_cut_the_end_off() -> None:

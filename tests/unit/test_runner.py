@@ -219,10 +219,13 @@ def test_a_runner_that_goes_waits_for_its_device(checkpoint):
     assert np.isfinite(pending.result()).all()
 
 
-@pytest.mark.parametrize("missing", ["inputs", "sums", "slot", "host"])
-def test_a_wait_that_is_missing_shows(checkpoint, portable, monkeypatch, missing):
+@pytest.mark.parametrize(
+    ("missing", "graphs"),
+    [("inputs", False), ("sums", False), ("slot", False), ("host", False), ("slot", True), ("host", True)],
+)
+def test_a_wait_that_is_missing_shows(checkpoint, portable, monkeypatch, missing, graphs):
     """The device of these tests would be worth nothing if it did not."""
-    engine = Engine(checkpoint, "late")
+    engine = Engine(checkpoint, "late", graphs=graphs)
     runner, waits = engine.runner, LazyStream.wait_for
     without = {"inputs": runner._computing, "sums": runner._copying_out}.get(missing)
     monkeypatch.setattr(LazyStream, "wait_for", lambda self, mark: None if self is without else waits(self, mark))
@@ -230,7 +233,7 @@ def test_a_wait_that_is_missing_shows(checkpoint, portable, monkeypatch, missing
         monkeypatch.setattr(_Slot, "empty", lambda self: None)
     if missing == "host":
         monkeypatch.setattr(LazyMark, "wait", lambda self: None)
-    work = list(batches(4))
+    work = list(small_batches() if graphs else batches(4))
 
     def run() -> None:
         for one, pending in [(one, runner.submit(*one)) for one in work]:
@@ -238,6 +241,22 @@ def test_a_wait_that_is_missing_shows(checkpoint, portable, monkeypatch, missing
 
     with pytest.raises((AssertionError, IndexError, RuntimeError)):
         run()
+
+
+def small_batches() -> list[tuple[TokenBatch, int]]:
+    return [one for one in batches() if len(one[0].ids) <= 16]
+
+
+def test_a_batch_with_a_graph_is_the_computing_streams_alone(checkpoint, portable):
+    engine = Engine(checkpoint, "late", graphs=True)
+    runner = engine.runner
+    copying = runner._copying_in.work + runner._copying_out.work
+    waiting = [(one, runner.submit(*one)) for one in small_batches()]
+    assert len(waiting) > 4  # more than there are slots, and with one graph
+    assert copying == runner._copying_in.work + runner._copying_out.work == []
+    assert len(runner._computing.work) == len(waiting)
+    for one, pending in reversed(waiting):
+        check(one[0], pending.result(), portable.submit(*one).result())
 
 
 # the encoder over it

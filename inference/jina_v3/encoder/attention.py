@@ -7,8 +7,9 @@ No extra package is ever needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -53,42 +54,71 @@ def attend_by_flash(
 
 @cache
 def _flash_kernel() -> _Kernel:
-    """Return the way into the kernel that this torch has. It is looked up late: it brings torch's compiler, 1.7 s."""
-    try:
-        from torch.nn.attention import varlen
-    except ImportError:  # torch 2.6–2.9; untested
-        return _flash_by_aten
-    # the seven first arguments by position: those after them have changed with every release
-    write: Callable[..., object] | None = getattr(varlen, "varlen_attn_out", None)  # torch ≥2.12
+    """Return the way into the kernel that this torch has.
+
+    ``torch.nn.attention.varlen`` ends at the same operators. It brings torch's compiler (1.7 s to import), goes through
+    Python twice a call, and before 2.12 launches one kernel more, to clear what a backward pass would read.
+    """
+    write = _operator("_flash_attention_forward_no_dropout_inplace", ("out", *_ARGUMENTS))  # torch ≥2.12
     if write is not None:
         return _into(write)
+    forward = _operator("_flash_attention_forward", _ARGUMENTS)
+    return _by_varlen() if forward is None else _by_forward(forward)
 
+
+_ARGUMENTS = (
+    "query", "key", "value", "cum_seq_q", "cum_seq_k", "max_q", "max_k", "dropout_p", "is_causal", "return_debug_mask",
+)  # fmt: skip
+"""Of the operator in torch 2.5–2.13; those after them have defaults, and have changed with every release."""
+
+
+def _operator(name: str, arguments: Sequence[str]) -> Callable[..., Any] | None:
+    """Return torch's operator of that name, if there is one that begins with these arguments and asks for no more."""
+    packet = getattr(torch.ops.aten, name, None)
+    if packet is None:
+        return None
+    operator: Callable[..., Any] = packet.default
+    known = packet.default._schema.arguments
+    fits = [one.name for one in known[: len(arguments)]] == list(arguments)
+    return operator if fits and all(one.has_default_value() for one in known[len(arguments) :]) else None
+
+
+def _into(write: Callable[..., Any]) -> _Kernel:
+    def flash(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, out: torch.Tensor
+    ) -> torch.Tensor:
+        write(out.view(q.shape), q, k, v, cu_seqlens, cu_seqlens, max_length, max_length, *_NO_OPTIONS)
+        return out
+
+    return flash
+
+
+def _by_forward(forward: Callable[..., Any]) -> _Kernel:
     def flash(
         q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, _: torch.Tensor
     ) -> torch.Tensor:
-        states = varlen.varlen_attn(q, k, v, cu_seqlens, cu_seqlens, max_length, max_length)
-        assert isinstance(states, torch.Tensor)  # a tuple only where auxiliary outputs are asked for
+        states: torch.Tensor = forward(q, k, v, cu_seqlens, cu_seqlens, max_length, max_length, *_NO_OPTIONS)[0]
         return states.flatten(1)
 
     return flash
 
 
-def _into(write: Callable[..., object]) -> _Kernel:
-    def flash_into(
-        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, out: torch.Tensor
+_NO_OPTIONS = (0.0, False, False)
+"""No dropout, not causal, no mask for debugging."""
+
+
+def _by_varlen() -> _Kernel:
+    """Return torch's function (≥2.10), for a torch whose operators have other arguments; ImportError without."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    def flash(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, _: torch.Tensor
     ) -> torch.Tensor:
-        write(out.view(q.shape), q, k, v, cu_seqlens, cu_seqlens, max_length, max_length)
-        return out
+        states = varlen_attn(q, k, v, cu_seqlens, cu_seqlens, max_length, max_length)
+        assert isinstance(states, torch.Tensor)  # a tuple only where auxiliary outputs are asked for
+        return states.flatten(1)
 
-    return flash_into
-
-
-def _flash_by_aten(
-    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, cu_seqlens: torch.Tensor, max_length: int, _: torch.Tensor
-) -> torch.Tensor:
-    forward = torch.ops.aten._flash_attention_forward  # dropout 0, not causal, no mask for debugging
-    states: torch.Tensor = forward(q, k, v, cu_seqlens, cu_seqlens, max_length, max_length, 0.0, False, False)[0]
-    return states.flatten(1)
+    return flash
 
 
 def attend_by_length(

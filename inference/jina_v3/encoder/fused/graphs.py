@@ -16,6 +16,7 @@ import torch
 
 from jina_v3.contract import TASKS
 from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
+from jina_v3.encoder.fused.layer import SHORT
 from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.fused.workspace import Workspace
 from jina_v3.tokens.sequences import NO_TASK, TokenBatch
@@ -26,8 +27,9 @@ Capture = Callable[[Callable[[], None]], Callable[[], None]]
 _TOKENS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 """Above, the device's work takes longer than the launches, and padding costs more than it saves."""
 _SEQUENCES = (1, 8, 64)
-_LENGTHS = (128, 512)
-"""The longest sequence sizes the grid of attention: most of its blocks would find nothing to do without classes."""
+_LENGTHS = (SHORT, 512)
+"""The longest sequence chooses short attention, and sizes the other's grid: most of its blocks would find nothing to
+do without classes."""
 _LEAST_LENGTH = 2
 """``<s>`` and ``</s>``."""
 _SEGMENTS = 4

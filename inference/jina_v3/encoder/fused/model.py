@@ -39,10 +39,11 @@ class FusedModel:
         self.device, self.dtype = device, dtype
         self._kernels = kernels
         self._tables, self._norm = _embedding(checkpoint, device, dtype)
-        columns = columns_for([checkpoint.layer(index) for index in range(config.layers)])
+        layers = [checkpoint.layer(index) for index in range(config.layers)]
+        columns = columns_for(layers)
         self._layers = [
             FusedLayer(
-                checkpoint.layer(index),
+                layer,
                 config.heads,
                 config.norm_eps,
                 columns,
@@ -53,7 +54,7 @@ class FusedModel:
                 float8=float8,
                 short=short,
             )
-            for index in range(config.layers)
+            for layer in layers
         ]
         rotations = rotary_table(config.max_tokens, config.head_dim, config.rotary_base, device)
         self._rotations = torch.cat((rotations.real, rotations.imag), 1).contiguous()  # (positions, head_dim)

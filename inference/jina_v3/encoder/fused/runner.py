@@ -3,6 +3,9 @@
 A batch has a slot: staging memory of the host and memory of the device for its inputs and its sums, so that nothing of
 it is in the way of the batch before it. What all batches share (the workspace, the graphs' memory) is only touched
 by the stream that computes, which does one after the other. A slot is used again when its batch's sums have left it.
+
+A batch with a graph is too small to gain by streams: they would cost it two copies and two waits more than its own
+copies take. The stream that computes does all of it, from staging memory to staging memory.
 """
 
 from __future__ import annotations
@@ -13,7 +16,6 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from jina_v3.encoder.fused.device_queue import DeviceQueue, Mark
@@ -79,8 +81,12 @@ class FusedRunner:
             slot.empty()
             self._turn += 1
             with self._undisturbed():
-                arrived = self._issue(slot, batch, needed, dimensions)
-            pending = slot.occupant = _InSlot(slot, arrived, needed.segments, dimensions)
+                captured = self._graphs.find(needed) if self._graphs is not None else None
+                if captured is not None:
+                    pending = self._replay(slot, batch, captured, dimensions)
+                else:
+                    pending = self._run(slot, batch, needed, dimensions)
+            slot.occupant = pending
             return pending
 
     def states(self, batch: TokenBatch) -> Sums:
@@ -120,40 +126,37 @@ class FusedRunner:
                 self._queue.drain()
             raise
 
-    def _issue(self, slot: _Slot, batch: TokenBatch, needed: Capacity, dimensions: int) -> Mark:
+    def _replay(self, slot: _Slot, batch: TokenBatch, captured: CapturedBatch, dimensions: int) -> _InSlot:
+        """Have a batch done by a graph. Whole rows come back: fewer columns would be one more pass on the device."""
+        segments, room = len(batch.segments), captured.capacity
+        block, sums = slot.host_block[: room.values], slot.host_rows(segments, self.hidden)
+        fill(block.numpy(), room, batch)
+
+        def work() -> None:
+            _copy(captured.block, block)
+            captured.replay()
+            _copy(sums, captured.sums[:segments])
+
+        self._computing.issue(work)
+        return _InSlot(slot, self._computing.mark(patient=len(batch.ids) >= _PATIENT_TOKENS), sums, dimensions)
+
+    def _run(self, slot: _Slot, batch: TokenBatch, needed: Capacity, dimensions: int) -> _InSlot:
         segments = needed.segments
         sums = slot.sums[: segments * dimensions].view(segments, dimensions)
-        captured = self._graphs.find(needed) if self._graphs is not None else None
-        if captured is not None:
-            room = captured.capacity
-            block = self._send_block(slot, batch, room)
-
-            def compute() -> None:
-                captured.block.copy_(block)
-                captured.replay()
-                sums.copy_(captured.sums[:segments, :dimensions])
-        else:
-            inputs = self._send(slot, batch, needed)
-
-            def compute() -> None:
-                self._model.sums(inputs, self._memory, sums)
-
-        self._computing.issue(compute)
+        inputs = self._send(slot, batch, needed)
+        self._computing.issue(lambda: self._model.sums(inputs, self._memory, sums))
         self._copying_out.wait_for(self._computing.mark())
-        host = slot.host_sums[: segments * dimensions].view(segments, dimensions)
-        self._copying_out.issue(lambda: _copy(host, sums))
-        return self._copying_out.mark(patient=needed.tokens >= _PATIENT_TOKENS)
+        staged = slot.host_rows(segments, dimensions)
+        self._copying_out.issue(lambda: _copy(staged, sums))
+        return _InSlot(slot, self._copying_out.mark(patient=needed.tokens >= _PATIENT_TOKENS), staged, dimensions)
 
     def _send(self, slot: _Slot, batch: TokenBatch, room: Capacity) -> Inputs:
-        return Inputs.view(self._send_block(slot, batch, room), room, adapted=bool((batch.tasks != NO_TASK).any()))
-
-    def _send_block(self, slot: _Slot, batch: TokenBatch, room: Capacity) -> torch.Tensor:
         """Lay a batch out in the slot's staging memory and have it copied; the computing stream will wait for that."""
         host, block = slot.host_block[: room.values], slot.block[: room.values]
         fill(host.numpy(), room, batch)
         self._copying_in.issue(lambda: _copy(block, host))
         self._computing.wait_for(self._copying_in.mark())
-        return block
+        return Inputs.view(block, room, adapted=bool((batch.tasks != NO_TASK).any()))
 
 
 class _Slot:
@@ -168,6 +171,10 @@ class _Slot:
         self.host_sums = queue.staging(tokens * hidden, torch.float32)
         self.occupant: _InSlot | None = None
 
+    def host_rows(self, rows: int, columns: int) -> torch.Tensor:
+        """Return staging memory for sums. **Shapes**: ``(rows, columns)``."""
+        return self.host_sums[: rows * columns].view(rows, columns)
+
     def empty(self) -> None:
         """Wait until the batch that is in it has come back; its result is then kept beside."""
         if (occupant := self.occupant) is not None:
@@ -177,10 +184,10 @@ class _Slot:
 class _InSlot:
     """A batch whose sums come back into a slot's staging memory."""
 
-    def __init__(self, slot: _Slot, arrived: Mark, segments: int, dimensions: int) -> None:
+    def __init__(self, slot: _Slot, arrived: Mark, staged: torch.Tensor, dimensions: int) -> None:
+        """Make the first ``dimensions`` columns of ``staged`` the result, once ``arrived`` is past."""
         self._slot: _Slot | None = slot
-        self._arrived = arrived
-        self._shape = segments, dimensions
+        self._arrived, self._staged, self._dimensions = arrived, staged, dimensions
         self._lock = threading.Lock()
         self._sums: Sums | None = None
         self._error: Exception | None = None
@@ -191,11 +198,9 @@ class _InSlot:
             slot = self._slot
             if slot is None:
                 return
-            segments, dimensions = self._shape
             try:
                 self._arrived.wait()
-                staged = slot.host_sums[: segments * dimensions].numpy()
-                self._sums = np.array(staged.reshape(segments, dimensions))
+                self._sums = self._staged.numpy()[:, : self._dimensions].copy()
             except Exception as error:  # noqa: BLE001  it is the owner's, who may not be the one that waits
                 self._error = error
             self._slot = slot.occupant = None  # from now on the result is its owner's alone
