@@ -94,8 +94,8 @@ sanitize-gpu: setup ## the kernels under NVIDIA's compute-sanitizer, on a CUDA d
 bench: .venv-peers/.stamp ## time the encoder on the CPU against its peers (about 25 minutes; ARGS='--smoke' for seconds)
 	PYTHONPATH=inference:. .venv-peers/bin/python -m benchmarks.bench_cpu $(ARGS)
 
-bench-gpu: setup ## check and time the encoder on a CUDA device (under eight minutes)
-	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.bench_gpu $(ARGS)
+bench-gpu: .venv-peers/.stamp ## check and time the encoder on a CUDA device beside its peers (under eight minutes)
+	PYTHONPATH=inference:. .venv-peers/bin/python -m benchmarks.bench_gpu $(ARGS)
 
 bench-endpoint: setup .venv-peers-endpoint/.stamp ## measure our server under load beside others (under 25 minutes; ARGS as above)
 	PYTHONPATH=inference:. $(BIN)/python -m benchmarks.bench_endpoint $(ARGS)
@@ -113,7 +113,7 @@ batch-scale: setup ## simulate batch runs of up to a billion documents (two minu
 	.venv-peers/bin/pip install --quiet --upgrade --constraint benchmarks/constraints-peers.txt pip
 	.venv-peers/bin/pip install --quiet --constraint benchmarks/constraints-peers.txt torch numpy
 	.venv-peers/bin/pip install --quiet --constraint benchmarks/constraints-peers.txt \
-		sentence-transformers transformers tokenizers safetensors
+		sentence-transformers transformers tokenizers safetensors matplotlib
 	@touch $@
 
 # The other servers of the endpoint benchmark. The last two lines' packages ask for versions that cannot be together

@@ -36,7 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     files.clear()
     deadline = begun + 60 * options.minutes
     command = [sys.executable, "-m", "benchmarks.gpu.worker", *_worker_arguments(options, folder)]
-    status = supervise([*command, "--deadline", f"{deadline:.1f}"], files, deadline, options.stall)
+    try:
+        status = supervise([*command, "--deadline", f"{deadline:.1f}"], files, deadline, options.stall)
+    except BaseException:  # ended from outside: what was measured shall be in the tables
+        if files.csv.exists():
+            files.write_tables(report.markdown(Results.read(files.csv)))
+        raise
     if status == NO_DEVICE:
         print("bench-gpu needs a CUDA device and torch finds none; nothing was measured", file=sys.stderr)
         return NO_DEVICE

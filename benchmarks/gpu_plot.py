@@ -1,7 +1,7 @@
 """Draw the GPU benchmark's picture from its CSV alone: ``python -m benchmarks.gpu_plot CSV``. Needs matplotlib.
 
-On the left tokens a second by length, ours beside the peers; on the right what each technique is worth. The picture
-is written beside the CSV.
+On the left tokens a second by length, ours beside the peers; on the right what each technique is worth, by length.
+The picture is written beside the CSV.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _COLOURS = {
     names.SENTENCE_TRANSFORMERS: "#5b6abf",
     names.NATIVE: "#b58900",
 }
-_BAR = "#5fb49c"
+_BARS = ("#0b6e4f", "#5fb49c", "#b58900", "#c8553d")
 
 
 def draw(results: Results, path: Path) -> None:
@@ -68,25 +68,45 @@ def _rates(axes: Any, results: Results, cases: list[str]) -> None:
 
 
 def _techniques(axes: Any, results: Results) -> None:
-    """Draw the first case from ids: the median of the rounds' ratios to the engine with all techniques."""
-    case = next((one for one in results.cases(waterfall.PART) if one.endswith("ids")), None)
-    if case is None:
+    """Draw the cases from ids: the median of the rounds' ratios to the engine with all techniques."""
+    cases = sorted((one for one in results.cases(waterfall.PART) if one.endswith("ids")), key=_length)
+    ratios = {case: _ratios(results, case) for case in cases}
+    ordered = sorted({name for found in ratios.values() for name in found}, key=lambda name: _worth(ratios, name))
+    if not ordered:
         axes.set_axis_off()
         return
+    height = 0.8 / len(cases)
+    for index, case in enumerate(cases):
+        found = [(place, ratios[case][name]) for place, name in enumerate(ordered) if name in ratios[case]]
+        places = [place + 0.4 - height * (index + 0.5) for place, _ in found]
+        axes.barh(
+            places, [ratio for _, ratio in found], height, color=_BARS[index % len(_BARS)], label=str(_length(case))
+        )
+        for place, (_, ratio) in zip(places, found, strict=True):
+            axes.text(ratio, place, f" {ratio:.2f}×", va="center", fontsize=7)
+    axes.set_yticks(range(len(ordered)), ordered, fontsize=8)
+    axes.axvline(1.0, color="black", linewidth=0.8)
+    axes.set_xlabel("time against all techniques")
+    axes.legend(title="tokens a text", frameon=False, fontsize=8, title_fontsize=8)
+    axes.margins(x=0.15)
+    _plain(axes, "x")
+
+
+def _length(case: str) -> int:
+    return int(case.partition(",")[0])
+
+
+def _ratios(results: Results, case: str) -> dict[str, float]:
     timings = results.timings(waterfall.PART, case)
-    ratios = {
+    return {
         name: statistics.median(found)
         for name in timings.seconds
         if name != FULL and (found := timings.ratios(name, FULL))
     }
-    ordered = sorted(ratios, key=ratios.__getitem__)
-    axes.barh(ordered, [ratios[name] for name in ordered], color=_BAR)
-    for place, name in enumerate(ordered):
-        axes.text(ratios[name], place, f" {ratios[name]:.2f}×", va="center", fontsize=8)
-    axes.axvline(1.0, color="black", linewidth=0.8)
-    axes.set_xlabel(f"time against all techniques, {case.partition(',')[0]} tokens a text")
-    axes.margins(x=0.15)
-    _plain(axes, "x")
+
+
+def _worth(ratios: dict[str, dict[str, float]], name: str) -> float:
+    return max(found[name] for found in ratios.values() if name in found)
 
 
 def _plain(axes: Any, grid: str) -> None:

@@ -6,7 +6,6 @@ import importlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,14 +17,19 @@ from benchmarks.workload import Lexicon
 from jina_v3.contract import TASKS, Task
 from jina_v3.encoder import Encoder
 from jina_v3.encoder.checkpoint import open_checkpoint
-from jina_v3.encoder.fused import attention as attentions
-from jina_v3.encoder.fused.attention import Attention
+from jina_v3.encoder.fused.attention import CAPTURABLE, choose_attention
+from jina_v3.encoder.fused.graphs import capture_graphs, cuda_capture, ladder
 from jina_v3.encoder.fused.inputs import Capacity, Inputs, fill
 from jina_v3.encoder.fused.kernels.interface import Kernels
 from jina_v3.encoder.fused.kernels.reference import ReferenceKernels
+from jina_v3.encoder.fused.layer import SHORT
 from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.fused.workspace import Workspace
+from jina_v3.encoder.running import Pending
 from jina_v3.tokens.sequences import NO_TASK, TokenBatch, TokenSequence, lay_out, pack
+
+_CAPTURE_S, _CAPTURE_BYTES = 60, 2**30
+"""More than one graph takes."""
 
 
 def to_packs(
@@ -55,33 +59,30 @@ def _renumbered(batch: Sequence[TokenSequence]) -> TokenBatch:
 
 def pool(encoder: Encoder, packs: Sequence[TokenBatch]) -> Vectors:
     """Run batches through the encoder, as many at a time as it likes: ``encode`` but for tokenising and normalising."""
-    engine: Any = encoder
-    if not hasattr(engine, "submit"):
-        return np.concatenate([encoder.pool(batch) for batch in packs])
-    sums, pending = [], deque[Any]()
+    sums, pending = [], deque[Pending]()
     for batch in packs:
-        if len(pending) >= engine.in_flight:
+        if len(pending) >= encoder.in_flight:
             sums.append(pending.popleft().result())
-        pending.append(engine.submit(batch))
+        pending.append(encoder.submit(batch))
     return np.concatenate([*sums, *(one.result() for one in pending)])
 
 
 class BareModel:
-    """The CUDA engine's model with nothing around it. On the CPU it has torch's kernels and attention by SDPA."""
+    """The CUDA engine's model with nothing around it, as the engine has it when left to itself: short attention too.
+
+    On the CPU it has torch's kernels and attention by SDPA.
+    """
 
     def __init__(self, folder: Path, dtype: str, device: torch.device) -> None:
-        kernels, attention = best_kernels(device), best_attention(device)
-        self.device, self.name = device, f"{kernels.name} kernels"
-        self._model = FusedModel(open_checkpoint(folder), device, DTYPES[dtype], kernels, attention)
+        checkpoint, kernels = open_checkpoint(folder), best_kernels(device)
+        self._attention, attention = choose_attention("auto", device, DTYPES[dtype])
+        self.device, self._longest = device, checkpoint.config.max_tokens
+        self._model = FusedModel(checkpoint, device, DTYPES[dtype], kernels, attention, short=SHORT)
         self._memory: Workspace | None = None
 
     def runs(self, packs: Sequence[TokenBatch]) -> Callable[[], None]:
         """Return what runs batches that lie on the device already."""
-        most = max(len(batch.ids) for batch in packs)
-        if self._memory is None or len(self._memory.product) < most:
-            self._memory = None
-            self._memory = self._model.workspace(most)
-        memory = self._memory
+        memory = self._workspace(max(len(batch.ids) for batch in packs))
         prepared = [(self._inputs(batch), self._out(batch)) for batch in packs]
 
         def run() -> None:
@@ -89,6 +90,36 @@ class BareModel:
                 self._model.sums(inputs, memory, out)
 
         return run
+
+    def replays(self, batch: TokenBatch) -> Callable[[], None]:
+        """Return what replays the graph that the engine would take for a batch, the tasks' columns included.
+
+        On the CPU the same fixed sizes are run. **Raises**: UnavailableError where the engine would take none.
+        """
+        cuda = self.device.type == "cuda"
+        needed = Capacity.of(batch)
+        rungs = [one for one in ladder(self._longest, self._longest) if one.holds(needed)]
+        if not rungs or (cuda and self._attention not in CAPTURABLE):
+            raise UnavailableError(f"no graph holds {needed.tokens} tokens with attention {self._attention!r}")
+        room = min(rungs, key=lambda one: (one.tokens, one.sequences, one.max_length, one.segments))
+        capture = cuda_capture(self.device) if cuda else _uncaptured
+        memory = self._workspace(room.tokens)
+        graphs = capture_graphs(
+            self._model, memory, [room], capture,
+            limit_s=_CAPTURE_S, limit_bytes=_CAPTURE_BYTES, free_bytes=lambda: 0,
+        )  # fmt: skip
+        found = graphs.find(needed)
+        if found is None:
+            raise RuntimeError(f"the graph was not captured: {graphs.table()['left_out']}")
+        block = np.empty(room.values, np.int32)
+        fill(block, room, batch)
+        found.block.copy_(torch.from_numpy(block))
+        return found.replay
+
+    def _workspace(self, tokens: int) -> Workspace:
+        if self._memory is None or len(self._memory.attention_in) < tokens:
+            self._memory = self._model.workspace(tokens)
+        return self._memory
 
     def _inputs(self, batch: TokenBatch) -> Inputs:
         capacity = Capacity.of(batch)
@@ -99,6 +130,10 @@ class BareModel:
 
     def _out(self, batch: TokenBatch) -> torch.Tensor:
         return torch.empty(len(batch.segments), self._model.hidden, dtype=torch.float32, device=self.device)
+
+
+def _uncaptured(run: Callable[[], None]) -> Callable[[], None]:
+    return run
 
 
 def triton_kernels() -> type[Kernels]:
@@ -113,8 +148,3 @@ def triton_kernels() -> type[Kernels]:
 def best_kernels(device: torch.device) -> Kernels:
     """Return Triton's kernels on a CUDA device, torch's elsewhere."""
     return triton_kernels()() if device.type == "cuda" else ReferenceKernels()
-
-
-def best_attention(device: torch.device) -> Attention:
-    """Return the flash kernel on a CUDA device, SDPA elsewhere."""
-    return attentions.flash if device.type == "cuda" else attentions.sdpa

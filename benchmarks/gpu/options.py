@@ -9,8 +9,8 @@ WRONG, NO_DEVICE, INCOMPLETE, RESTART = 1, 2, 3, 75
 """Statuses: our vectors were wrong; there is no device; the run was ended from outside; go on in a new process."""
 
 PART_NAMES = (
-    "checks", "throughput", "latency", "tasks", "precisions", "waterfall", "products", "attention", "kernels",
-    "memory", "flash3", "vllm",
+    "checks", "throughput", "latency", "tasks", "precisions", "combinations", "waterfall", "memory",
+    "products", "attention", "kernels", "flash3", "vllm",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ class Plan:
     queries: int
     mix_tokens: tuple[int, ...]
     waterfall_lengths: tuple[int, ...]
+    waterfall_texts: int
     waterfall_query: int
     precision_length: int
     memory_documents: tuple[int, ...]
@@ -48,7 +49,8 @@ FULL = Plan(
     query_lengths=(16, 128, 512),
     queries=200,
     mix_tokens=(128, 2000, 16384),
-    waterfall_lengths=(128, 512),
+    waterfall_lengths=(128, 16, 512),
+    waterfall_texts=128,
     waterfall_query=16,
     precision_length=512,
     memory_documents=(1, 8, 64),
@@ -72,6 +74,7 @@ SMOKE = Plan(
     queries=5,
     mix_tokens=(160,),
     waterfall_lengths=(16,),
+    waterfall_texts=16,
     waterfall_query=16,
     precision_length=16,
     memory_documents=(1, 2),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from benchmarks.gpu import bench as names
 from benchmarks.gpu import checks, latency, memory, micro_report, precisions, targets, task_mix, throughput, waterfall
-from benchmarks.gpu.engines import ENGINES, FULL, LOAD, TIME_TO_LOAD
+from benchmarks.gpu.engines import FACTS, FULL, LOAD, TIME_TO_LOAD, engine_facts
 from benchmarks.gpu.rows import ABSENT, CUT, FAILED, Results
 from benchmarks.report import NOT_MEASURED, table
 
@@ -23,12 +23,16 @@ def markdown(results: Results, picture: str | None = None) -> str:
     lines += _device_states(results)
     lines += _section("Targets", ["target", "against", "wanted", "measured", "verdict"], targets.target_rows(results))
     lines += ["", f"![Tokens a second by length, and what each technique is worth]({picture})"] if picture else []
-    lines += _section("Our engines", ["engine", "loaded in", "what it says of itself"], engine_rows(results))
+    lines += _section("Our engines", ["engine", "loaded in", *map(_words, FACTS)], engine_rows(results))
     lines += _section("Are the vectors right", ["what", "texts", "figure", "value"], check_rows(results))
     lines += _throughput(results)
     lines += _section("One query at a time", ["tokens", "variant", "p50", "p99", "calls"], latency_rows(results))
     lines += _section("A mix of tasks", ["tokens", "variant", f"time against {task_mix.ONE_TASK}"], task_rows(results))
-    lines += _section("Precisions", ["tokens a text", "precision", "tokens/s", "1−cos, mean"], precision_rows(results))
+    lines += _section(
+        "Precisions",
+        ["tokens a text", "precision", "tokens/s", "1−cos, mean", "gate: mean", "worst", "allowed", "on these weights"],
+        precision_rows(results),
+    )
     lines += _section(
         "What each technique is worth", ["case", "switched off", "median", "time against all techniques"],
         waterfall_rows(results),
@@ -45,8 +49,8 @@ def markdown(results: Results, picture: str | None = None) -> str:
 def engine_rows(results: Results) -> list[list[str]]:
     """Return how long each engine took to load, and what it then was: with ``auto`` only it knows."""
     return [
-        [name, f"{results.values(LOAD, name, TIME_TO_LOAD)[-1]:.1f} s", details.replace("|", "/")]
-        for name, details in results.facts(ENGINES).items()
+        [name, f"{results.values(LOAD, name, TIME_TO_LOAD)[-1]:.1f} s", *(facts.get(fact, "") for fact in FACTS)]
+        for name, facts in engine_facts(results).items()
     ]
 
 
@@ -114,14 +118,23 @@ def task_rows(results: Results) -> list[list[str]]:
 
 
 def precision_rows(results: Results) -> list[list[str]]:
-    """Return each precision's rate and error."""
+    """Return each precision's rate, its error on the run's texts, and what the accuracy gate finds."""
     rows = []
     for case in results.cases(precisions.PART):
         for name in results.timings(precisions.PART, case).seconds:
-            errors = results.values(precisions.PART, "error", name, checks.MEAN)
-            error = f"{errors[-1]:.1e}" if errors else NOT_MEASURED
-            rows.append([case, name, _rate(targets.rate(results, precisions.PART, case, name)), error])
+            error = _last_error(results, precisions.ERROR, name, checks.MEAN)
+            gate = [
+                _last_error(results, precisions.GATE, name, unit)
+                for unit in (checks.MEAN, checks.WORST, precisions.BOUND)
+            ]
+            speed = _rate(targets.rate(results, precisions.PART, case, name))
+            rows.append([case, name, speed, error, *gate, targets.gate_verdict(results, name) or NOT_MEASURED])
     return rows
+
+
+def _last_error(results: Results, case: str, name: str, unit: str) -> str:
+    errors = results.values(precisions.PART, case, name, unit)
+    return f"{errors[-1]:.1e}" if errors else ""
 
 
 def waterfall_rows(results: Results) -> list[list[str]]:
@@ -173,6 +186,10 @@ def _device_states(results: Results) -> list[str]:
 def _section(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     found = list(rows)
     return ["", f"## {title}", "", *(table(header, found) if found else ["None."])]
+
+
+def _words(fact: str) -> str:
+    return fact.replace("_ms", ", ms").replace("_", " ")
 
 
 def _rate(value: float | None) -> str:

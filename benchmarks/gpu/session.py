@@ -158,9 +158,9 @@ class Session:
         return warm
 
     def _recover(self) -> None:
-        gc.collect()
         if self.device.type != "cuda":
             return
+        gc.collect()  # what a failed step held of the device
         try:
             torch.cuda.synchronize(self.device)
             torch.cuda.empty_cache()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +58,18 @@ class Files:
         self.markdown.write_text(text, encoding="utf-8")
 
 
-def supervise(command: Sequence[str], files: Files, deadline: float, stall_s: float) -> int:
+def supervise(
+    command: Sequence[str],
+    files: Files,
+    deadline: float,
+    stall_s: float,
+    clock: Callable[[], float] = time.time,
+) -> int:
     """Run workers until one comes to the end, and return its status. ``deadline`` as :func:`time.time` has it."""
     for start in range(_MOST_STARTS):
-        if start and time.time() > deadline:
+        if start and clock() > deadline:
             break
-        status, why = _watch(command, files, deadline, stall_s)
+        status, why = _watch(command, files, deadline, stall_s, clock)
         if status in (0, WRONG, NO_DEVICE):
             files.journal.unlink(missing_ok=True)
             return status
@@ -76,14 +82,16 @@ def supervise(command: Sequence[str], files: Files, deadline: float, stall_s: fl
     return INCOMPLETE
 
 
-def _watch(command: Sequence[str], files: Files, deadline: float, stall_s: float) -> tuple[int, str]:
+def _watch(
+    command: Sequence[str], files: Files, deadline: float, stall_s: float, clock: Callable[[], float]
+) -> tuple[int, str]:
     """Run one worker to its end, or end it where it hangs; return its status, and in words how it ended."""
     process = subprocess.Popen(command)
-    begun = written = time.time()
+    begun = written = clock()
     try:
         while (status := process.poll()) is None:
             time.sleep(0.2)
-            now = time.time()
+            now = clock()
             if now - written > _TABLES_EVERY_S and files.csv.exists():
                 _write_tables_so_far(files)
                 written = now

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.gpu import bench as names
-from benchmarks.gpu import latency, precisions, task_mix, throughput
+from benchmarks.gpu import checks, latency, precisions, task_mix, throughput
+from benchmarks.gpu.engines import COMBINATIONS
 from benchmarks.gpu.peaks import find_peak
-from benchmarks.gpu.rows import Results
+from benchmarks.gpu.rows import FAILED, Results
 from benchmarks.report import NOT_MEASURED
 
 Measure = Callable[[Results], float | None]
@@ -27,6 +28,8 @@ class Target:
     measure: Measure
     shown: Callable[[float], str]
     at_most: bool = False
+    precision: str = ""
+    """Whose speed it is, where a speed without accuracy is no feature."""
 
     def row(self, results: Results) -> list[str]:
         """Return the table's row."""
@@ -37,7 +40,16 @@ class Target:
         if results.facts().get("smoke") == "yes":
             return [self.title, self.against, wanted, self.shown(value), "no meaning: smoke run"]
         reached = value <= self.bound if self.at_most else value >= self.bound
-        return [self.title, self.against, wanted, self.shown(value), "reached" if reached else "**not reached**"]
+        verdict = "reached" if reached else "**not reached**"
+        if self.precision:
+            verdict += f"; {gate_verdict(results, self.precision) or 'accuracy not measured'}"
+        return [self.title, self.against, wanted, self.shown(value), verdict]
+
+
+def gate_verdict(results: Results, precision: str) -> str | None:
+    """Return what the accuracy gate says of a precision on the run's weights."""
+    rows = [row for row in results.of(precisions.PART, precisions.BOUND) if row.variant == precision]
+    return f"{rows[-1].note} by the accuracy gate" if rows else None
 
 
 def rate(results: Results, part: str, case: str, variant: str) -> float | None:
@@ -109,8 +121,23 @@ def _times(value: float) -> str:
     return f"{value:.2f}×"
 
 
+def _count(value: float) -> str:
+    return f"{value:.0f}"
+
+
 def _milliseconds(value: float) -> str:
     return f"{value * 1e3:.2f} ms"
+
+
+def _wrong_combinations(results: Results) -> float | None:
+    checked = {row.case for row in results.of(checks.PART, checks.MEAN)} & set(COMBINATIONS)
+    wrong = {row.case for row in results.of(checks.PART, FAILED)} & set(COMBINATIONS)
+    return float(len(wrong)) if checked else None
+
+
+def _changed_by_graphs(results: Results) -> float | None:
+    values = [row.value for row in results.of(checks.PART, checks.UNEQUAL) if row.value is not None]
+    return sum(values) if values else None
 
 
 _STRETCH = "… as far as the best known engine of this geometry comes"
@@ -126,7 +153,7 @@ TARGETS: tuple[Target, ...] = (
     _share("512", 0.63, f"{_STRETCH}, 512 tokens a text"),
     Target(
         "packs of 512 tokens a text in float8", "on an H200", 1e6,
-        lambda results: _h200_rate(results, precisions.PART, "512", "float8"), _tokens,
+        lambda results: _h200_rate(results, precisions.PART, "512", "float8"), _tokens, precision="float8",
     ),
     *(_query(case) for case in ("16", "128")),
     *(_mix(case) for case in ("128", "2000", "16384")),
@@ -134,6 +161,13 @@ TARGETS: tuple[Target, ...] = (
         _faster(case, peer, bound)
         for peer in (names.SENTENCE_TRANSFORMERS, names.SENTENCE_TRANSFORMERS_FLASH, names.PACKED)
         for case, bound in (("16", 2.0), ("128", 2.0), ("512", 1.3))
+    ),
+    Target(
+        "combinations of options with wrong vectors", "float32 reference", 0, _wrong_combinations, _count, at_most=True
+    ),
+    Target(
+        "values that graphs change by a bit or more", "the same without graphs", 0, _changed_by_graphs, _count,
+        at_most=True,
     ),
 )  # fmt: skip
 

@@ -24,10 +24,9 @@ _MEMORY_SHARE = 0.3
 
 
 def run(bench: Bench, until: float) -> None:
-    """Time packs of two lengths against ours, texts to vectors."""
-    lengths = bench.plan.waterfall_lengths
-    for length, limit_s in zip(lengths, bench.session.limits(until, [1.0] * len(lengths)), strict=True):
-        bench.session.case(PART, str(length), limit_s, partial(_case, bench, length, limit_s))
+    """Time packs of one length against ours, texts to vectors."""
+    length, limit_s = bench.plan.precision_length, until - bench.session.clock()
+    bench.session.case(PART, str(length), limit_s, partial(_case, bench, length, limit_s))
 
 
 def _case(bench: Bench, length: int, limit_s: float) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.agreement import Vectors
 from benchmarks.gpu.bench import Bench, like_first
-from benchmarks.gpu.engines import FULL
+from benchmarks.gpu.engines import FULL, SDPA
 from benchmarks.gpu.forward import pool, to_packs
 from benchmarks.gpu.session import UnavailableError
 from benchmarks.gpu.throughput import model_flop
@@ -20,18 +20,21 @@ from jina_v3.tokens.sequences import TokenBatch
 
 PART = "waterfall"
 COLUMNS = "with the columns of one task"
+_MOST_SDPA_TEXTS = 512
+"""SDPA is called for every text in every layer: with more, one run would take seconds."""
 _QUERY_ROUNDS = 10
 """Times the plan's rounds, for a single query."""
 
 
 def run(bench: Bench, until: float) -> None:
-    """Time packs of two lengths from ids and from texts, and a single query."""
+    """Time packs of each length from ids, those of one length from texts too, and a single query."""
     plan = bench.plan
     cases = []
     for length in plan.waterfall_lengths:
         lengths = [length] * (plan.packs * plan.pack_tokens // length)
         cases.append((f"{length}, ids", lengths, plan.rounds, True))
-        cases.append((f"{length}, texts", lengths, plan.rounds, False))
+        if length == plan.waterfall_texts:
+            cases.append((f"{length}, texts", lengths, plan.rounds, False))
     cases.append((f"one query of {plan.waterfall_query}", [plan.waterfall_query], _QUERY_ROUNDS * plan.rounds, False))
     limits = bench.session.limits(until, [1.0] * len(cases))
     for (name, lengths, rounds, ids), limit_s in zip(cases, limits, strict=True):
@@ -39,7 +42,8 @@ def run(bench: Bench, until: float) -> None:
 
 
 def _case(bench: Bench, name: str, lengths: Sequence[int], rounds: int, limit_s: float, *, ids: bool) -> None:
-    engines = {one: engine for one in bench.engines.right() if (engine := bench.engines.get(one)) is not None}
+    chosen = [one for one in bench.engines.right() if one != SDPA or len(lengths) <= _MOST_SDPA_TEXTS]
+    engines = {one: engine for one in chosen if (engine := bench.engines.get(one)) is not None}
     if FULL not in engines:
         raise UnavailableError("the engine with all techniques is not there to compare with")
     texts = bench.lexicon.texts(lengths)

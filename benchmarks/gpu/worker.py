@@ -47,25 +47,30 @@ _PACKAGES = ("torch", "triton", "transformers", "sentence-transformers", "flash-
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of the run and its share of the time that is left when it begins."""
+    """A part of the run and its share of the time that is left when it begins.
+
+    ``needs``: what must be run before it, and goes with it where it is asked for alone.
+    """
 
     name: str
     weight: float
     run: Callable[[Bench, float], None]
+    needs: tuple[str, ...] = (checks.PART,)
 
 
 # What the targets are judged by comes first: what the time does not suffice for is cut from the end.
 PARTS = (
-    Part(checks.PART, 100, checks.run),
-    Part(throughput.PART, 120, throughput.run),
-    Part(latency.PART, 40, latency.run),
-    Part(task_mix.PART, 25, task_mix.run),
-    Part(precisions.PART, 30, precisions.run),
-    Part(waterfall.PART, 45, waterfall.run),
-    Part(product_rates.PART, 8, product_rates.run),
-    Part(attention_rates.PART, 8, attention_rates.run),
-    Part(kernel_rates.PART, 12, kernel_rates.run),
-    Part(memory.PART, 50, memory.run),
+    Part(checks.PART, 120, checks.run, needs=()),
+    Part(throughput.PART, 90, throughput.run),
+    Part(latency.PART, 30, latency.run),
+    Part(task_mix.PART, 10, task_mix.run),
+    Part(precisions.PART, 55, precisions.run),
+    Part(checks.COMBINATIONS_PART, 60, checks.run_combinations),
+    Part(waterfall.PART, 35, waterfall.run, needs=(checks.PART, checks.COMBINATIONS_PART)),
+    Part(memory.PART, 40, memory.run),
+    Part(product_rates.PART, 8, product_rates.run, needs=()),
+    Part(attention_rates.PART, 8, attention_rates.run, needs=()),
+    Part(kernel_rates.PART, 15, kernel_rates.run, needs=()),
     Part(flash3.PART, 15, flash3.run),
     Part(vllm_peer.PART, 10, vllm_peer.run),
 )
@@ -111,9 +116,10 @@ def prepare(options: argparse.Namespace, where: torch.device) -> Bench:
 
 
 def run_parts(bench: Bench, chosen: Sequence[str], parts: Sequence[Part] = PARTS) -> int:
-    """Run the chosen parts in their order, each within its share of the time."""
+    """Run the chosen parts, and what they need, in their order, each within its share of the time."""
     session = bench.session
-    todo = [part for part in parts if part.name in chosen and session.journal.outcome(f"part/{part.name}/") is None]
+    wanted = {name for part in parts if part.name in chosen for name in (part.name, *part.needs)}
+    todo = [part for part in parts if part.name in wanted and session.journal.outcome(f"part/{part.name}/") is None]
     left = sum(part.weight for part in todo)
     for part in todo:
         until = session.clock() + max(0.0, session.deadline - session.clock()) * part.weight / left

@@ -1,38 +1,36 @@
 """The GPU benchmark from end to end on a tiny model, and what it does where there is no GPU."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from benchmarks import bench_gpu
 from benchmarks.gpu import bench as names
-from benchmarks.gpu import checks, latency, memory, precisions, task_mix, throughput, waterfall
+from benchmarks.gpu import checks, latency, memory, precisions, task_mix, throughput, waterfall, worker
+from benchmarks.gpu.engines import COMBINATIONS, FULL, engine_facts
 from benchmarks.gpu.options import PART_NAMES
-from benchmarks.gpu.rows import CUT, FAILED, Results
+from benchmarks.gpu.rows import CUT, FAILED, Log, Results, Row
+from benchmarks.gpu.supervise import Files
 from benchmarks.gpu.worker import PARTS
 
 ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of a run, whose worker is a process of its own as always."""
     folder = tmp_path_factory.mktemp("gpu")
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'inference'}:{ROOT}", "OUT": str(folder / "out")}
-    command = [sys.executable, "-m", "benchmarks.bench_gpu", "--device", "cpu", "--smoke"]
-    done = subprocess.run(
-        [*command, "--cache", str(folder / "cache"), "--commit", "abc1234"],
-        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
-    return done, folder / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{ROOT / 'inference'}:{ROOT}")
+        patch.setenv("OUT", str(folder / "out"))
+        patch.chdir(ROOT)
+        options = ["--device", "cpu", "--smoke", "--cache", str(folder / "cache"), "--commit", "abc1234"]
+        assert bench_gpu.main(options) == 0
+    return folder / "out"
 
 
 @pytest.fixture(scope="module")
-def results(run: tuple[subprocess.CompletedProcess[str], Path]) -> Results:
-    done, out = run
-    assert done.returncode == 0, done.stderr
+def results(out: Path) -> Results:
     return Results.read(out / "gpu-bfloat16.csv")
 
 
@@ -46,7 +44,8 @@ def test_every_part_leaves_figures(results: Results) -> None:
         task_mix.BASE, task_mix.ONE_TASK, task_mix.FIVE_TASKS,
     }  # fmt: skip
     assert "16, ids" in results.cases(waterfall.PART)
-    assert "bfloat16" in results.timings(precisions.PART, "16").seconds
+    assert {"bfloat16", "float16"} <= set(results.timings(precisions.PART, "16").seconds)
+    assert results.values(precisions.PART, precisions.GATE, "float16", checks.WORST)[0] > 0
     for part in ("products", "attention", "kernels", "few rows or many"):
         assert results.cases(part), part
     assert all(row.value is not None and row.value > 0 for row in results.rows if row.unit == "s")
@@ -66,14 +65,22 @@ def test_nothing_is_cut_or_lost_and_what_is_absent_says_why(results: Results) ->
     assert timed == []
 
 
-def test_tables_carry_the_facts(run: tuple[subprocess.CompletedProcess[str], Path], results: Results) -> None:
-    text = (run[1] / "gpu-bfloat16.md").read_text(encoding="utf-8")
+def test_tables_carry_the_facts(out: Path, results: Results) -> None:
+    text = (out / "gpu-bfloat16.md").read_text(encoding="utf-8")
     assert results.facts()["commit"] == "abc1234"
     assert "- commit: abc1234" in text
     assert "smoke run" in text
     assert "reached" not in text.split("## Are the vectors right")[0].replace("not reached", "")
-    assert not list(run[1].glob("*.journal"))
-    assert not list(run[1].glob("*.png"))
+    assert not list(out.glob("*.journal"))
+    assert "](gpu-bfloat16.png)" in text
+    assert (out / "gpu-bfloat16.png").stat().st_size > 10_000
+
+
+def test_every_engine_says_what_it_is(results: Results) -> None:
+    facts = engine_facts(results)
+    assert set(facts) >= set(COMBINATIONS)
+    assert facts[FULL]["kernels"] == "torch"
+    assert int(facts[FULL]["max_batch_tokens"]) > 0
 
 
 def test_the_option_knows_all_parts() -> None:
@@ -81,7 +88,22 @@ def test_the_option_knows_all_parts() -> None:
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device here")
-def test_it_says_when_there_is_no_gpu(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_says_when_there_is_no_gpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = worker.main(["--deadline", "0", "--folder", str(tmp_path)])
+    monkeypatch.setattr(bench_gpu, "supervise", lambda *_: status)
     assert bench_gpu.main(["--out", str(tmp_path / "out"), "--cache", str(tmp_path)]) == 2
     assert "CUDA" in capsys.readouterr().err
     assert not (tmp_path / "out" / "gpu-bfloat16.md").exists()
+
+
+def test_an_end_from_outside_leaves_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ended(_: object, files: Files, *__: object) -> int:
+        Log(files.csv, {}).add(Row(latency.PART, "16", latency.DEVICE_GRAPH, "s", 7e-4, 1, 16))
+        raise SystemExit(143)
+
+    monkeypatch.setattr(bench_gpu, "supervise", ended)
+    with pytest.raises(SystemExit):
+        bench_gpu.main(["--out", str(tmp_path / "out"), "--cache", str(tmp_path)])
+    assert "0.700 ms" in (tmp_path / "out" / "gpu-bfloat16.md").read_text(encoding="utf-8")

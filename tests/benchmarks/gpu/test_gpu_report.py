@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from benchmarks.gpu import bench as names
 from benchmarks.gpu import checks, kernel_rates, latency, memory, precisions, report, task_mix, throughput, waterfall
-from benchmarks.gpu.engines import FULL
+from benchmarks.gpu.engines import FULL, GRAPHS_OFF
 from benchmarks.gpu.micro_report import crossover_rows, kernel_rows
 from benchmarks.gpu.peaks import find_peak
 from benchmarks.gpu.rows import Log, Results, Row
@@ -65,6 +65,38 @@ def test_ratios_are_of_rounds(tmp_path: Path) -> None:
     assert found["texts of 512 tokens, faster than", names.PACKED] == ("1.35×", "reached")
     assert found["five-task mix of 128 tokens, time against", "one task"] == ("1.06×", "**not reached**")
     assert found["one query of 16 tokens, p50 on the device alone", ""] == ("1.00 ms", "reached")
+
+
+def test_a_speed_is_shown_with_its_accuracy(tmp_path: Path) -> None:
+    log = write(tmp_path)
+    add(log, precisions.PART, "512", 2_000_000, {"float8": [1.0]})
+    where = ("packs of 512 tokens a text in float8", "on an H200")
+    assert verdicts(tmp_path)[where] == ("2,000k tokens/s", "reached; accuracy not measured")
+    log.add(
+        Row(precisions.PART, precisions.GATE, "float8", checks.MEAN, 4e-4),
+        Row(precisions.PART, precisions.GATE, "float8", checks.WORST, 2e-3),
+        Row(precisions.PART, precisions.GATE, "float8", precisions.BOUND, 1e-3, note=precisions.REFUSES),
+    )
+    assert verdicts(tmp_path)[where][1] == "reached; **refused** by the accuracy gate"
+    text = report.markdown(Results.read(log.path))
+    assert "| 512 | float8 | 2,000,000 |  | 4.0e-04 | 2.0e-03 | 1.0e-03 | **refused** by the accuracy gate |" in text
+
+
+def test_wrong_combinations_and_changed_bits_are_counted(tmp_path: Path) -> None:
+    log = write(tmp_path)
+    for name in (FULL, GRAPHS_OFF):
+        log.add(Row(checks.PART, name, "base weights", checks.MEAN, 1e-5))
+    log.add(Row(checks.PART, checks.GRAPHS, "base weights", checks.UNEQUAL, 0.0))
+    combinations = ("combinations of options with wrong vectors", "float32 reference")
+    bits = ("values that graphs change by a bit or more", "the same without graphs")
+    assert verdicts(tmp_path)[combinations] == ("0", "reached")
+    assert verdicts(tmp_path)[bits] == ("0", "reached")
+    log.add(
+        Row(checks.PART, GRAPHS_OFF, "", "failed", note="WrongVectorsError: far off"),
+        Row(checks.PART, checks.GRAPHS, "separation", checks.UNEQUAL, 3.0),
+    )
+    assert verdicts(tmp_path)[combinations] == ("1", "**not reached**")
+    assert verdicts(tmp_path)[bits] == ("3", "**not reached**")
 
 
 def test_a_smoke_run_reaches_nothing(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """What is timed computes the right thing: the unpadded rival, the model alone, and engines that are wrong."""
 
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 import torch
 from benchmarks.agreement import WrongVectorsError, cosine_errors
 from benchmarks.checkpoint import CheckpointPair, write_pair
-from benchmarks.gpu import checks
+from benchmarks.gpu import checks, precisions
 from benchmarks.gpu.bench import Bench, check_alike
 from benchmarks.gpu.engines import FULL, Engines
 from benchmarks.gpu.forward import BareModel, pool, to_packs
@@ -16,10 +18,14 @@ from benchmarks.gpu.packed_native import PackedNativeClass
 from benchmarks.gpu.plan import SMOKE
 from benchmarks.gpu.rows import Log
 from benchmarks.gpu.session import Session
+from benchmarks.gpu.ungated import load_ungated, measure_gate
 from benchmarks.variants import NativeClass, load_ours
 from benchmarks.workload import Lexicon, round_robin_tasks
 
 from jina_v3.encoder import Encoder
+from jina_v3.encoder.options import EngineOptions
+from jina_v3.encoder.precision import PRECISIONS
+from jina_v3.errors import AccuracyError
 
 LENGTHS = [5, 60, 23, 9, 31, 31, 17]
 
@@ -68,6 +74,37 @@ def test_the_model_alone_and_the_encoder_from_ids_give_the_same_sums(pair: Check
     np.testing.assert_allclose(np.concatenate(found), sums, atol=1e-3)
 
 
+def test_the_graph_of_a_query_gives_the_sums_of_the_query(pair: CheckpointPair, lexicon: Lexicon) -> None:
+    texts = lexicon.texts([9])
+    (pack,) = to_packs(lexicon, texts, 70)
+    bare = BareModel(pair.original, "float32", torch.device("cpu"))
+    found: list[torch.Tensor] = []
+    kernels = bare._model._kernels
+    original = kernels.sum_segments
+
+    def watched(*arguments: torch.Tensor) -> None:
+        original(*arguments)
+        found.append(arguments[-1].clone())
+
+    kernels.sum_segments = watched  # type: ignore[method-assign]
+    bare.replays(pack)()
+    assert len(found[-1]) > 1  # the smallest graph has room for more segments
+    np.testing.assert_allclose(found[-1][:1], pool(load_ours(pair.original, "float32"), [pack]), atol=1e-3)
+
+
+def test_the_gate_is_asked_but_does_not_refuse(pair: CheckpointPair, monkeypatch: pytest.MonkeyPatch) -> None:
+    strict = replace(PRECISIONS["bfloat16"], bound=1e-9)
+    monkeypatch.setitem(PRECISIONS, "bfloat16", strict)
+    with pytest.raises(AccuracyError):
+        load_ours(pair.original, "bfloat16")
+    engine = load_ungated(pair.original, "bfloat16", "cpu", EngineOptions())
+    found = measure_gate(engine, pair.original, "bfloat16")
+    assert found.worst > found.bound == 1e-9
+    assert precisions.verdict(found) == precisions.REFUSES
+    assert precisions.verdict(replace(found, bound=1.0)) == precisions.PASSES
+    assert precisions.verdict(replace(found, bound=math.inf)) == precisions.UNCHECKED
+
+
 def make_bench(folder: Path, pair: CheckpointPair, lexicon: Lexicon, engines: Engines | None = None) -> Bench:
     session = Session(
         Log(folder / "run.csv", {}), Journal(folder / "run.journal"), torch.device("cpu"), 1e12, progress=lambda _: None
@@ -93,7 +130,7 @@ def test_a_wrong_engine_is_found_and_not_timed(
     good = make_bench(tmp_path, pair, lexicon)
     engines = Engines(pair.original, "bfloat16", "cpu", good.session, load=load_wrong)
     bench = make_bench(tmp_path, pair, lexicon, engines)
-    checks.run(bench, 1e12)
+    checks.run(bench, 0.0)  # its share of the time is over: it is checked all the same
     assert bench.engines.right() == []
     assert bench.engines.ours() is None
     failed = {row.case: row.note for row in bench.session.results().of(checks.PART, "failed")}
