@@ -85,6 +85,7 @@ test-integrations: .venv-integrations/.stamp ## the client in LangChain, LlamaIn
 GPU_TESTS := -m 'not weights and not aws' -W default -p no:cacheprovider
 
 test-gpu: setup ## the tests of the CUDA engine, its kernels' too, on a CUDA device
+	@$(BIN)/python -c 'import sys, torch; torch.cuda.is_available() or sys.exit("test-gpu needs a CUDA device and torch finds none; nothing was tested")'
 	$(BIN)/pytest $(GPU_TESTS) tests/gpu tests/kernels
 
 sanitize-gpu: setup ## the kernels under NVIDIA's compute-sanitizer, on a CUDA device; reports in .cache/sanitize

@@ -127,7 +127,9 @@ def test_launchers_are_built_where_there_is_no_driver(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("*/__triton_launcher*.so"))) >= 7
     code = """
 import shutil, torch
+from jina_v3.encoder.fused.kernels import availability
 from jina_v3.encoder.fused.kernels.availability import why_not_triton
+availability._why_not_started = lambda: None  # as with a driver
 torch.cuda.get_device_capability = lambda device: (8, 0)
 shutil.which = lambda name: None
 assert why_not_triton(torch.device("cuda")) is None, why_not_triton(torch.device("cuda"))

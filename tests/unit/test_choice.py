@@ -9,16 +9,17 @@ import torch
 from tests.support.checkpoints import TINY, write_original
 from tests.support.lazy_device import LazyDevice, LazyStream
 
+from jina_v3.config import Config
 from jina_v3.encoder import Encoder, choice
 from jina_v3.encoder.checkpoint import Checkpoint, open_checkpoint
 from jina_v3.encoder.choice import make_runner
 from jina_v3.encoder.fused import loading
-from jina_v3.encoder.fused.attention import sdpa
+from jina_v3.encoder.fused.attention import KINDS, sdpa
 from jina_v3.encoder.fused.kernels.reference import ReferenceKernels
 from jina_v3.encoder.fused.model import FusedModel
 from jina_v3.encoder.fused.runner import FusedRunner
 from jina_v3.encoder.model import Model
-from jina_v3.encoder.options import EngineOptions
+from jina_v3.encoder.options import ALLOWED, EngineOptions
 from jina_v3.encoder.precision import PRECISIONS
 from jina_v3.encoder.running import PortableRunner
 from jina_v3.encoder.splitting import SplittingRunner
@@ -78,7 +79,6 @@ def test_the_fastest_that_can_be_had_is_taken(taken, caplog):
         ),
         (CUDA, FLOAT32, None, "triton", "in float32 on cuda:0: they compute in half precision"),
         (CPU, BFLOAT16, None, "triton", "in bfloat16 on cpu"),
-        (CUDA, BFLOAT16, None, "cuda", "unknown kernels 'cuda'; want one of auto, triton, torch"),
         (CUDA, FLOAT8, "no C compiler", "auto", "'float8' needs Triton's kernels, .*: no C compiler; take 'bfloat16'"),
         (CUDA, FLOAT8, None, "torch", "which are not taken here; take 'bfloat16'"),
     ],
@@ -93,6 +93,29 @@ def test_an_encoder_says_how_it_computes(tmp_path):
     assert Encoder.from_folder(folder, device="cpu").details == {"kernels": "torch", "precision": "float32"}
     with pytest.raises(ValueError, match="'triton' cannot be had in float32 on cpu"):
         Encoder.from_folder(folder, device="cpu", options=EngineOptions("triton"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"kernels": "cuda"}, "unknown kernels 'cuda'; want one of auto, triton, torch"),
+        ({"kernels": None}, "unknown kernels None"),
+        ({"attention": "falsh"}, "unknown attention 'falsh'; want one of auto, flash, cudnn, flash3, sdpa"),
+        ({"graphs": "maybe"}, "unknown graphs 'maybe'; want one of True, False"),
+        ({"overlap": 0}, "unknown overlap 0; want one of True, False"),
+    ],
+)
+def test_options_are_checked_without_a_gpu(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        EngineOptions(**arguments)
+
+
+def test_options_are_those_that_the_settings_and_the_engine_know():
+    for name in ("kernels", "attention", "graphs"):
+        for value in ALLOWED[name]:
+            text = str(value).lower()
+            assert getattr(Config.from_environment({f"JINA_V3_{name.upper()}": text}), name) == value
+    assert set(ALLOWED["attention"]) == {"auto", *KINDS}
 
 
 # the CUDA engine's load

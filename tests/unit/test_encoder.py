@@ -1,7 +1,10 @@
 """What ``Encoder.encode`` takes, refuses and reports."""
 
 import json
+import os
 import pickle
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -50,6 +53,8 @@ def refused(encoder: Encoder, texts: object, **parameters: object) -> RequestErr
         (["a"], {"task": "retrieval.qurey"}, ErrorCode.UNKNOWN_TASK, "task", "did you mean 'retrieval.query'"),
         (["a"], {"task": "x" * 500}, ErrorCode.UNKNOWN_TASK, "task", "Allowed: retrieval.query"),
         (["a"], {"task": [None, None]}, ErrorCode.INVALID_VALUE, "task", "2 names for 1 texts"),
+        (["a"], {"task": 5}, ErrorCode.WRONG_TYPE, "task", "task is int"),
+        (["a"], {"task": {"separation": 1}}, ErrorCode.WRONG_TYPE, "task", "task is dict"),
         (["a"], {"dimensions": 0}, ErrorCode.INVALID_DIMENSIONS, "dimensions", "from 1 to 1024"),
         (["a"], {"dimensions": 1025}, ErrorCode.INVALID_DIMENSIONS, "dimensions", "1025"),
         (["a"], {"dimensions": True}, ErrorCode.INVALID_DIMENSIONS, "dimensions", "True"),
@@ -221,6 +226,28 @@ def test_threads_share_one_encoder(encoder: Encoder) -> None:
         np.testing.assert_allclose(got[index], vectors, atol=1e-6)
 
 
+def test_a_fork_is_refused_where_it_would_wait_for_ever(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: -1)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    for call in (encoder.encode, encoder.token_states):
+        with pytest.raises(RuntimeError, match="a fork without torch's threads: load it here"):
+            call("tide")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    assert encoder.encode("tide").shape == (1, encoder.hidden)
+
+
+def test_threads_of_a_program_may_encode_to_their_end(tmp_path: Path) -> None:
+    """Also while the interpreter waits for them, when executors take no more work."""
+    program = """
+import threading, time
+from jina_v3.encoder.block import ahead
+items = (number for number in range(3) if time.sleep(0.1) is None)
+threading.Thread(target=lambda: print(list(ahead(items)))).start()
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    assert (ended.stdout, ended.stderr) == ("[0, 1, 2]\n", "")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -228,14 +255,19 @@ def test_threads_share_one_encoder(encoder: Encoder) -> None:
         ({"device": "tpu"}, "unknown device 'tpu'"),
         ({"device": "meta"}, "not supported"),
         ({"dtype": "int8"}, "unknown dtype 'int8'"),
-        ({"max_tokens": 15}, "max_tokens is 15; it must be at least 16"),
-        ({"max_batch_tokens": 0}, "max_batch_tokens is 0; it must be at least 1"),
+        ({"dtype": ["float32"]}, "unknown dtype \\['float32'\\]"),
+        ({"max_tokens": 15}, "max_tokens is 15; it must be a whole number, at least 16"),
+        ({"max_tokens": 20.5}, "max_tokens is 20.5"),
+        ({"max_batch_tokens": 0}, "max_batch_tokens is 0; it must be a whole number, at least 1"),
+        ({"max_batch_tokens": "512"}, "max_batch_tokens is '512'"),
+        ({"max_batch_tokens": True}, "max_batch_tokens is True"),
+        ({"options": {"graphs": False}}, "options is dict; give EngineOptions"),
     ],
 )
 def test_arguments_that_cannot_be(tmp_path: Path, arguments: dict[str, Any], said: str) -> None:
     if arguments.get("device") == "cuda" and torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises((ValueError, TypeError), match=said):
         Encoder.from_folder(write_original(tmp_path, TINY), **arguments)
 
 

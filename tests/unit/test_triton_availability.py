@@ -2,7 +2,9 @@
 
 import importlib.util
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -30,6 +32,17 @@ def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "Python.h").touch()
+    monkeypatch.setattr("sysconfig.get_paths", lambda scheme: {"include": str(tmp_path)})
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+
+
+def start(monkeypatch: pytest.MonkeyPatch, begin: Callable[[], int]) -> None:
+    monkeypatch.setattr("triton.runtime.driver", SimpleNamespace(active=SimpleNamespace(get_current_device=begin)))
+
+
 @pytest.mark.parametrize(("scheme", "read"), [("venv", "venv"), ("posix_local", "posix_prefix")])
 @pytest.mark.parametrize(("cc", "found"), [(None, "gcc clang"), (None, "clang"), ("my-cc", "my-cc"), ("my-cc", "gcc")])
 @pytest.mark.usefixtures("cache")
@@ -42,10 +55,23 @@ def test_a_compiler_counts_where_triton_takes_it(
     monkeypatch.setattr("sysconfig.get_default_scheme", lambda: scheme)
     monkeypatch.setattr("sysconfig.get_paths", lambda scheme: {"include": str(tmp_path / scheme)})
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name in found.split() else None)
+    start(monkeypatch, lambda: 0)
     monkeypatch.delenv("CC", raising=False)
     if cc is not None:
         monkeypatch.setenv("CC", cc)
     assert (why_not_triton(CUDA) is None) == (cc != "my-cc" or found == "my-cc")
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("error", [OSError("cache is\nread-only"), AssertionError("libcuda.so cannot found!")])
+def test_a_triton_that_does_not_start_is_no_reason_to_fail(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail() -> int:
+        raise error
+
+    start(monkeypatch, fail)
+    said = str(why_not_triton(CUDA))
+    assert f"does not start ({type(error).__name__}: {str(error).splitlines()[0]})" in said
+    assert "TRITON_CACHE_DIR" in said
 
 
 def test_a_cpu_has_none() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from functools import partial
 from itertools import groupby
+from threading import Thread
 from typing import TypeVar
 
 from jina_v3.encoder.pooling import RowSums, Sums
@@ -89,11 +92,39 @@ def run_blocks(blocks: Iterable[Block], runner: Runner, max_batch_tokens: int) -
 def ahead(items: Iterator[T]) -> Generator[T]:
     """Yield items while a thread makes the next one.
 
-    The thread ends with the iteration, so nothing of it outlives a call, nor is there to be missed in a fork.
+    A thread for each, which ends with it: nothing outlives a call, nor is there to be missed in a fork. An executor
+    would refuse work once the interpreter ends, though threads of the program may still be encoding then.
     """
     end = object()
-    with ThreadPoolExecutor(1, "tokenize") as thread:
-        coming = thread.submit(next, items, end)
-        while (item := coming.result()) is not end:
-            coming = thread.submit(next, items, end)
-            yield item  # type: ignore[misc]  # all but the end is an item
+    coming = _begin(partial(next, items, end))
+    try:
+        while (item := coming()) is not end:
+            coming = _begin(partial(next, items, end))
+            yield item
+    except BaseException:
+        with contextlib.suppress(Exception):  # nobody wants it any more, but its thread has to end
+            coming()
+        raise
+
+
+def _begin(make: Callable[[], T]) -> Callable[[], T]:
+    """Have a thread make something; return what waits for it, or where no thread can be had, what makes it."""
+    made: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            made.set_result(make())
+        except BaseException as error:  # noqa: BLE001  it is for whoever waits
+            made.set_exception(error)
+
+    thread = Thread(target=run, name="tokenize")
+    try:
+        thread.start()
+    except RuntimeError:  # the interpreter ends
+        return make
+
+    def wait() -> T:
+        thread.join()
+        return made.result()
+
+    return wait

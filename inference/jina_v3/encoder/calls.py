@@ -31,7 +31,7 @@ def to_jobs(
     dimensions = check_dimensions(dimensions)
     listed: list[Any] = [texts] if isinstance(texts, str) else list(texts)
     documents = _documents(listed) if late_chunking else listed
-    names = [task] * len(documents) if task is None or isinstance(task, str) else list(task)
+    names = [task] * len(documents) if task is None or isinstance(task, str) else _listed(task)
     if len(names) != len(documents):
         raise RequestError(
             ErrorCode.INVALID_VALUE,
@@ -49,6 +49,18 @@ def to_jobs(
         EncodeJob(document, parse_task(name), dimensions, bool(late_chunking), bool(normalized), bool(truncate))
         for name, document in zip(names, documents, strict=True)
     ]
+
+
+def _listed(task: Sequence[str | None]) -> list[str | None]:
+    if isinstance(task, bytes | dict | set | frozenset) or not hasattr(task, "__iter__"):
+        raise RequestError(
+            ErrorCode.WRONG_TYPE,
+            f"task is {type(task).__name__}; it must be a task's name, None, or a list of them.",
+            field="task",
+            value=type(task).__name__,
+            allowed="a task's name, None, or a list of them",
+        )
+    return list(task)
 
 
 def _check_call(texts: object, switches: Mapping[str, object]) -> None:

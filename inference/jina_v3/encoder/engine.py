@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ class Encoder:
         On the CPU the word table may stay a view of the file: replace a model by renaming, never by writing over it.
 
         ``device`` defaults to CUDA where there is one. ``dtype`` is one of ``precision.PRECISIONS``: ``float32``,
-        ``bfloat16``, ``float16``, on CUDA ``float16-fast`` too, and ``float8`` from Ada and Hopper on; it defaults to
-        float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
+        ``bfloat16``, ``float16``, on CUDA ``float16-fast`` too, and ``float8`` and ``float8-mlp`` from Ada and Hopper
+        on; it defaults to float32 on the CPU, and on CUDA to bfloat16 (float16 before Ampere).
 
         **Units**: ``max_batch_tokens`` tokens go through the model together (default 16,384 on CUDA, half of it on
         small devices, less where memory is short; 2,048 else); a text may have ``max_tokens`` tokens (default and at
@@ -82,9 +83,11 @@ class Encoder:
 
         **Raises**: CheckpointError when the folder is partial, foreign or unreadable; AccuracyError when a precision
         that is checked errs too much on this model; ValueError for an unknown device or dtype, a number of tokens that
-        cannot be, or options that the device cannot serve; DeviceMemoryError when a CUDA device has no room for the
-        model and its longest text.
+        cannot be, or options that the device cannot serve; TypeError for options of another type; DeviceMemoryError
+        when a CUDA device has no room for the model and its longest text.
         """
+        if not isinstance(options, EngineOptions):
+            raise TypeError(f"options is {type(options).__name__}; give EngineOptions(…) of jina_v3.encoder.options")
         where = choose_device(device)
         precision = choose_precision(dtype, where)
         checkpoint = open_checkpoint(Path(path))
@@ -255,5 +258,7 @@ def _raise_first_error(outputs: Sequence[Output]) -> None:
 
 
 def _check_tokens(name: str, value: int | None, *, least: int) -> None:
-    if value is not None and value < least:
-        raise ValueError(f"{name} is {value}; it must be at least {least}")
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number, at least {least}")

@@ -54,7 +54,7 @@ def choose_precision(name: str | None, device: torch.device) -> Precision:
         name = "float32"
         if device.type == "cuda":
             name = "bfloat16" if torch.cuda.get_device_capability(device) >= (8, 0) else "float16"
-    if name not in PRECISIONS:
+    if not isinstance(name, str) or name not in PRECISIONS:
         raise ValueError(f"unknown dtype {name!r}; want one of {', '.join(PRECISIONS)}")
     precision = PRECISIONS[name]
     if device.type == "cpu" and not precision.is_plain:

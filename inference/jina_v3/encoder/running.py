@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -80,6 +81,8 @@ class PortableRunner:
     """The forward pass of plain torch: the CPU, and CUDA devices that have no better.
 
     On the CPU ``submit`` computes before it returns.
+
+    **Raises**: RuntimeError in a fork of the process that made it, where torch would wait for threads that are gone.
     """
 
     def __init__(self, model: Model, details: Mapping[str, Any] | None = None) -> None:
@@ -87,21 +90,31 @@ class PortableRunner:
         self._details = dict(details or {})
         self.device, self.dtype, self.hidden = model.device, model.dtype, model.hidden
         self.in_flight = 2 if model.device.type == "cuda" else 1
+        self._process = os.getpid()
 
     def submit(self, batch: TokenBatch, dimensions: int) -> Pending:
         """Start a batch, see :class:`Runner`."""
+        self._refuse_fork()
         packed = to_device(batch, self.device)
         sums = segment_sums(self._model(packed), packed, min(dimensions, self.hidden))
         return _Crossing(sums) if sums.is_cuda else Finished(sums.numpy())
 
     def states(self, batch: TokenBatch) -> Sums:
         """Return every token's last state, see :class:`Runner`."""
+        self._refuse_fork()
         states: Sums = self._model(to_device(batch, self.device)).float().cpu().numpy()
         return states
 
     def describe(self) -> dict[str, Any]:
         """Return what the log says, see :class:`Runner`."""
         return {"kernels": "torch", **self._details}
+
+    def _refuse_fork(self) -> None:
+        if os.getpid() != self._process and torch.get_num_threads() > 1:
+            raise RuntimeError(
+                f"this model was loaded in process {self._process}, of which this one is a fork without torch's "
+                "threads: load it here, or start processes with 'spawn'; with OMP_NUM_THREADS=1 a fork may use it"
+            )
 
 
 class _Crossing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -38,7 +39,7 @@ class SplittingRunner:
         try:
             return _Guarded(self, self._runner.submit(batch, dimensions), batch, dimensions)
         except torch.OutOfMemoryError as error:
-            asked = _first_sentence(error)
+            asked = _asked(error)
         return Finished(self.run_halves(batch, dimensions, asked))  # here the exception has let go of what it held
 
     def states(self, batch: TokenBatch) -> Sums:
@@ -46,7 +47,7 @@ class SplittingRunner:
         try:
             return self._runner.states(batch)
         except torch.OutOfMemoryError as error:
-            asked = _first_sentence(error)
+            asked = _asked(error)
         self._release()
         raise self._no_room(batch, asked)
 
@@ -66,15 +67,18 @@ class SplittingRunner:
             # each by itself: only then is all of the memory its own
             return np.concatenate([self._runner.submit(part, dimensions).result() for part in parts])
         except torch.OutOfMemoryError as error:
-            asked = _first_sentence(error) or asked
+            asked = _asked(error) or asked
         self._release()
         raise self._no_room(batch, asked)
 
     def _no_room(self, batch: TokenBatch, asked: str) -> DeviceMemoryError:
+        what, fix = "a text", "Stop what else uses the device, or take one with more memory"
+        if len(batch.lengths) > 1:
+            what = "the half of a batch"
+            fix = "Set JINA_V3_MAX_BATCH_TOKENS (max_batch_tokens) lower, or stop what else uses the device"
         error = DeviceMemoryError(
-            f"a batch of {len(batch.ids)} tokens does not fit into the memory of {self.device}, cut in two neither: "
-            f"{asked}; {self._free_bytes() / 2**20:.0f} MiB are free. Set JINA_V3_MAX_BATCH_TOKENS (max_batch_tokens) "
-            "lower, or end what else uses the device"
+            f"{what} of {len(batch.ids)} tokens does not fit into the memory of {self.device}: {asked}; "
+            f"{self._free_bytes() / 2**20:.0f} MiB are free. {fix}"
         )
         _log.error("out of memory", extra={"fields": {"message": str(error)}})
         return error
@@ -91,7 +95,7 @@ class _Guarded:
         try:
             return self._pending.result()
         except torch.OutOfMemoryError as error:
-            asked = _first_sentence(error)
+            asked = _asked(error)
         self._pending = Finished(self._runner.run_halves(self._batch, self._dimensions, asked))
         return self._pending.result()
 
@@ -119,6 +123,7 @@ def halves(batch: TokenBatch) -> tuple[TokenBatch, TokenBatch]:
     return first, second
 
 
-def _first_sentence(error: BaseException) -> str:
-    """Return what was asked for: torch's message goes on with the device's whole memory."""
-    return str(error).partition(". ")[0]
+def _asked(error: BaseException) -> str:
+    """Return what was asked for, where torch says so: its message goes on with the device's whole memory."""
+    found = re.search(r"Tried to allocate [\d.]+ \w+", str(error))
+    return found[0] if found else str(error).partition(". ")[0]

@@ -24,7 +24,7 @@ def parse_task(value: object) -> Task | None:
         raise RequestError(
             ErrorCode.UNKNOWN_TASK,
             f"unknown task {shorten(value)!r}"
-            + (f"; did you mean {near[0]!r}?" if near else "")
+            + (f"; did you mean {near[0]!r}?" if near else ".")
             + f" Allowed: {', '.join(TASKS)}, or none for the base weights.",
             field="task",
             value=value,

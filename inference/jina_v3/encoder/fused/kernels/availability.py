@@ -31,6 +31,22 @@ def why_not_triton(device: torch.device) -> str | None:
             "Triton needs a C compiler with Python's headers for its launchers, and the cache has none that are built: "
             "install gcc and python3-dev, or run python -m jina_v3.encoder.fused.prebuild where there is a compiler"
         )
+    return _why_not_started()
+
+
+def _why_not_started() -> str | None:
+    """Have Triton load what every launch needs, or build it first: a compiler that is there may still fail."""
+    try:
+        from triton.runtime import driver
+
+        driver.active.get_current_device()
+    except Exception as error:  # noqa: BLE001  whatever it is, there is another engine
+        said = str(error).strip().partition("\n")[0]
+        return (
+            f"Triton does not start ({type(error).__name__}: {said}): it needs a compiler that works, the driver's "
+            "libcuda.so.1 where ldconfig finds it, and a TRITON_CACHE_DIR that can be written or is filled by "
+            "python -m jina_v3.encoder.fused.prebuild"
+        )
     return None
 
 
