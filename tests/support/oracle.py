@@ -36,9 +36,19 @@ class Oracle:
         """<s> prompt text </s>, tokenised as one string."""
         return list(self.tokenizer.encode(PROMPTS.get(task or "", "") + text).ids)
 
-    @torch.inference_mode()
     def states(self, sequences: Sequence[Sequence[int]], tasks: Sequence[Task | None]) -> list[torch.Tensor]:
-        """Last states of each sequence, fp32; padded into one batch of mixed adapters."""
+        """Last states of each sequence, fp32; in batches of four of the nearest lengths."""
+        order = sorted(range(len(sequences)), key=lambda row: len(sequences[row]))
+        found: dict[int, torch.Tensor] = {}
+        for start in range(0, len(order), 4):
+            rows = order[start : start + 4]
+            batch = self._batch([sequences[row] for row in rows], [tasks[row] for row in rows])
+            found.update(zip(rows, batch, strict=True))
+        return [found[row] for row in range(len(sequences))]
+
+    @torch.inference_mode()
+    def _batch(self, sequences: Sequence[Sequence[int]], tasks: Sequence[Task | None]) -> list[torch.Tensor]:
+        """Padded into one batch of mixed adapters."""
         longest = max(map(len, sequences))
         ids = torch.full((len(sequences), longest), 1)
         mask = torch.zeros_like(ids)
