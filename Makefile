@@ -155,7 +155,7 @@ image: ## build the container's image with docker (TORCH=cu128, cu130 or cpu; IM
 
 # For the image's Python and platform, with the hashes of every file.
 PIN = $(UV) pip compile --quiet --python-version 3.13 --python-platform x86_64-manylinux_2_28 --generate-hashes \
-	--no-annotate --custom-compile-command 'make lock-image' --constraint <(grep -v '^torch==' constraints.txt) -
+	--no-annotate --custom-compile-command 'make lock-image' --constraint <(grep -vE '^(torch|triton)==' constraints.txt) -
 
 lock-image: ## pin the image's packages anew, after other pins have changed (needs uv; UV=path)
 	grep -v '^torch' inference/requirements.txt | $(PIN) --output-file inference/image/packages.txt

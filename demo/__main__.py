@@ -18,7 +18,6 @@ from rich.console import Console
 
 from demo import report
 from demo.account import Account, DeployError, local_account
-from demo.checkpoint import STANDIN_CONFIG, standin_folder
 from demo.corpus import Corpus, load_corpus
 from demo.dataset import passage_id, query_id, read_vectors, write_dataset
 from demo.endpoint import Endpoint
@@ -33,7 +32,7 @@ from jina_v3_infra.hub import LICENCE_NOTICE, HubError, resolve_model
 DIMENSIONS = (1024, 256, 32)
 _STANDIN_NOTICE = (
     "This is a stand-in, and it is untrained: the model's architecture with "
-    f"{STANDIN_CONFIG.layers} layers instead of 24 and random weights, scaled so that rarer shared words count. "
+    "{layers} layers instead of 24 and random weights, scaled so that rarer shared words count. "
     "It has learned nothing, and its rankings only follow the words that texts share. "
     "It finds a passage that repeats the query's words; "
     "that a passage in another language means the same, it cannot know.",
@@ -95,7 +94,10 @@ def _show_all(console: Console, corpus: Corpus, account: Account, endpoint: Endp
 def _find_model(console: Console, corpus: Corpus, model: str | None) -> str:
     """Return what the deployment's ``model.source`` shall be."""
     if model is None:
-        report.show_notice(console, "stand-in", _STANDIN_NOTICE)
+        from demo.checkpoint import STANDIN_CONFIG, standin_folder  # with torch, which nothing else here needs
+
+        notice = [line.format(layers=STANDIN_CONFIG.layers) for line in _STANDIN_NOTICE]
+        report.show_notice(console, "stand-in", notice)
         return str(standin_folder(corpus))
     if Path(model).exists():
         list_model(Path(model))  # a folder that is no model is refused before anything is started

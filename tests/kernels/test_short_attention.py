@@ -165,8 +165,8 @@ def test_memory_beyond_the_last_token_is_left_alone() -> None:
     assert (out[38:] == 7.0).all()
 
 
-@settings(max_examples=12, deadline=None)
-@given(st.lists(st.integers(1, 90), min_size=1, max_size=9), st.data())
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.integers(1, 90), min_size=1, max_size=4), st.data())
 def test_a_sequence_alone_and_in_a_pack(lengths: list[int], data: st.DataObject) -> None:
     qkv = make_qkv(sum(lengths), torch.float32, seed=sum(lengths))
     chosen = data.draw(st.integers(0, len(lengths) - 1))
@@ -227,7 +227,7 @@ def test_the_whole_model_with_and_without(tmp_path: Path, tasks: list[int], dtyp
     fill(block, room, batch)
     inputs = Inputs.view(torch.from_numpy(block).to(DEVICE), room, adapted=max(tasks) != NO_TASK)
     results = {}
-    for short in (0, 19, 20):
+    for short in (19, 20):
         kernels = TritonKernels(few_tokens=0)
         model = FusedModel(checkpoint, DEVICE, dtype, kernels, sdpa, short=short)
         memory = model.workspace(room.tokens)
@@ -236,9 +236,8 @@ def test_the_whole_model_with_and_without(tmp_path: Path, tasks: list[int], dtyp
         with patch.object(kernels, "attend_short", wraps=kernels.attend_short) as attended:
             results[short] = model.states(inputs, memory)[: len(batch.ids)].clone()
         assert attended.call_count == (TINY.layers if short == 20 else 0)
-    assert torch.equal(results[0], results[19])
     tolerance = 2e-5 if dtype == torch.float32 else 2e-2
-    torch.testing.assert_close(results[20], results[0], atol=tolerance, rtol=tolerance)
+    torch.testing.assert_close(results[20], results[19], atol=tolerance, rtol=tolerance)
 
 
 @pytest.mark.skipif(DEVICE.type == "cuda", reason="only the interpreter can tell how often")

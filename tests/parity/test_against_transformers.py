@@ -9,7 +9,6 @@ import torch
 from tests.support.case import EVERY_TASK, Case
 from tests.support.checkpoints import shard, write_layout
 from tests.support.oracle import Oracle, cosine_distance
-from transformers import JinaEmbeddingsV3Model
 
 from jina_v3.contract import MATRYOSHKA_DIMENSIONS, TASKS, Task
 from jina_v3.encoder import Encoder, linear
@@ -68,6 +67,8 @@ def test_sharded_files_load_the_same(tiny: Case, tmp_path: Path) -> None:
 
 
 def test_what_save_pretrained_writes_loads(tiny: Case, tmp_path: Path) -> None:
+    from transformers import JinaEmbeddingsV3Model
+
     tiny.oracle.model.base_model.model.config.save_pretrained(tmp_path)
     JinaEmbeddingsV3Model.from_pretrained(tiny.flash).save_pretrained(tmp_path)
     (tmp_path / "tokenizer.json").write_bytes((tiny.flash / "tokenizer.json").read_bytes())

@@ -1,10 +1,13 @@
 """Which attention is chosen, and how torch's kernels are called: what can be held without a CUDA device."""
 
+import ast
+import importlib.util
 import inspect
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -240,23 +243,31 @@ def test_sdpa_is_attention_and_padding_reaches_nothing(lengths: list[int], spare
 
 
 def test_this_torch_has_what_is_called() -> None:
-    code = """
-import inspect, torch
-from torch.nn.attention import varlen
-seven = ["query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_k"]
-assert list(inspect.signature(varlen.varlen_attn).parameters)[:7] == seven
-if hasattr(varlen, "varlen_attn_out"):
-    assert list(inspect.signature(varlen.varlen_attn_out).parameters)[:8] == ["out", *seven]
-names = [a.name for a in torch.ops.aten._cudnn_attention_forward.default._schema.arguments]
-assert names[:12] == ["query", "key", "value", "attn_bias", "cum_seq_q", "cum_seq_k", "max_q", "max_k",
-                      "compute_log_sumexp", "dropout_p", "is_causal", "return_debug_mask"], names
-from jina_v3.encoder import attention
-assert attention._operator("_flash_attention_forward", attention._ARGUMENTS) is not None
-if hasattr(varlen, "varlen_attn_out"):
-    inplace = "_flash_attention_forward_no_dropout_inplace"
-    assert attention._operator(inplace, ("out", *attention._ARGUMENTS)) is not None
-"""
-    subprocess.run([sys.executable, "-c", code], check=True)
+    """The module's text is read: importing it loads torch's compiler."""
+    spec = importlib.util.find_spec("torch.nn.attention.varlen")
+    functions = {
+        node.name: [argument.arg for argument in node.args.args]
+        for node in ast.parse(Path(spec.origin).read_text()).body
+        if isinstance(node, ast.FunctionDef)
+    }
+    seven = ["query", "key", "value", "cu_seq_q", "cu_seq_k", "max_q", "max_k"]
+    assert functions["varlen_attn"][:7] == seven
+    if "varlen_attn_out" in functions:
+        assert functions["varlen_attn_out"][:8] == ["out", *seven]
+
+    def arguments(operator: Any) -> list[str]:
+        return [argument.name for argument in operator.default._schema.arguments]
+
+    packed = ["cum_seq_q", "cum_seq_k", "max_q", "max_k"]
+    more = ["dropout_p", "is_causal", "return_debug_mask"]
+    assert arguments(torch.ops.aten._cudnn_attention_forward)[:12] == [
+        *seven[:3], "attn_bias", *packed, "compute_log_sumexp", *more,
+    ]  # fmt: skip
+    assert arguments(torch.ops.aten._flash_attention_forward)[:10] == [*seven[:3], *packed, *more]
+    assert attention._operator("_flash_attention_forward", attention._ARGUMENTS) is not None
+    if "varlen_attn_out" in functions:
+        inplace = "_flash_attention_forward_no_dropout_inplace"
+        assert attention._operator(inplace, ("out", *attention._ARGUMENTS)) is not None
 
 
 def test_the_cpu_never_loads_torchs_compiler() -> None:

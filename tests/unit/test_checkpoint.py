@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 import torch
 from demo.standin import StandInConfig
-from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from tests.support.checkpoints import TINY, save_adapter, shard, write_layout, write_original
-from transformers import JinaEmbeddingsV3Model
 
 from jina_v3.contract import Task
 from jina_v3.encoder import Encoder
@@ -277,6 +275,9 @@ def test_adapters_inside_and_beside_are_refused(original: Path) -> None:
 
 def test_an_adapter_that_peft_itself_trained_and_saved(flash: Path, tmp_path: Path) -> None:
     """q, k and v then have an A each, and rank and alpha are their own."""
+    from peft import LoraConfig, get_peft_model
+    from transformers import JinaEmbeddingsV3Model
+
     torch.manual_seed(5)
     base = JinaEmbeddingsV3Model.from_pretrained(flash, add_pooling_layer=False).eval()
     targets = ["word_embeddings", "token_type_embeddings", *(f"{part}_proj" for part in "qkvo"), "fc1", "fc2"]

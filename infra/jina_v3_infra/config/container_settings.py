@@ -10,9 +10,9 @@ PREFIX: Final = "JINA_V3_"
 NAMES: Final = frozenset(
     f"{PREFIX}{name}"
     for name in (
-        *("BIND_HOST", "BODY_TIMEOUT_S", "DEFAULT_DIMENSIONS", "DEFAULT_EMBEDDING_TYPE", "DEFAULT_TASK", "DEVICE"),
-        *("DTYPE", "ENGINES", "ENGINE_TIMEOUT_S", "MAX_BATCH_TOKENS", "MAX_BODY_BYTES", "MAX_QUEUE_S", "MAX_TEXTS"),
-        *("MAX_TOKENS", "MODEL", "REQUEST_TIMEOUT_S", "SHUTDOWN_TIMEOUT_S"),
+        *("ATTENTION", "BIND_HOST", "BODY_TIMEOUT_S", "DEFAULT_DIMENSIONS", "DEFAULT_EMBEDDING_TYPE", "DEFAULT_TASK"),
+        *("DEVICE", "DTYPE", "ENGINES", "ENGINE_TIMEOUT_S", "GRAPHS", "KERNELS", "MAX_BATCH_TOKENS", "MAX_BODY_BYTES"),
+        *("MAX_QUEUE_S", "MAX_TEXTS", "MAX_TOKENS", "MODEL", "REQUEST_TIMEOUT_S", "SHUTDOWN_TIMEOUT_S"),
     )
 )
 """Those that docs/contract.md lists; a test holds them to the container's own."""

@@ -63,8 +63,10 @@ def run_app(environment: dict[str, str], out: Path, **context: object) -> subpro
 def test_synthesis_needs_no_network_no_credentials_and_no_node_of_the_machine(
     closed: dict[str, str], tmp_path: Path
 ) -> None:
+    """Both the endpoint, and the batch runs with their function's code."""
     context = {"config": "examples/production.toml", "endpoint.variants.0.instance_type": "ml.g6e.xlarge"}
-    done = run_app(closed, tmp_path / "out", **context, region="eu-west-1", **{"network.zones": 3})
+    batch = {"batch.instance_type": "ml.g6.xlarge"}
+    done = run_app(closed, tmp_path / "out", **context, region="eu-west-1", **{"network.zones": 3}, **batch)
     assert (done.returncode, done.stderr) == (0, "")
     template = json.loads((tmp_path / "out/jina-v3-endpoint.template.json").read_text())
     types = [each["Type"] for each in template["Resources"].values()]
@@ -74,16 +76,10 @@ def test_synthesis_needs_no_network_no_credentials_and_no_node_of_the_machine(
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
     assert "missing" not in manifest  # what the command line would have to look up
     assert manifest["artifacts"]["jina-v3-endpoint"]["environment"] == "aws://unknown-account/eu-west-1"
-
-
-def test_the_code_of_the_function_is_packed_without_network_too(closed: dict[str, str], tmp_path: Path) -> None:
-    done = run_app(closed, tmp_path / "out", config="examples/batch.toml")
-    assert (done.returncode, done.stderr) == (0, "")
-    template = json.loads((tmp_path / "out/jina-v3-datasets-batch.template.json").read_text())
+    template = json.loads((tmp_path / "out/jina-v3-batch.template.json").read_text())
     (function,) = [each for each in template["Resources"].values() if each["Type"] == "AWS::Lambda::Function"]
     digest = function["Properties"]["Code"]["S3Key"].removesuffix(".zip")
     assert (tmp_path / f"out/asset.{digest}/jina_v3_batch/__init__.py").is_file()
-    assert not (tmp_path / "out/jina-v3-datasets-endpoint.template.json").exists()
 
 
 def test_the_guard_would_see_a_connection(closed: dict[str, str]) -> None:
