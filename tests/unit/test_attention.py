@@ -264,10 +264,10 @@ def test_this_torch_has_what_is_called() -> None:
         *seven[:3], "attn_bias", *packed, "compute_log_sumexp", *more,
     ]  # fmt: skip
     assert arguments(torch.ops.aten._flash_attention_forward)[:10] == [*seven[:3], *packed, *more]
-    assert attention._operator("_flash_attention_forward", attention._ARGUMENTS) is not None
+    assert portable._operator("_flash_attention_forward", portable._ARGUMENTS) is not None
     if "varlen_attn_out" in functions:
         inplace = "_flash_attention_forward_no_dropout_inplace"
-        assert attention._operator(inplace, ("out", *attention._ARGUMENTS)) is not None
+        assert portable._operator(inplace, ("out", *portable._ARGUMENTS)) is not None
 
 
 def test_the_cpu_never_loads_torchs_compiler() -> None:
