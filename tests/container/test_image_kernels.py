@@ -57,6 +57,7 @@ def files(folder: Path) -> dict[Path, tuple[int, int]]:
     return {path: (path.stat().st_size, path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_kernels_and_launchers_are_there_and_found_without_a_compiler(root: Path, calls: Path) -> None:
     follow(root, "cu128")

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from tests.support.checkpoints import TINY, write_layout
 
 from jina_v3.contract import TASKS
@@ -59,6 +60,7 @@ for float8 in ((), ("qkv", "fc2")):
 """
 
 
+@pytest.mark.slow
 def test_serving_compiles_nothing_that_the_load_has_not(tmp_path: Path) -> None:
     model = write_layout(tmp_path / "model", "original", TINY, TASKS)
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
