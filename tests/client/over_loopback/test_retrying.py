@@ -89,7 +89,7 @@ def test_retry_after_is_waited_for(endpoint: LoopbackEndpoint, caller: Caller) -
 def test_a_throttling_storm_is_outlasted(endpoint: LoopbackEndpoint, caller: Caller) -> None:
     texts = some_texts(600)
     endpoint.inject(faults.throttled(probability=0.3), faults.model_error(429, probability=0.1))
-    found = caller.embed("texts", texts, settings=settings(retry=RetrySettings(first_wait_s=0.005, attempts=12)))
+    found = caller.embed("texts", texts, settings=settings(retry=RetrySettings(first_wait_s=0.005, attempts=30)))
     assert np.array_equal(np.asarray(found), right(texts))
     assert found.usage.requests == 60
     assert found.usage.attempts > 60
