@@ -13,6 +13,8 @@ from benchmarks.gpu.rows import CUT, FAILED, Log, Results, Row
 from benchmarks.gpu.supervise import Files
 from benchmarks.gpu.worker import PARTS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

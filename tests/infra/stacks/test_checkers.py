@@ -23,6 +23,7 @@ def test_cdk_nag_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "AwsSolutions-IAM5" in rules
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing() -> None:
     found = {name: sorted(case(name).folder.glob("*.template.json")) for name in [*CASES, *EXAMPLE_NAMES]}
     for region in ("us-east-1", *ELSEWHERE.values()):
