@@ -120,7 +120,8 @@ class Application:
             with contextlib.closing(body):
                 answer = await Invocation(service, context, body).answer()
                 if not isinstance(answer, bytes):
-                    await reply.stream(answer)
+                    async with contextlib.aclosing(answer):  # at once, not when its garbage is collected
+                        await reply.stream(answer)
         if isinstance(answer, bytes):
             await reply.whole(answer)
         else:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -74,13 +75,14 @@ def cutter_for(content_type: str | None) -> Cutter | None:
     return None
 
 
-async def cut(parts: AsyncIterator[bytes], cutter: Cutter) -> AsyncIterator[Block]:
+async def cut(parts: AsyncGenerator[bytes], cutter: Cutter) -> AsyncGenerator[Block]:
     """Cut a body as it comes into blocks: at least one, for a body without records is answered too."""
     cut_any = False
-    async for part in parts:
-        for block in cutter.feed(part):
-            yield block
-            cut_any = True
+    async with aclosing(parts):
+        async for part in parts:
+            for block in cutter.feed(part):
+                yield block
+                cut_any = True
     last = cutter.rest()
     if last.data or not cut_any:
         yield last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -78,7 +78,7 @@ class Body:
         self._ended()
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def parts(self) -> AsyncIterator[bytes]:
+    async def parts(self) -> AsyncGenerator[bytes]:
         """Yield the body as it comes, while the rest goes on being read.
 
         Reading never waits for whoever takes the parts: most clients read no answer before they have sent everything,

@@ -1,5 +1,8 @@
 """One request to ``/invocations`` on its way: body, ``input_fn``, the model, ``output_fn``; whole, or as a stream.
 
+A stream is a chain of generators. Whoever takes from one closes it, so that when the outermost is closed, which a
+client that has gone causes, all of its work is dropped at once.
+
 The handlers may be the user's. Ours are known to be quick with small bodies, and are then called on the spot.
 """
 
@@ -7,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -62,7 +66,7 @@ class Invocation:
         self._accept = context.get_request_header(0, "accept")
         self._content_type = context.get_request_header(0, "content-type")
 
-    async def answer(self) -> bytes | AsyncIterator[bytes]:
+    async def answer(self) -> bytes | AsyncGenerator[bytes]:
         """Return the response's body, or an iterator over its parts.
 
         **Raises**: ``RequestError``, ``DisconnectedError``, and whatever a user's handler raises; so does the iterator.
@@ -101,7 +105,7 @@ class Invocation:
         opened = self._program.open_response(data, self._accept, self._context)
         return opened
 
-    async def _pass(self, blocks: AsyncIterator[Block]) -> AsyncIterator[bytes]:
+    async def _pass(self, blocks: AsyncGenerator[Block]) -> AsyncGenerator[bytes]:
         """Yield what the handlers make of each block in the engines' processes."""
 
         async def invoke(block: Block) -> tuple[bytes, RequestContext]:
@@ -109,13 +113,14 @@ class Invocation:
             return await self._pool.invoke(block.data, self._content_type, self._accept, context), context
 
         has_begun = False
-        async for body, context in self._ahead(blocks, invoke):
-            if has_begun and context.status >= HTTPStatus.BAD_REQUEST:
-                raise internal_error()  # its status can no longer be said
-            self._context.set_response_status(context.status)
-            self._context.set_response_content_type(0, context.content_type)
-            has_begun = True
-            yield body
+        async with aclosing(self._ahead(blocks, invoke)) as answers:
+            async for body, context in answers:
+                if has_begun and context.status >= HTTPStatus.BAD_REQUEST:
+                    raise internal_error()  # its status can no longer be said
+                self._context.set_response_status(context.status)
+                self._context.set_response_content_type(0, context.content_type)
+                has_begun = True
+                yield body
 
     async def _predict(self, data: Any) -> Any:
         """Do what ``predict_fn`` does, together with other requests."""
@@ -127,7 +132,7 @@ class Invocation:
         finally:
             self._pool.cancel(submission)
 
-    async def _predict_parts(self, parts: Sequence[Request]) -> AsyncIterator[Any]:
+    async def _predict_parts(self, parts: Sequence[Request]) -> AsyncGenerator[Any]:
         """Yield the predictions of a request's parts as their batches finish; before the first, all are checked."""
         jobs = [job for part in parts for job in part.jobs]
         submission = await self._pool.submit(jobs, all_or_nothing=not parts[0].answers_each)
@@ -146,45 +151,47 @@ class Invocation:
         data = await self._call(self._program.input_fn, len(block.data), block.data, self._content_type, context)
         return await self._predict(data)
 
-    async def _in_thread(self, parts: Iterator[Any]) -> AsyncIterator[Any]:
+    async def _in_thread(self, parts: Iterator[Any]) -> AsyncGenerator[Any]:
         """Yield what takes a while to read."""
         end = object()
         while (part := await self._run(next, parts, end)) is not end:
             yield part
 
     async def _ahead(
-        self, blocks: AsyncIterator[Any], work: Callable[[Any], Coroutine[Any, Any, Any]]
-    ) -> AsyncIterator[Any]:
+        self, blocks: AsyncGenerator[Any], work: Callable[[Any], Coroutine[Any, Any, Any]]
+    ) -> AsyncGenerator[Any]:
         """Yield what becomes of each block, in order, while those after it are worked on."""
         working: deque[asyncio.Task[Any]] = deque()
         try:
-            async for block in blocks:
-                working.append(asyncio.create_task(work(block)))
-                if len(working) >= _BLOCKS_AHEAD:
-                    yield await working.popleft()
+            async with aclosing(blocks):
+                async for block in blocks:
+                    working.append(asyncio.create_task(work(block)))
+                    if len(working) >= _BLOCKS_AHEAD:
+                        yield await working.popleft()
             while working:
                 yield await working.popleft()
         finally:
             for task in working:
                 task.cancel()
 
-    async def _stream(self, predictions: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+    async def _stream(self, predictions: AsyncGenerator[Any]) -> AsyncGenerator[bytes]:
         """Yield the bytes of one response over several predictions."""
         writer: ResponseWriter | None = None
-        async for prediction in predictions:
-            if isinstance(prediction, RequestError):
-                raise prediction
-            if self._program.open_response is None:
-                yield await self._write(prediction)
-                continue
-            if writer is None:
-                opened = self._open(prediction.request)
-                if opened is None or isinstance(opened, RequestError):
-                    raise opened or internal_error()
-                writer = opened
-                self._context.set_response_content_type(0, writer.media_type)
-            answer = prediction.request.answer(prediction.results)
-            yield await self._run(writer.part, answer)
+        async with aclosing(predictions):
+            async for prediction in predictions:
+                if isinstance(prediction, RequestError):
+                    raise prediction
+                if self._program.open_response is None:
+                    yield await self._write(prediction)
+                    continue
+                if writer is None:
+                    opened = self._open(prediction.request)
+                    if opened is None or isinstance(opened, RequestError):
+                        raise opened or internal_error()
+                    writer = opened
+                    self._context.set_response_content_type(0, writer.media_type)
+                answer = prediction.request.answer(prediction.results)
+                yield await self._run(writer.part, answer)
         if writer is not None:
             yield writer.end()
 
