@@ -18,6 +18,8 @@ from local_aws.sagemaker.transform.plan import Plan
 
 _RETRY_S: Final = 1.0
 _POLL_S: Final = 0.05
+_DYING_S: Final = 0.2
+"""What a process that is ending may take until its last connection is closed; a call on that one would fail as well."""
 _REPLACE_LIMIT_S: Final = 480.0
 _BROKEN: Final = "Unable to get response from algorithm"
 
@@ -49,7 +51,7 @@ class Calls:
             except FileError as error:
                 if error.kind == CLIENT or not left:
                     raise
-            if self._job.over.wait(_RETRY_S * self._hosting.settings.waiting):
+            if self._job.over.wait(max(_DYING_S, _RETRY_S * self._hosting.settings.waiting)):
                 break
         raise OverError
 
