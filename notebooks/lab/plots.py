@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import matplotlib.pyplot as plt
 import numpy as np
+from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -17,8 +18,8 @@ from numpy.typing import NDArray
 COLOURS: Final = ("#2a6f97", "#e07a2f", "#5a9e5f", "#b5485d", "#7a5ea8", "#8a8a8a", "#c9a227", "#3aa6a6")
 """Told apart also by those who see colours otherwise; use them in this order, with marks or labels beside them."""
 
-_STYLE: Final[dict[str, Any]] = {
-    "axes.prop_cycle": plt.cycler(color=COLOURS),
+_STYLE: Final[Any] = {
+    "axes.prop_cycle": cycler(color=COLOURS),
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.titlesize": 11,
