@@ -2,8 +2,8 @@
 
 The real weights are not here, and an untrained model puts no two languages together. So the stand-in's word vectors
 come from the notebooks' own texts by cross-language latent semantic indexing: pieces that occur in texts on one topic,
-in whatever language, come out alike. It knows these texts' words and no others, and queries plant nothing. What it shows is how things
-work and look; **no figure of it says anything about jina-embeddings-v3**.
+in whatever language, come out alike. It knows these texts' words and no others, and queries plant nothing. What it
+shows is how things work and look; **no figure of it says anything about jina-embeddings-v3**.
 
 - Directions are in the order of their weight, so that cut vectors lose the finest distinctions first (Matryoshka).
 - A part of each vector says the language. The adapters take it away in different measure, so that tasks differ.
