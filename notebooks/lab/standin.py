@@ -5,7 +5,8 @@ come from the notebooks' own texts by cross-language latent semantic indexing: p
 in whatever language, come out alike. It knows these texts' words and no others, and queries plant nothing. What it
 shows is how things work and look; **no figure of it says anything about jina-embeddings-v3**.
 
-- Directions are in the order of their weight, so that cut vectors lose the finest distinctions first (Matryoshka).
+- Meanings are turned at random, so that each number of a vector carries about as much: cut vectors lose a little of
+  everything, and signs alone say something.
 - A part of each vector says the language. The adapters take it away in different measure, so that tasks differ.
 - Attention passes on a share of the mean of its window, so that late chunking tells a chunk what its document is about.
 
@@ -113,6 +114,7 @@ def _plant(
     ]
     rare = rarity(tokenizer, [text.text for text in texts], config.vocab)
     meanings = _meanings(pieces, texts, rare, config)
+    _spread(meanings, generator)
     languages = _languages(pieces, texts, config.vocab, generator)
     own = torch.randn(config.vocab, config.hidden, generator=generator) / (1 + torch.arange(config.hidden) / 64)
     weight = rare[:, None] * (meanings.norm(dim=1, keepdim=True) > 0)
@@ -157,6 +159,13 @@ def _meanings(
     found = torch.zeros(config.vocab, config.hidden)
     found[:, RANK + 1 : RANK + 1 + kept] = left[:, :kept] * values[:kept]
     return torch.nn.functional.normalize(found, dim=1)
+
+
+def _spread(meanings: torch.Tensor, generator: torch.Generator) -> None:
+    """Turn the meanings in place, all by one rotation, so that no channel matters more than another."""
+    width = meanings.shape[1] - _SILENT - 1
+    turn, _ = torch.linalg.qr(torch.randn(width, width, generator=generator))
+    meanings[:, _SILENT + 1 :] = meanings[:, _SILENT + 1 :] @ turn
 
 
 def _languages(
