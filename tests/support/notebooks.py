@@ -10,6 +10,7 @@ from typing import Any
 
 import nbformat
 import psutil
+
 from lab import run
 
 Ran = Callable[[str, Mapping[str, str]], dict[str, Any]]
