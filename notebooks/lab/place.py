@@ -67,6 +67,8 @@ class Place:
     @property
     def model(self) -> str:
         """What computes the vectors, for the titles of plots: the stand-in must never pass for the model."""
+        if self.config is None:
+            return f"whatever {self.deployment.name} serves"
         return "stand-in, not the real model" if self.is_standin else "jina-embeddings-v3"
 
     def deploy(self, *, show: bool = False) -> None:
