@@ -164,11 +164,11 @@ def this_machine(example: str = EXAMPLE, *overrides: str) -> Place:
     _stop_the_last_one()
     own = [word for word in overrides if word.startswith("model.source=")]
     words = [*([] if own else [f"model.source={standin_folder()}"]), *overrides]
-    place = _deployable(example, words)
     with ExitStack() as close:
         folder = close.enter_context(tempfile.TemporaryDirectory(prefix="jina-v3-notebook-"))
         close.enter_context(guarded(Path(folder)))
         close.enter_context(_no_other_aws())
+        place = _deployable(example, words)
         aws = close.enter_context(LocalAws(Settings(state_folder=Path(folder) / "aws", quota=100)))
         os.environ.update(aws.environment(place.deployment.region))
         place.aws, place.is_standin, place._close = aws, not own, close.pop_all()
