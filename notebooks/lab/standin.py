@@ -2,8 +2,8 @@
 
 The real weights are not here, and an untrained model puts no two languages together. So the stand-in's word vectors
 come from the notebooks' own texts by cross-language latent semantic indexing: pieces that occur in texts on one topic,
-in whatever language, come out alike. It knows these texts' words and no others. What it shows is how things work and
-look; **no figure of it says anything about jina-embeddings-v3**.
+in whatever language, come out alike. It knows these texts' words and no others, and queries plant nothing. What it shows is how things
+work and look; **no figure of it says anything about jina-embeddings-v3**.
 
 - Meanings are turned at random, so that each number of a vector carries about as much: cut vectors lose a little of
   everything, and signs alone say something.
@@ -83,7 +83,8 @@ def write_meaningful(folder: Path, texts: Sequence[Text], config: StandInConfig 
         raise ValueError(f"the texts have {tokenizer.get_vocab_size():,} pieces, CONFIG.vocab is {config.vocab:,}")
     tokenizer.save(str(folder / "tokenizer.json"))
     tensors = load_file(folder / "model.safetensors")
-    _plant(tensors, tokenizer, texts, config)
+    # queries are found by what other texts say: their own words would tie them to their topics by construction
+    _plant(tensors, tokenizer, [text for text in texts if text.more.get("kind") != "query"], config)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
