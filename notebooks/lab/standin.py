@@ -40,7 +40,7 @@ _STEM: Final = 5  # letters that stand for a word, whatever its ending
 _TEXT_WEIGHT: Final = 0.5  # what pieces have in common by one text, against by its topic
 _OWN_SHARE: Final = 0.3  # what is a piece's alone, against its meaning
 _LANGUAGE_SHARE: Final = 0.5  # the language's part of a piece's vector, against the meaning's
-_MIXING: Final = 0.6  # what attention adds of the window's mean
+_MIXING: Final = 2.0  # what attention adds of the window's mean
 _LEAVES_LANGUAGE: Final = {  # what an adapter leaves of the language's part
     Task.RETRIEVAL_QUERY: 0.3,
     Task.RETRIEVAL_PASSAGE: 0.3,
