@@ -55,9 +55,13 @@ def write_page(document: dict[str, Any]) -> str:
 
 
 def _table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
-    head = list(head)
-    cells = [head, ["---"] * len(head), *(list(line) for line in lines)]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in cells)
+    """Return a table without the columns that would be empty."""
+    filled = [list(line) for line in lines]
+    columns = [(title, *cells) for title, *cells in zip(head, *filled, strict=True) if any(cells)]
+    cells = [[title, "---", *below] for title, *below in columns]
+    return "".join(
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in zip(*cells, strict=True)
+    )
 
 
 # Paths
@@ -217,15 +221,13 @@ def _errors(components: dict[str, Any]) -> Iterator[str]:
     alike: dict[tuple[tuple[str, ...], ...], list[str]] = {}
     for name in ERROR_SCHEMAS:
         fields = rows(components["schemas"][name], components["schemas"])
-        lines = tuple(
-            (f"`{row.path}`", "the code below" if row.path == "error.code" else row.value, row.about) for row in fields
-        )
-        alike.setdefault(lines, []).append(name.removeprefix("Error"))
+        said = ((row.path, "the code below" if row.path == "error.code" else row.value, row.about) for row in fields)
+        alike.setdefault(tuple((f"`{path}`", *rest) for path, *rest in said), []).append(name.removeprefix("Error"))
     for lines, statuses in alike.items():
         yield f"With {', '.join(statuses)}, and all fields are always there:"
         yield _table(("field", "value", "meaning"), lines)
-    lines = ((str(each.status), f"[`{each.wire_name}`](#{each.wire_name})") for each in ErrorCode)
-    yield _table(("status", "code"), sorted(lines))
+    codes = sorted((str(each.status), f"[`{each.wire_name}`](#{each.wire_name})") for each in ErrorCode)
+    yield _table(("status", "code"), codes)
     for name, response in components["responses"].items():
         yield f"### {name}\n"
         yield f"Headers: {_headers(response)}."

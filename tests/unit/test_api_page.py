@@ -85,7 +85,7 @@ def test_every_field_is_there_with_its_limits(name: str) -> None:
         assert rows.keys() == {path for path, _, _ in listed}
     for path, field, needed in listed:
         said = rows[path]
-        assert f"| {'yes' if needed else ''} |" in said, path
+        assert ("yes" in said.split(" | ")) is needed, path
         missing = [fact for fact in facts({**field, "default": None} if needed else field) if fact not in said]
         assert missing in ([], ["null"]), path
     if "properties" not in schema:
