@@ -11,7 +11,7 @@ from pages.drawing.svg import Picture
 
 PATH: Final = ROOT / "docs/assets/architecture.svg"
 _WIDTH: Final = 880
-_HEIGHT: Final = 1346
+_HEIGHT: Final = 1354
 
 
 def draw() -> str:

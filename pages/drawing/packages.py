@@ -35,7 +35,7 @@ def draw_packages(picture: Picture, y: float) -> float:
     names, shipped = list(repository.packages()), repository.shipped()
     unknown = set(names) - {repository.LAYERED} ^ _ABOUT.keys()
     assert not unknown, f"say in pages/drawing/packages.py where {sorted(unknown)} belong, or take them out"
-    picture.panel(y, 388, "Packages, and who imports whom")
+    picture.panel(y, 396, "Packages, and who imports whom")
     top = y + 42
     layers = repository.layers()
     frame = picture.frame(
@@ -72,7 +72,7 @@ def draw_packages(picture: Picture, y: float) -> float:
     for number, name in enumerate(beside):
         lines = [Line(name, "code package", name), Line(_ABOUT[name])]
         picture.box(50 + number * (width + 8), row + 28, width, 44, "yours", lines)
-    return y + 400
+    return y + 408
 
 
 def _join(picture: Picture, one: Box, other: Box) -> None:

@@ -17,7 +17,8 @@ LAYERED: Final = "jina_v3"
 
 @cache
 def _project() -> dict[str, Any]:
-    return tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    tool: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
+    return tool
 
 
 def packages() -> dict[str, Path]:
