@@ -2,8 +2,8 @@
 
 The real weights are not here, and an untrained model puts no two languages together. So the stand-in's word vectors
 come from the notebooks' own texts by cross-language latent semantic indexing: pieces that occur in texts on one topic,
-in whatever language, come out alike. It knows these texts' words and no others, and queries plant nothing. What it shows is how things
-work and look; **no figure of it says anything about jina-embeddings-v3**.
+in whatever language, come out alike. It knows these texts' words and no others, and queries plant nothing. What it
+shows is how things work and look; **no figure of it says anything about jina-embeddings-v3**.
 
 - Meanings are turned at random, so that each number of a vector carries about as much: cut vectors lose a little of
   everything, and signs alone say something.
