@@ -122,6 +122,7 @@ def test_swapped_rows_are_seen(oracle: Oracle, seen: Any) -> None:
     assert seen(Faulty(oracle, after=swap)) == ALL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "caught"),
     [(Task.RETRIEVAL_QUERY, RETRIEVAL), (Task.RETRIEVAL_PASSAGE, {"retrieval", "retrieval at 32"})],
@@ -133,6 +134,7 @@ def test_a_prompt_left_out_by_the_engine_is_seen(
     assert seen(engine) == caught
 
 
+@pytest.mark.slow
 def test_a_prompt_left_out_of_a_document_of_chunks_is_seen(
     engine: EngineClient, seen: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
