@@ -134,22 +134,21 @@ def python(words: list[str], whole: bool) -> None:
         pytest_words(rest, whole)
     elif module == "jina_v3_client":
         client(rest, whole)
-    elif module in WITHOUT_OPTIONS:
-        if any(word.startswith("-") for word in rest):
-            raise WrongError(f"{module} has no options")
-        if not main_of(module).is_file() or "__main__" not in main_of(module).read_text(encoding="utf-8"):
-            raise WrongError(f"{module} cannot be run")
     else:
+        path = main_of(module)
+        if path.name != "__main__.py" and "__main__" not in path.read_text(encoding="utf-8"):
+            raise WrongError(f"{module} cannot be run")
         of_program(module, rest, whole)
 
 
 def of_program(module: str, words: list[str], whole: bool) -> None:
+    if "argparse" not in main_of(module).read_text(encoding="utf-8"):
+        if any(word.startswith("-") for word in words):
+            raise WrongError(f"{module} has no options")
+        return
     parser, hands_on = parser_of(module)
     if not hands_on:
         read_with(parser, words, whole)
-
-
-WITHOUT_OPTIONS = {"benchmarks.gpu_costs", "benchmarks.gpu_plot", "benchmarks.include", "openapi"}
 
 
 def main_of(module: str) -> Path:
@@ -368,5 +367,5 @@ PROGRAMS = {
     "python": python,
     "python3": python,
     "serve": serve,
-    **dict.fromkeys(("cd", "export", "zcat", "tail", "npm", "git"), of_the_shell),
+    **dict.fromkeys(("cd", "export", "git", "head", "jq", "npm", "tail", "yes", "zcat"), of_the_shell),
 }

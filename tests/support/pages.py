@@ -10,7 +10,7 @@ from textwrap import dedent
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     str(path.relative_to(ROOT))
-    for pattern in ("README.md", "CHANGELOG.md", "docs/*.md", "*/README.md")
+    for pattern in ("README.md", "CHANGELOG.md", "docs/*.md", "[a-z]*/README.md")
     for path in ROOT.glob(pattern)
 )
 FENCE = re.compile(r"^(?P<indent>[ \t]*(?:[-*+>] +|\d+\. +)?)(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[^\s`{]*)[^`]*$")
