@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator
 
 from tests.support.commands import PROGRAMS, WrongError, check, commands
-from tests.support.pages import PAGES, all_blocks, spans
+from tests.support.page_program import CHEAP, HELD
+from tests.support.pages import PAGES, ROOT, all_blocks, spans
 
 GOES_ON = re.compile(r"^… (?=--)")
 ASSIGNS = re.compile(r"^(?:[A-Z_]+=\S+ )+")
@@ -38,6 +39,21 @@ def test_commands_in_blocks() -> None:
     blocks = [(block.place, block.text) for block in all_blocks() if block.language == "sh"]
     assert len(blocks) > 20
     assert not (found := wrong(blocks, whole=True)), "\n".join(found)
+
+
+def test_every_target_in_a_block_is_run_or_has_a_test() -> None:
+    named = {
+        word
+        for block in all_blocks()
+        if block.language == "sh"
+        for words in commands(block.text)
+        if words[0] == "make"
+        for word in words[1:]
+        if "=" not in word
+    }
+    assert len(named) > 8
+    assert not named - CHEAP - set(HELD)
+    assert not [target for target in named & set(HELD) if not (ROOT / HELD[target]).exists()]
 
 
 def test_commands_in_prose() -> None:

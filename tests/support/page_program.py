@@ -17,7 +17,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
-HOME = Path(os.environ["PAGE_HOME"])
+HOME = Path(os.environ.get("PAGE_HOME", "."))
 """The folder that stands in for the repository's."""
 
 CHEAP = {"deploy", "destroy", "help", "image", "preflight", "setup", "status"}
