@@ -157,7 +157,7 @@ docs: setup ## build the documents as a site in .cache/site; a broken link is an
 docs-serve: setup ## show the documents at http://127.0.0.1:8000, anew with each change
 	$(BIN)/python -m mkdocs serve
 
-openapi: setup ## write docs/openapi.json anew, from the contract and the code's tables
+openapi: setup ## write docs/openapi.json and docs/api.md anew, from the contract and the code's tables
 	$(BIN)/python -m openapi
 
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)

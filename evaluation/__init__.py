@@ -1,1 +1,1 @@
-"""Programs that judge a real checkpoint; nothing imports them but tests."""
+"""Programs that judge a checkpoint or an endpoint; nothing imports them but tests."""
