@@ -8,10 +8,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import psutil
 import pytest
+from tests.support.pages import Block, blocks_of
 
 from lab import place, run
 
@@ -133,6 +135,14 @@ def test_an_aws_can_be_started_again_by_the_same_cell_and_closed_twice(monkeypat
     second.close()
     assert not folder.exists()
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("block", blocks_of(__file__), ids=lambda block: block.place)
+def test_the_pages_say_how_a_place_is_chosen(block: Block) -> None:
+    said: dict[str, Any] = {}
+    exec(block.text, said)
+    said["here"].close()
+    assert said["here"].is_standin
 
 
 def test_a_deployment_that_fails_says_why_and_closes(capsys: pytest.CaptureFixture[str]) -> None:
