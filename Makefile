@@ -52,7 +52,7 @@ verify-live: setup ## deploy to a real account, walk docs/local-aws.md's registe
 	$(if $(CONFIG),,$(error make verify-live needs CONFIG=file))
 	$(BIN)/python tests/live/verify.py '$(CONFIG)' $(if $(YES),--yes) $(ARGS)
 
-check: setup ## lint (Python and the Dockerfile), types, import directions
+check: setup docs ## lint (Python and the Dockerfile), types, import directions, the documents' links
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/hadolint inference/Dockerfile
@@ -149,13 +149,16 @@ evaluate: .venv-integrations/.stamp ## mteb over a model or an endpoint, beside 
 	.venv-integrations/bin/python -m evaluation.mteb $(if $(MODEL),--model '$(MODEL)') $(if $(ENDPOINT),--endpoint '$(ENDPOINT)') \
 		$(if $(TASKS),--tasks '$(TASKS)') $(ARGS)
 
-docs: setup ## build the documents as a site in .cache/site; a broken link is an error (ARGS=--dirty and others of mkdocs build)
-	$(BIN)/mkdocs build --strict --quiet $(ARGS)
+# The theme's authors announce the end of it in every build. With --quiet mkdocs would not count warnings.
+docs docs-serve: export NO_MKDOCS_2_WARNING := 1
+
+docs: setup ## build the documents as a site in .cache/site; a broken link is an error (ARGS=options of mkdocs build)
+	$(BIN)/python -m mkdocs build --strict $(ARGS)
 
 docs-serve: setup ## show the documents at http://127.0.0.1:8000, anew with each change
-	$(BIN)/mkdocs serve
+	$(BIN)/python -m mkdocs serve
 
-openapi: setup ## write docs/openapi.json anew, from the contract and the code's tables
+openapi: setup ## write docs/openapi.json and docs/api.md anew, from the contract and the code's tables
 	$(BIN)/python -m openapi
 
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
+import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +23,7 @@ import boto3
 
 from jina_v3_client import EmbeddingClient
 from jina_v3_infra.config import Deployment, read_deployment
+from lab.guard import guarded
 from lab.standin import standin_folder
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
@@ -28,6 +31,12 @@ from local_aws.settings import Settings
 ROOT: Final = Path(__file__).parents[2]
 EXAMPLE: Final = "infra/examples/development.toml"
 _LAST_LINES: Final = 30
+_STEPS: Final = re.compile(r"[✓!✗] |\[\d/\d\] |uploaded |    \S.*\(\d+\.\d s\)$")
+"""What ``jina-v3-infra`` itself says of its steps, among all that the CDK and CloudFormation print."""
+_ALL: Final = re.compile("")
+_COLOURS: Final = ("FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE")  # a kernel says its children write to a terminal
+_PLAIN: Final = {"NO_COLOR": "1", "COLUMNS": "110", "PYTHONUNBUFFERED": "1"}
+_ENDING_S: Final = 30
 
 
 class CommandError(Exception):
@@ -38,31 +47,36 @@ class CommandError(Exception):
 class Place:
     """A deployment and the AWS that it is in, for as long as a notebook runs.
 
-    ``aws`` is the AWS of this machine, ``None`` where it is the real one. ``config`` and ``overrides`` are what the
-    command line gets; ``config`` is ``None`` for a deployment that stands and is not ours to change.
+    ``aws`` is the AWS of this machine, ``None`` where it is the real one; ``is_standin`` says whether its model is one.
+    ``config`` and ``overrides`` are what the command line gets; ``config`` is ``None`` for a deployment that stands and
+    is not ours to change.
     """
 
     deployment: Deployment
     aws: LocalAws | None = None
     config: Path | None = None
     overrides: Sequence[str] = ()
+    is_standin: bool = False
     _close: ExitStack = field(default_factory=ExitStack, repr=False)
     _is_deployed: bool = False
 
     @property
     def is_local(self) -> bool:
-        """Whether this is the AWS of this machine, with a stand-in for a model."""
+        """Whether this is the AWS of this machine."""
         return self.aws is not None
 
     @property
     def model(self) -> str:
         """What computes the vectors, for the titles of plots: the stand-in must never pass for the model."""
-        return "stand-in, not the real model" if self.is_local else "jina-embeddings-v3"
+        if self.config is None:
+            return f"whatever {self.deployment.name} serves"
+        return "stand-in, not the real model" if self.is_standin else "jina-embeddings-v3"
 
     def deploy(self, *, show: bool = False) -> None:
         """Deploy what the configuration says: the CDK's stacks, model and image. Says how long it took.
 
-        ``show``: print all that the command prints. Where the deployment stands already, nothing is done.
+        ``show``: print the steps as they come; ``command("deploy", "--yes")`` prints everything. Where the deployment
+        stands already, nothing is done.
 
         **Raises**: ``CommandError``.
         """
@@ -71,7 +85,7 @@ class Place:
             return
         started = time.perf_counter()
         self._is_deployed = True  # even if it breaks off: there is something to take away then
-        self.command("deploy", "--yes", show=show)
+        self._run(["deploy", "--yes"], _STEPS if show else None)
         print(f"{self.deployment.name} is deployed, after {time.perf_counter() - started:.0f} s.")
 
     def client(self, **options: Any) -> EmbeddingClient:
@@ -87,6 +101,12 @@ class Place:
 
         **Raises**: ``CommandError``.
         """
+        if words[:1] == ("deploy",):
+            self._is_deployed = True
+        return self._run(words, _ALL if show else None)
+
+    def _run(self, words: Sequence[str], shown: re.Pattern[str] | None) -> str:
+        """Run ``jina-v3-infra``, print the lines that begin with ``shown``, and return all of them."""
         if self.config is None:
             raise CommandError(
                 f"{self.deployment.name} was not deployed here: jina-v3-infra has no configuration of it"
@@ -96,18 +116,23 @@ class Place:
         with subprocess.Popen(
             [sys.executable, "-m", "jina_v3_infra.deploy", *words, "--config", str(self.config), *options],
             cwd=ROOT,
-            env={**os.environ, "NO_COLOR": "1", "COLUMNS": "110"},
+            env={name: value for name, value in os.environ.items() if name not in _COLOURS} | _PLAIN,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             encoding="utf-8",
+            start_new_session=True,  # the kernel's group is interrupted as a whole: once is enough
         ) as process:
             assert process.stdout is not None
-            for line in process.stdout:
-                lines.append(line)
-                if show:
-                    print(line, end="", flush=True)
+            try:
+                for line in process.stdout:
+                    lines.append(line)
+                    if shown is not None and shown.match(line):
+                        print(line, end="", flush=True)
+            except BaseException:
+                _interrupt(process)
+                raise
         if process.returncode != 0:
             end = "".join(lines[-_LAST_LINES:])
             raise CommandError(f"jina-v3-infra {' '.join(words)} ended with status {process.returncode}:\n{end}")
@@ -120,10 +145,12 @@ class Place:
         """
         try:
             if self._is_deployed:
-                self.command("destroy", "--yes", *(["--delete-data"] if delete_data else []), show=False)
+                self._run(["destroy", "--yes", *(["--delete-data"] if delete_data else [])], None)
                 self._is_deployed = False
                 print(f"{self.deployment.name} is destroyed: nothing of it is left.")
         finally:
+            if self.is_local:
+                self._is_deployed = False  # the local AWS takes with it what could not be destroyed
             self._close.close()
 
 
@@ -131,22 +158,27 @@ def this_machine(example: str = EXAMPLE, *overrides: str) -> Place:
     """Start an AWS on this machine, where everything costs nothing and the model is a stand-in.
 
     ``example`` is a configuration, from the project's folder; ``overrides`` are fields of it, such as
-    ``batch.instances=2``. This process calls no other AWS from then on.
+    ``batch.instances=2`` or ``model.source=folder`` with the real model. Until the place is closed, this process calls
+    no other AWS. One that was started before, by the same cell, is stopped first.
     """
-    close = ExitStack()
-    folder = close.enter_context(tempfile.TemporaryDirectory(prefix="jina-v3-notebook-"))
-    words = [f"model.source={standin_folder()}", *overrides]
-    aws = close.enter_context(LocalAws(Settings(state_folder=Path(folder) / "aws", quota=100)))
+    _stop_the_last_one()
+    own = [word for word in overrides if word.startswith("model.source=")]
+    words = [*([] if own else [f"model.source={standin_folder()}"]), *overrides]
     place = _deployable(example, words)
-    os.environ.update(aws.environment(place.deployment.region))
-    place.aws, place._close = aws, close
-    atexit.register(close.close)  # however the kernel ends
+    with ExitStack() as close:
+        folder = close.enter_context(tempfile.TemporaryDirectory(prefix="jina-v3-notebook-"))
+        close.enter_context(guarded(Path(folder)))
+        aws = close.enter_context(LocalAws(Settings(state_folder=Path(folder) / "aws", quota=100)))
+        close.enter_context(_only_aws(aws.environment(place.deployment.region)))
+        place.aws, place.is_standin, place._close = aws, not own, close.pop_all()
+    _running.append(place._close)
     print(f"An AWS on this machine, at {aws.url}.")
     return place
 
 
 def my_account(example: str = EXAMPLE, *overrides: str) -> Place:
     """Use the account that boto3 finds credentials for. ``deploy`` costs what the configuration's head says."""
+    _stop_the_last_one()
     place = _deployable(example, overrides)
     print(f"{place.deployment.name} in {place.deployment.region}, in the account of your credentials.")
     return place
@@ -154,7 +186,52 @@ def my_account(example: str = EXAMPLE, *overrides: str) -> Place:
 
 def standing(name: str, region: str) -> Place:
     """Use a deployment that stands already; it is left as it is."""
+    _stop_the_last_one()
     return Place(Deployment(name=name, region=region))
+
+
+_running: Final[list[ExitStack]] = []
+"""What stops the AWS of this process: there can be one, and a cell may be run again."""
+
+
+def _stop_the_last_one() -> None:
+    while _running:
+        _running.pop().close()
+
+
+atexit.register(_stop_the_last_one)  # however the kernel ends
+
+
+@contextmanager
+def _only_aws(variables: dict[str, str]) -> Iterator[None]:
+    """Let these variables alone say which AWS this process and its children call: no profile, token or proxy does."""
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(variables)
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, ("localhost,127.0.0.1", before.get(name))))
+    boto3.DEFAULT_SESSION = None  # it keeps the credentials that it has found once
+    try:
+        yield
+    finally:
+        for name in [name for name in os.environ if name.startswith("AWS_") or name.lower() == "no_proxy"]:
+            del os.environ[name]
+        os.environ.update(
+            {name: value for name, value in before.items() if name.startswith("AWS_") or name.lower() == "no_proxy"}
+        )
+        boto3.DEFAULT_SESSION = None
+
+
+def _interrupt(process: subprocess.Popen[str]) -> None:
+    """Press Ctrl-C for the command and its children, which end in their own order; a second one does not wait."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+    try:
+        process.communicate(timeout=_ENDING_S)
+    except (KeyboardInterrupt, subprocess.TimeoutExpired):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _deployable(example: str, overrides: Sequence[str]) -> Place:

@@ -7,10 +7,15 @@ pictures as a file, are left in ``.cache/notebooks``.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
+import re
+import signal
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,10 +23,17 @@ from typing import Any, Final
 import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from traitlets.config import Config
 
 FOLDER: Final = Path(__file__).parents[1]
 SHOWN: Final = FOLDER.parent / ".cache" / "notebooks"
 CELL_LIMIT_S: Final = 300
+_ENDING_S: Final = 60  # a kernel that ends stops its local AWS
+_SHOWN_LINES: Final = 12  # of a cell that failed, and of what it said
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+Progress = Callable[[int, int], None]
+"""Is told which cell begins, and how many there are."""
 
 
 class NotebookError(Exception):
@@ -39,7 +51,10 @@ class Outcome:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the notebooks that were asked for, or all; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m lab.run", description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m lab.run",
+        description="Run notebooks from top to bottom, each in a kernel of its own. They stay as they are.",
+    )
     parser.add_argument("notebook", nargs="*", help="numbers, or parts of names; all by default")
     parser.add_argument("--into", type=Path, default=SHOWN, help="where outputs are left (default: %(default)s)")
     options = parser.parse_args(arguments)
@@ -48,18 +63,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NotebookError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    failed = 0
-    for path in paths:
-        print(f"{path.stem:<28}", end="", flush=True)
-        try:
-            outcome = run(path, options.into)
-        except NotebookError as error:
-            failed += 1
-            print(f"FAILED\n{error}", flush=True)
-        else:
-            print(f"{outcome.seconds:4.0f} s, {len(outcome.pictures)} pictures", flush=True)
+    try:
+        failed = sum(not _run_and_say(path, options.into) for path in paths)
+    except KeyboardInterrupt:
+        print("\nstopped", file=sys.stderr)
+        return 130
     print(f"{len(paths) - failed} of {len(paths)} ran to their end; what they showed is in {options.into}")
     return 1 if failed else 0
+
+
+def _run_and_say(path: Path, into: Path) -> bool:
+    """Run a notebook with a line of its progress; returns whether it reached its end."""
+    name = f"{path.stem:<24}"
+    terminal = sys.stdout.isatty()
+
+    def progress(cell: int, cells: int) -> None:
+        if terminal:
+            print(f"\r{name}cell {cell} of {cells}  ", end="", flush=True)
+
+    print(name, end="", flush=True)
+    try:
+        outcome = run(path, into, progress=progress)
+    except NotebookError as error:
+        print(f"{_again(terminal, name)}FAILED, {error}", flush=True)
+        return False
+    print(f"{_again(terminal, name)}{outcome.seconds:4.0f} s, {len(outcome.pictures)} pictures   ", flush=True)
+    return True
+
+
+def _again(terminal: bool, name: str) -> str:
+    return f"\r{name}" if terminal else ""
 
 
 def find(wanted: Sequence[str] = ()) -> list[Path]:
@@ -74,27 +107,78 @@ def find(wanted: Sequence[str] = ()) -> list[Path]:
     return [path for path in every if not wanted or any(_is(word, path) for word in wanted)]
 
 
-def run(path: Path, into: Path = SHOWN, more: Sequence[str] = ()) -> Outcome:
+def run(
+    path: Path, into: Path = SHOWN, more: Sequence[str] = (), *, progress: Progress = lambda _cell, _cells: None
+) -> Outcome:
     """Run a notebook from top to bottom, and then the cells ``more``; outputs and pictures go ``into`` a folder.
 
     **Raises**: ``NotebookError``; what it had shown until then is there all the same.
     """
     notebook = nbformat.read(path, as_version=4)
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in more]
-    client = NotebookClient(
-        notebook, timeout=CELL_LIMIT_S, kernel_name="python3", resources={"metadata": {"path": str(FOLDER)}}
-    )
+
+    def begin(cell: Any, cell_index: int) -> None:  # noqa: ARG001  # nbclient passes both by name
+        _heed_signals()
+        progress(cell_index + 1, len(notebook.cells))
+
     started = time.perf_counter()
-    try:
-        client.execute()
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise NotebookError(str(error)) from error
-    finally:
-        seconds = time.perf_counter() - started
-        into.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, into / path.name)
-        pictures = tuple(_save_pictures(notebook, into, path.stem))
+    with tempfile.TemporaryDirectory(prefix="nb-") as sockets:
+        try:
+            _client(notebook, Path(sockets), begin).execute()
+        except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+            raise NotebookError(_shortly(notebook, error)) from error
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+        finally:
+            seconds = time.perf_counter() - started
+            into.mkdir(parents=True, exist_ok=True)
+            nbformat.write(notebook, into / path.name)
+            pictures = tuple(_save_pictures(notebook, into, path.stem))
     return Outcome(notebook, pictures, seconds)
+
+
+def _client(notebook: Any, sockets: Path, begin: Callable[..., None]) -> NotebookClient:
+    """Return what runs the notebook in a kernel that is reached by files, which no one else on the machine can read."""
+    manager = {"transport": "ipc", "ip": str(sockets / "kernel"), "shutdown_wait_time": _ENDING_S}
+    return NotebookClient(
+        notebook,
+        timeout=CELL_LIMIT_S,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(FOLDER)}},
+        on_cell_start=begin,
+        config=Config(KernelManager=manager),
+    )
+
+
+def _heed_signals() -> None:
+    """Let Ctrl-C end all of it: nbclient would end the kernel, and call it dead."""
+    task = asyncio.current_task()
+    if task is not None and threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
+def _shortly(notebook: Any, error: Exception) -> str:
+    """Say which cell failed, and why, in a few lines."""
+    number, cell = next(
+        (
+            (number, cell)
+            for number, cell in reversed(list(enumerate(notebook.cells, start=1)))
+            if cell.cell_type == "code" and ("execution" in cell.metadata or cell.outputs)
+        ),
+        (0, nbformat.v4.new_code_cell("")),
+    )
+    if isinstance(error, CellExecutionError):
+        reason = f"{error.ename}: {error.evalue}"
+    elif isinstance(error, CellTimeoutError):
+        reason = f"it took longer than {CELL_LIMIT_S} s"
+    else:
+        reason = "its kernel died"
+    lines = _COLOURS.sub("", reason).strip().splitlines()
+    source = cell.source.splitlines()
+    shown = [f"    {line}" for line in source[:_SHOWN_LINES]] + ["    …"] * (len(source) > _SHOWN_LINES)
+    end = ["  …"] * (len(lines) > _SHOWN_LINES + 1) + [f"  {line}" for line in lines[1:][-_SHOWN_LINES:]]
+    return "\n".join([f"cell {number} of {len(notebook.cells)}", *shown, f"  {lines[0]}", *end])
 
 
 def _is(word: str, path: Path) -> bool:

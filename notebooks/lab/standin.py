@@ -1,11 +1,12 @@
-"""The model that the notebooks deploy on this machine: the real architecture, with meanings planted from their texts.
+"""The model that the notebooks deploy on this machine: one layer of the real one, with meanings from their texts.
 
 The real weights are not here, and an untrained model puts no two languages together. So the stand-in's word vectors
 come from the notebooks' own texts by cross-language latent semantic indexing: pieces that occur in texts on one topic,
-in whatever language, come out alike. It knows these texts' words and no others. What it shows is how things work and
-look; **no figure of it says anything about jina-embeddings-v3**.
+in whatever language, come out alike. It knows these texts' words and no others, and queries plant nothing. What it
+shows is how things work and look; **no figure of it says anything about jina-embeddings-v3**.
 
-- Directions are in the order of their weight, so that cut vectors lose the finest distinctions first (Matryoshka).
+- Meanings are turned at random, so that each number of a vector carries about as much: cut vectors lose a little of
+  everything, and signs alone say something.
 - A part of each vector says the language. The adapters take it away in different measure, so that tasks differ.
 - Attention passes on a share of the mean of its window, so that late chunking tells a chunk what its document is about.
 
@@ -32,14 +33,14 @@ from tokenizers import Tokenizer
 from jina_v3.contract import PROMPTS, TASKS, Task
 from lab.texts import Text, names, read
 
-CONFIG: Final = StandInConfig(layers=2, vocab=16_000, follows_words=True)
+CONFIG: Final = StandInConfig(layers=1, vocab=16_000, follows_words=True)
 _CACHE: Final = Path(__file__).parents[2] / ".cache"
 _WORDS: Final = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff]+")  # of scripts that are written with spaces
 _STEM: Final = 5  # letters that stand for a word, whatever its ending
 _TEXT_WEIGHT: Final = 0.5  # what pieces have in common by one text, against by its topic
 _OWN_SHARE: Final = 0.3  # what is a piece's alone, against its meaning
 _LANGUAGE_SHARE: Final = 0.5  # the language's part of a piece's vector, against the meaning's
-_MIXING: Final = 0.6  # what attention adds of the window's mean
+_MIXING: Final = 2.0  # what attention adds of the window's mean
 _LEAVES_LANGUAGE: Final = {  # what an adapter leaves of the language's part
     Task.RETRIEVAL_QUERY: 0.3,
     Task.RETRIEVAL_PASSAGE: 0.3,
@@ -82,7 +83,8 @@ def write_meaningful(folder: Path, texts: Sequence[Text], config: StandInConfig 
         raise ValueError(f"the texts have {tokenizer.get_vocab_size():,} pieces, CONFIG.vocab is {config.vocab:,}")
     tokenizer.save(str(folder / "tokenizer.json"))
     tensors = load_file(folder / "model.safetensors")
-    _plant(tensors, tokenizer, texts, config)
+    # queries are found by what other texts say: their own words would tie them to their topics by construction
+    _plant(tensors, tokenizer, [text for text in texts if text.more.get("kind") != "query"], config)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
     return folder
 
@@ -112,6 +114,7 @@ def _plant(
     ]
     rare = rarity(tokenizer, [text.text for text in texts], config.vocab)
     meanings = _meanings(pieces, texts, rare, config)
+    _spread(meanings, generator)
     languages = _languages(pieces, texts, config.vocab, generator)
     own = torch.randn(config.vocab, config.hidden, generator=generator) / (1 + torch.arange(config.hidden) / 64)
     weight = rare[:, None] * (meanings.norm(dim=1, keepdim=True) > 0)
@@ -156,6 +159,13 @@ def _meanings(
     found = torch.zeros(config.vocab, config.hidden)
     found[:, RANK + 1 : RANK + 1 + kept] = left[:, :kept] * values[:kept]
     return torch.nn.functional.normalize(found, dim=1)
+
+
+def _spread(meanings: torch.Tensor, generator: torch.Generator) -> None:
+    """Turn the meanings in place, all by one rotation, so that no channel matters more than another."""
+    width = meanings.shape[1] - _SILENT - 1
+    turn, _ = torch.linalg.qr(torch.randn(width, width, generator=generator))
+    meanings[:, _SILENT + 1 :] = meanings[:, _SILENT + 1 :] @ turn
 
 
 def _languages(

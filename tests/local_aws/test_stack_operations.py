@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -71,6 +72,20 @@ def test_a_stack_waits_for_its_endpoint_and_others_are_answered_meanwhile(
     endpoints.held = False
     assert stacks.wait("waiting") == "CREATE_COMPLETE"
     assert stacks.physical("waiting")["Endpoint"].endswith(":endpoint/held")
+
+
+def test_who_asks_by_a_stacks_id_is_answered_when_its_operation_ends(stacks: Stacks, endpoints: FakeEndpoints) -> None:
+    endpoints.held = True
+    stacks.create("asked", _serving("one"), wait=False)
+    identifier = stacks.describe("asked")["StackId"]
+    with ThreadPoolExecutor(1) as other:
+        answer = other.submit(stacks.status, identifier)
+        for _ in range(5):  # other requests are answered, and none of them ends the wait
+            assert stacks.status("asked") == "CREATE_IN_PROGRESS"
+        assert not answer.done()
+        endpoints.held = False
+        assert answer.result(20) == "CREATE_COMPLETE"
+    assert stacks.status(identifier) == "CREATE_COMPLETE"  # nothing to wait for
 
 
 def test_an_endpoint_that_fails_takes_the_stack_back(stacks: Stacks, endpoints: FakeEndpoints) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +17,16 @@ from jina_v3_infra.deploy.batch.command import call_batch
 from jina_v3_infra.deploy.batch.following import StoppedFollowing
 from jina_v3_infra.deploy.calls import example_asynchronous_call, example_calls
 from jina_v3_infra.deploy.cdk_cli import Cdk, find_infra
-from jina_v3_infra.deploy.costs import describe_costs, summarise_costs
-from jina_v3_infra.deploy.deployment import BATCH, ENDPOINT, ROUTER, CommandLine, Deploying, Publisher
+from jina_v3_infra.deploy.costs import CostEstimate, describe_costs, summarise_costs
+from jina_v3_infra.deploy.deployment import (
+    BATCH,
+    ENDPOINT,
+    ROUTER,
+    CommandLine,
+    Deploying,
+    Publisher,
+    needs_templates,
+)
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
 from jina_v3_infra.deploy.leftovers import Leftovers
 from jina_v3_infra.deploy.preflight import Preflight, identify, read_whole_cost, run_preflight
@@ -27,6 +34,7 @@ from jina_v3_infra.deploy.reference import write_reference
 from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.stack_state import find_stack
 from jina_v3_infra.deploy.steps import StepInterrupted, choose_steps, run_steps
+from jina_v3_infra.deploy.templates import Templates
 from jina_v3_infra.deploy.toml_text import write_toml
 from jina_v3_infra.deploy.two_regions import (
     all_steps,
@@ -152,12 +160,36 @@ def _show_preflight(screen: Screen, found: Preflight) -> None:
 
 
 def _deploy(call: Call) -> int:
-    account, deployment, screen, words = call.open_account(), call.deployment, call.screen, call.words
+    account, deployment, words = call.open_account(), call.deployment, call.words
     check_words(deployment, words.first, words.last)
     caller = identify(account, deployment)
     for step, stands in ((ENDPOINT, deployment.endpoint.enabled), (BATCH, deployment.batch is not None)):
         if step in (words.first, words.last) and not stands:
             raise CommandError(f"this configuration has no step {step}: it deploys {', '.join(deployment.stacks)}")
+    cdk = call.tools.make_cdk(call.context, account.region, caller, words.profile)
+    with Templates(cdk.synthesise) as templates:
+        deploying = Deploying(
+            account=account,
+            deployment=deployment,
+            caller=caller,
+            cdk=cdk,
+            publish=call.tools.publish,
+            assembly=templates.folder,
+        )
+        steps = choose_steps(all_steps(deploying), words.first, words.last)
+        if needs_templates(steps):
+            templates.begin()  # while it is looked whether they can be deployed
+        cost = _agree(call, account, caller)
+        if cost is None:
+            return FAILED
+        run_steps(steps, call.screen)
+    _show_deployed(call, account, {step.name for step in steps}, cost)
+    return DONE
+
+
+def _agree(call: Call, account: Account, caller: str) -> CostEstimate | None:
+    """Make the checks and ask whether to go on; return what it will cost, ``None`` where it is not to be deployed."""
+    deployment, screen, words = call.deployment, call.screen, call.words
     if words.skip_preflight:
         cost = read_whole_cost(account, deployment)
     else:
@@ -165,25 +197,18 @@ def _deploy(call: Call) -> int:
         _show_preflight(screen, found)
         if not found.passed or found.cost is None:
             screen.complain("nothing was deployed: correct what has a ✗, or give --skip-preflight")
-            return FAILED
+            return None
         cost = found.cost
     if not words.yes and screen.is_terminal:
         screen.say(f"{deployment.name} in {account.region} of account {caller}: {summarise_costs(cost)}")
         if not screen.ask("deploy it?"):
             screen.say("nothing was deployed")
-            return FAILED
-    with tempfile.TemporaryDirectory(prefix="jina-v3-cdk-") as folder:
-        deploying = Deploying(
-            account=account,
-            deployment=deployment,
-            caller=caller,
-            cdk=call.tools.make_cdk(call.context, account.region, caller, words.profile),
-            publish=call.tools.publish,
-            assembly=Path(folder).resolve() / "cdk.out",
-        )
-        steps = choose_steps(all_steps(deploying), words.first, words.last)
-        run_steps(steps, screen)
-    done = {step.name for step in steps}
+            return None
+    return cost
+
+
+def _show_deployed(call: Call, account: Account, done: set[str], cost: CostEstimate) -> None:
+    screen = call.screen
     if done & {ENDPOINT, ROUTER}:
         _show_endpoint(call, account)
     if BATCH in done:
@@ -191,7 +216,6 @@ def _deploy(call: Call) -> int:
     if done & {ENDPOINT, BATCH, ROUTER}:
         screen.say(f"it costs {summarise_costs(cost)}")
         screen.say("to end it: jina-v3-infra destroy, with the same configuration")
-    return DONE
 
 
 def _show_batch(call: Call) -> None:

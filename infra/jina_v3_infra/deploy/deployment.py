@@ -7,6 +7,7 @@ again.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -39,6 +40,11 @@ STEPS = (
 """All that there are; a deployment without an endpoint, batch transform or a second region has fewer."""
 
 
+def needs_templates(steps: Sequence[Step]) -> bool:
+    """Say whether a step is among these that deploys a stack of the application."""
+    return any(step.name.removeprefix(SECOND) in (FOUNDATION, ENDPOINT, BATCH) for step in steps)
+
+
 class CommandLine(Protocol):
     """What of the CDK's command line a deployment uses."""
 
@@ -60,7 +66,7 @@ class Publisher(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deploying:
-    """What the steps of one region work with; ``assembly`` is where the templates are made.
+    """What the steps of one region work with; ``assembly`` gives the folder of the templates, once they are made.
 
     ``first`` is the first region's where this is of the second.
     """
@@ -70,7 +76,7 @@ class Deploying:
     caller: str
     cdk: CommandLine
     publish: Publisher
-    assembly: Path
+    assembly: Callable[[], Path]
     screen: Screen = field(default_factory=Screen)
     first: Deploying | None = None
 
@@ -142,12 +148,10 @@ class Deploying:
         return "runs can be started"
 
     def _deploy(self, stack: str) -> None:
-        if not (self.assembly / "manifest.json").is_file():
-            self.cdk.synthesise(self.assembly)
         identity = stack if self.first is None else f"{stack}-{self.account.region}"  # as the application has them
         self._call(
             stack,
-            *("deploy", identity, "--exclusively", "--app", str(self.assembly)),
+            *("deploy", identity, "--exclusively", "--app", str(self.assembly())),
             *("--require-approval", "never", "--progress", "bar" if sys.stdout.isatty() else "events"),
         )
 

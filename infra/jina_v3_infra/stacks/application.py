@@ -13,7 +13,6 @@ from aws_cdk import App, Aws, DefaultStackSynthesizer, Environment, Tags
 
 from jina_v3_infra.config import Deployment, second_deployment
 from jina_v3_infra.release import Release, plan_release
-from jina_v3_infra.stacks.batch.stack import BatchStack
 from jina_v3_infra.stacks.endpoint.stack import RealTimeStack
 from jina_v3_infra.stacks.foundation import FoundationStack
 from jina_v3_infra.stacks.tags import PROJECT, all_tags
@@ -62,6 +61,8 @@ def _add_stacks(app: App, deployment: Deployment, release: Release, *, id_suffix
         )
         endpoint.add_stack_dependency(foundation)
     if deployment.batch is not None:
+        from jina_v3_infra.stacks.batch.stack import BatchStack  # half a second that most do without
+
         batch = BatchStack(
             app,
             f"{deployment.batch_stack}{id_suffix}",

@@ -19,6 +19,7 @@ from local_aws.services import Operation
 Parameters = dict[str, Any]
 
 _PAGE: Final = 100  # events a page, so that a client's paging is needed where AWS's is
+_HELD_S: Final = 20.0  # an answer about a stack that is being worked on; clients wait a minute for one
 
 
 class Reading:
@@ -47,10 +48,17 @@ class Reading:
         }
 
     def describe_stacks(self, region_name: str, parameters: Parameters) -> Parameters:
-        """Describe one stack, or all."""
+        """Describe one stack, or all.
+
+        Who asks by a stack's id is waiting for its operation's end: the answer is held until then, as the CDK's command
+        line would otherwise ask again after five seconds, whatever takes one here.
+        """
         region = self._regions.get(region_name)
         if parameters.get("StackName"):
-            return {"Stacks": [describe_stack(find_stack(region, parameters["StackName"]))]}
+            stack = find_stack(region, parameters["StackName"])
+            if parameters["StackName"] == stack.id:
+                stack.await_rest(_HELD_S)
+            return {"Stacks": [describe_stack(stack)]}
         return {"Stacks": [describe_stack(stack) for stack in region.living()]}
 
     def list_stacks(self, region_name: str, parameters: Parameters) -> Parameters:

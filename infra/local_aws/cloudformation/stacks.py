@@ -52,7 +52,7 @@ class Source:
 
 @dataclass(slots=True)
 class Stack:
-    """A stack; ``lock`` guards what requests read while an operation writes it."""
+    """A stack; ``lock`` guards what requests read while an operation writes it, ``changed`` tells of a new status."""
 
     id: str
     name: str
@@ -73,6 +73,10 @@ class Stack:
     role: str | None = None
     capabilities: list[str] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock)
+    changed: threading.Condition = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.changed = threading.Condition(self.lock)
 
     @property
     def busy(self) -> bool:
@@ -91,6 +95,12 @@ class Stack:
         with self.lock:
             self.status, self.reason = status, reason
             self.record(self.name, "AWS::CloudFormation::Stack", self.id, status, reason)
+            self.changed.notify_all()
+
+    def await_rest(self, limit_s: float) -> None:
+        """Wait until no operation is under way, or that long."""
+        with self.changed:
+            self.changed.wait_for(lambda: not self.busy, limit_s)
 
     def record(
         self, logical_id: str, kind: str, physical_id: str, status: str, reason: str | None, properties: Any = None
