@@ -19,9 +19,9 @@ from evaluation.mteb.reach import UnreachableError, check_cached, check_hub
 from evaluation.mteb.sets import SETS, UnknownTaskError, dimensions_of, find_tasks, names
 from jina_v3.errors import CheckpointError, RequestError
 from jina_v3_client import EmbeddingClient, JinaClientError
+from jina_v3_client.settings import RetrySettings, Settings
 
 DONE, INCOMPLETE, NOT_STARTED = 0, 1, 2
-_ANSWER_S = 120.0  # for the first answer: an endpoint that has scaled in takes some time
 
 
 class StartError(Exception):
@@ -61,6 +61,8 @@ def _evaluate(options: argparse.Namespace, asked: Sequence[str], console: Consol
     folder = _local(options.model)
     check_hub()
     _need_mteb()
+    if options.endpoint:
+        console.print(f"asking the endpoint {options.endpoint} …")
     client = _called(options) if options.endpoint else None
     console.print("loading mteb …")
     chosen = find_tasks(asked, options.languages)
@@ -139,13 +141,14 @@ def _engine(options: argparse.Namespace, folder: Path) -> Subject:
 
 
 def _called(options: argparse.Namespace) -> EmbeddingClient:
-    """Return a client of the endpoint, which has answered once."""
+    """Return a client of the endpoint, which has answered once: without patience, but for machines that must come."""
+    where = {"region": options.region, "profile": options.profile}
     try:
-        client = EmbeddingClient(options.endpoint, region=options.region, profile=options.profile)
-        client.embed(["Is anybody there?"], task="text-matching", deadline_s=_ANSWER_S)
+        with EmbeddingClient(options.endpoint, settings=Settings(retry=RetrySettings(attempts=2)), **where) as first:
+            first.embed(["Is anybody there?"], task="text-matching")
+        return EmbeddingClient(options.endpoint, **where)
     except JinaClientError as error:
         raise StartError(f"endpoint {options.endpoint}: {error}") from error
-    return client
 
 
 def _endpoint(options: argparse.Namespace, client: EmbeddingClient) -> Subject:
