@@ -199,6 +199,7 @@ def test_nothing_is_fetched_to_read_it(site: Path) -> None:
 @pytest.mark.slow
 def test_search_knows_every_page(site: Path) -> None:
     index = (site / "search/search_index.json").read_text(encoding="utf-8")
+    assert (site / "search/search_index.js").read_text(encoding="utf-8") == f"var __index = {index}"  # for files
     for page in PAGES:
         assert f'"{re.sub(r"[.]md$", ".html", page.replace("README.md", "index.md"))}' in index
 
@@ -265,7 +266,7 @@ def drawn(kind: str) -> set[str]:
 
 def test_the_drawing_is_current() -> None:
     is_current = draw() == DRAWING.read_text(encoding="utf-8")
-    assert is_current, "run python -m pages.drawing"
+    assert is_current, "run make drawing"
 
 
 def test_the_drawing_has_every_package_and_no_other() -> None:
