@@ -23,6 +23,7 @@ import boto3
 
 from jina_v3_client import EmbeddingClient
 from jina_v3_infra.config import Deployment, read_deployment
+from lab.guard import guarded
 from lab.standin import standin_folder
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
@@ -67,6 +68,8 @@ class Place:
     @property
     def model(self) -> str:
         """What computes the vectors, for the titles of plots: the stand-in must never pass for the model."""
+        if self.config is None:
+            return f"whatever {self.deployment.name} serves"
         return "stand-in, not the real model" if self.is_standin else "jina-embeddings-v3"
 
     def deploy(self, *, show: bool = False) -> None:
@@ -164,6 +167,7 @@ def this_machine(example: str = EXAMPLE, *overrides: str) -> Place:
     place = _deployable(example, words)
     with ExitStack() as close:
         folder = close.enter_context(tempfile.TemporaryDirectory(prefix="jina-v3-notebook-"))
+        close.enter_context(guarded(Path(folder)))
         aws = close.enter_context(LocalAws(Settings(state_folder=Path(folder) / "aws", quota=100)))
         close.enter_context(_only_aws(aws.environment(place.deployment.region)))
         place.aws, place.is_standin, place._close = aws, not own, close.pop_all()

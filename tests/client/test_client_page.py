@@ -16,22 +16,21 @@ from typing import Any
 
 import pytest
 from tests.support.loopback_endpoint import Hosted, LoopbackEndpoint
+from tests.support.pages import blocks_of
 
 from jina_v3_client._aws.deployment import Deployment
 from jina_v3_client.testing import InMemoryClient
 
 ROOT = Path(__file__).parents[2]
 PAGE, README = ROOT / "docs" / "client.md", ROOT / "README.md"
-BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BINDS_CLIENT = re.compile(r"\bclient = |as client\b")
 IMPORTS = "from jina_v3_client import EmbeddingClient"
 DEPLOYED = Deployment(name="jina-v3-dev", region="us-east-1", bucket="data", endpoint="texts")
 
 
-def blocks(page: Path) -> Iterator[tuple[int, str]]:
-    """Yield each block, and the line before its first."""
-    text = page.read_text(encoding="utf-8")
-    return ((text.count("\n", 0, found.start(1)), found[1]) for found in BLOCK.finditer(text))
+def blocks(page: Path) -> list[tuple[int, str]]:
+    """Return each block, and the line before its first."""
+    return [(block.line - 1, block.text) for block in blocks_of(__file__) if block.page == str(page.relative_to(ROOT))]
 
 
 def run(code: str, line: int, page: Path, names: dict[str, Any]) -> None:
@@ -78,8 +77,8 @@ def test_every_block_of_the_page_runs(here: LoopbackEndpoint, capsys: pytest.Cap
 
 
 def test_the_readmes_client_runs(here: LoopbackEndpoint) -> None:
-    line, code = next(block for block in blocks(README) if "jina_v3_client" in block[1])
-    run(code, line, README, {})
+    for line, code in blocks(README):
+        run(code, line, README, {})
 
 
 def given_names(code: str) -> str:

@@ -21,6 +21,7 @@ from demo.corpus import LANGUAGES, load_corpus
 from demo.standin import StandInConfig, write_standin
 from rich.cells import cell_len
 from tests.support.loopback_hub import LoopbackHub
+from tests.support.pages import blocks_of
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 280
@@ -140,9 +141,8 @@ def check_batch(screen: str) -> None:
 
 def readme_excerpt() -> list[str]:
     """Return what the README shows of the report, up to where a line is cut."""
-    excerpt = re.search(r"This is of the demo's.*?```\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    assert excerpt is not None
-    return [line.partition("…")[0].rstrip() for line in excerpt[1].splitlines()]
+    (excerpt,) = blocks_of(__file__)
+    return [line.partition("…")[0].rstrip() for line in excerpt.text.splitlines()]
 
 
 def check_still_serving(environment: dict[str, str]) -> None:
