@@ -191,7 +191,7 @@ def test_an_account_is_deployed_to_and_a_deployment_that_stands_is_called(
             there = place.standing("mine", region="us-east-1")
             for one in (here, there):
                 with one.client() as client:
-                    assert client.embed(["harbour"], task="text-matching").shape == (1, 64)
+                    assert client.embed(["harbour"], task="text-matching", dimensions=32).shape == (1, 32)
             there.close()
             assert names(here) == ["mine"]
             here.close()
