@@ -193,7 +193,10 @@ def test_an_account_is_deployed_to_and_a_deployment_that_stands_is_called(
                 with one.client() as client:
                     assert client.embed(["harbour"], task="text-matching", dimensions=32).shape == (1, 32)
             there.close()
-            assert names(here) == ["mine"]
+            again = place.my_account(place.EXAMPLE, f"model.source={tiny_model}", "name=mine")
+            again.deploy()
+            again.close()
+            assert names(here) == ["mine"]  # it stood before, so it is left
             here.close()
             assert names(here) == []
         finally:
