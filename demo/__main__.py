@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import shlex
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ from demo.corpus import Corpus, load_corpus
 from demo.dataset import passage_id, query_id, read_vectors, write_dataset
 from demo.endpoint import Endpoint
 from demo.ranking import Ranking, rank
+from demo.shell import offered, shell_commands
 from jina_v3.contract import Task
 from jina_v3_client import EmbeddingClient, JinaClientError
 from jina_v3_infra.artifact import ArtifactError, list_model
@@ -183,18 +185,24 @@ def _show_batch(
 
 def _wait_for_interrupt(console: Console, account: Account) -> None:
     """Leave everything to the user until Ctrl-C."""
-    console.rule("Yours until Ctrl-C: in another shell", align="left")
-    exports = [f"export {name}={value}" for name, value in account.environment.items()]
     deployment = account.deployment
+    exports = [f"export {name}={value}" for name, value in account.environment.items()]
     examples = example_calls(deployment.name, deployment.endpoint_name, deployment.region, account.aws.url)
     batch = f"""\
 Batch transform, of these texts or of a folder of yours:
   {account.batch_command}"""
-    console.print("\n".join([*exports, "", examples, batch]), soft_wrap=True, markup=False)
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        console.print()
+    with offered(shell_commands(account.environment, deployment.name)) as file:
+        console.rule("Yours until Ctrl-C: in another shell", align="left")
+        console.print(f". {shlex.quote(str(file))}", soft_wrap=True, markup=False)
+        console.print(
+            "\nThat points the shell here, and at no account of yours, with this project's commands on its path. "
+            "For other programs:\n"
+        )
+        console.print("\n".join([*exports, "", examples, batch]), soft_wrap=True, markup=False)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            console.print()
 
 
 def _leave(number: int, _frame: FrameType | None) -> NoReturn:

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.shell import ROOT, leave_own_accounts
 from jina_v3_infra.config import Deployment, read_deployment
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
 
-ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "infra" / "examples" / "development.toml"
 _BATCH = "batch.instances=1"  # a [batch] section, which the example has not
 
@@ -87,6 +87,7 @@ def local_account(model: str) -> Iterator[Account]:
 
     This process calls no other AWS from then on.
     """
+    leave_own_accounts()
     with (
         tempfile.TemporaryDirectory(prefix="jina-v3-demo-") as folder,
         LocalAws(Settings(state_folder=Path(folder) / "aws")) as aws,

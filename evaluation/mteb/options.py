@@ -27,9 +27,7 @@ def make_parser() -> argparse.ArgumentParser:
     subject.add_argument("--region", help="of the endpoint")
     subject.add_argument("--profile", help="of AWS's configuration, for the endpoint")
     subject.add_argument("--revision", help="what results are kept by; for an endpoint, give what you deployed")
-    parser.add_argument(
-        "--tasks", default="quick", help="sets, benchmarks and tasks of mteb, with commas (default quick)"
-    )
+    parser.add_argument("--tasks", help=f"sets, benchmarks and tasks of mteb, with commas (default {DEFAULT_TASKS})")
     parser.add_argument("--languages", type=_codes, default=[], help="only these, ISO 639-3 with commas: deu,fra")
     parser.add_argument("--dimensions", type=_dimensions, help="with commas (default 1024; of matryoshka: all seven)")
     parser.add_argument("--output", type=Path, default=DEFAULT_OUTPUT, help="folder of results and tables, resumed")

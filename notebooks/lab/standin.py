@@ -1,4 +1,4 @@
-"""The model that the notebooks deploy on this machine: the real architecture, with meanings planted from their texts.
+"""The model that the notebooks deploy on this machine: one layer of the real one, with meanings from their texts.
 
 The real weights are not here, and an untrained model puts no two languages together. So the stand-in's word vectors
 come from the notebooks' own texts by cross-language latent semantic indexing: pieces that occur in texts on one topic,
@@ -33,7 +33,7 @@ from tokenizers import Tokenizer
 from jina_v3.contract import PROMPTS, TASKS, Task
 from lab.texts import Text, names, read
 
-CONFIG: Final = StandInConfig(layers=2, vocab=16_000, follows_words=True)
+CONFIG: Final = StandInConfig(layers=1, vocab=16_000, follows_words=True)
 _CACHE: Final = Path(__file__).parents[2] / ".cache"
 _WORDS: Final = re.compile(r"[^\W\u3040-\u30ff\u3400-\u9fff]+")  # of scripts that are written with spaces
 _STEM: Final = 5  # letters that stand for a word, whatever its ending

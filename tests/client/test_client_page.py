@@ -1,4 +1,4 @@
-"""Every Python block of the client's page, and of the README's section about it, runs as it stands there.
+"""Every Python block of the client's page, and of the others that show it, runs as it stands there.
 
 Endpoints are the loopback ones; batch runs are in memory. A block finds the names of the blocks before it.
 """
@@ -16,22 +16,22 @@ from typing import Any
 
 import pytest
 from tests.support.loopback_endpoint import Hosted, LoopbackEndpoint
+from tests.support.pages import blocks_of
 
 from jina_v3_client._aws.deployment import Deployment
 from jina_v3_client.testing import InMemoryClient
 
 ROOT = Path(__file__).parents[2]
-PAGE, README = ROOT / "docs" / "client.md", ROOT / "README.md"
-BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGE = ROOT / "docs" / "client.md"
+OTHERS = sorted({ROOT / block.page for block in blocks_of(__file__)} - {PAGE})
 BINDS_CLIENT = re.compile(r"\bclient = |as client\b")
 IMPORTS = "from jina_v3_client import EmbeddingClient"
 DEPLOYED = Deployment(name="jina-v3-dev", region="us-east-1", bucket="data", endpoint="texts")
 
 
-def blocks(page: Path) -> Iterator[tuple[int, str]]:
-    """Yield each block, and the line before its first."""
-    text = page.read_text(encoding="utf-8")
-    return ((text.count("\n", 0, found.start(1)), found[1]) for found in BLOCK.finditer(text))
+def blocks(page: Path) -> list[tuple[int, str]]:
+    """Return each block, and the line before its first."""
+    return [(block.line - 1, block.text) for block in blocks_of(__file__) if block.page == str(page.relative_to(ROOT))]
 
 
 def run(code: str, line: int, page: Path, names: dict[str, Any]) -> None:
@@ -77,9 +77,11 @@ def test_every_block_of_the_page_runs(here: LoopbackEndpoint, capsys: pytest.Cap
     assert "empty_text" in capsys.readouterr().out
 
 
-def test_the_readmes_client_runs(here: LoopbackEndpoint) -> None:
-    line, code = next(block for block in blocks(README) if "jina_v3_client" in block[1])
-    run(code, line, README, {})
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
+def test_the_client_of_other_pages_runs(here: LoopbackEndpoint, page: Path) -> None:
+    assert blocks(page)
+    for line, code in blocks(page):
+        run(code, line, page, {})
 
 
 def given_names(code: str) -> str:

@@ -1,5 +1,6 @@
-"""Every example of ``docs/openapi.json``, sent to the real ``serve`` process."""
+"""Every example of ``docs/openapi.json``, and of docs/contract.md, sent to the real ``serve`` process."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from openapi.examples import REFUSED
 from tests.support.asking import read_back
 from tests.support.openapi import DOCUMENT, SCHEMAS, answers, body_of, check_answer, check_valid, resolve
+from tests.support.pages import Block, blocks_of
 from tests.support.serving import ServeProcess
 from tests.support.wire import check_error
 
@@ -103,3 +105,52 @@ def test_metrics_are_of_the_type_that_the_document_says(client):
 def test_ping_by_head(client):
     response = client.head("/ping")
     assert (response.status_code, response.content) == (200, b"")
+
+
+def kind_of(text: str) -> str:
+    if not text.startswith("{"):
+        return "text/csv" if not text.startswith("[") else "application/json"
+    return "application/jsonlines" if "}\n{" in text else "application/json"
+
+
+def on_the_page() -> list[tuple[Block, Block]]:
+    """Return each request of docs/contract.md and its answer; a refusal stands by itself."""
+    blocks = [block for block in blocks_of(__file__) if block.page == "docs/contract.md"]
+    pairs = [block for block in blocks if not block.text.startswith('{"error"')]
+    return list(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+@pytest.mark.parametrize(("request_", "answer"), on_the_page(), ids=lambda block: block.place)
+def test_the_contracts_page_is_answered_as_it_says(client, request_, answer):
+    sent, wanted = kind_of(request_.text), kind_of(answer.text)
+    headers = {"Content-Type": sent, "Accept": wanted}
+    if sent == "text/csv":
+        headers["X-Amzn-SageMaker-Custom-Attributes"] = "dimensions=2"
+    response = client.post("/invocations", content=request_.text.encode(), headers=headers)
+    assert response.status_code == 200, response.text
+    assert response.headers["content-type"] == wanted
+    given = read_back(response.content, wanted)
+    check_answer(given, wanted, 200)
+    assert form_of(given) == form_of(read_back(answer.text.encode(), wanted))
+
+
+def test_the_contracts_page_shows_a_refusal_as_it_is(client):
+    (block,) = (block for block in blocks_of(__file__) if block.text.startswith('{"error"'))
+    shown = json.loads(block.text)
+    body = {"data": [{"text": "sunrise"}], "parameters": {"task": shown["error"]["value"]}}
+    response = client.post("/invocations", json=body)
+    assert response.status_code == 422
+    error = check_error(response.content, 422)
+    assert list(error) == list(shown["error"])
+    for name in ("code", "message", "field", "value"):
+        assert error[name] == shown["error"][name]
+    assert [task for task in shown["error"]["allowed"] if task != "…"] == [error["allowed"][0], error["allowed"][-1]]
+    assert error["message"].startswith(shown["detail"].partition("…")[0])
+
+
+def test_the_reference_shows_examples_of_the_document():
+    """Those are sent above, so that what docs/api.md shows has been answered."""
+    text = json.dumps(DOCUMENT, ensure_ascii=False)
+    for block in (block for block in blocks_of(__file__) if block.page == "docs/api.md"):
+        shown = json.loads(block.text) if block.language == "json" else block.text.strip()
+        assert json.dumps(shown, ensure_ascii=False).strip('"') in text, block.place

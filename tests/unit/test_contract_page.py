@@ -44,7 +44,7 @@ def test_examples_of_json():
 
 
 def test_the_example_of_csv():
-    (request,) = re.findall(r"```\n(a,.*?)```", section("CSV"), re.DOTALL)
+    (request,) = re.findall(r"```text\n(a,.*?)```", section("CSV"), re.DOTALL)
     (response,) = re.findall(r"```json\n(.*?)```", section("CSV"), re.DOTALL)
     written = json.loads(answer(request, "text/csv", "dimensions=2"))
     assert shape_of(written) == shape_of(json.loads(response))
@@ -59,7 +59,7 @@ def test_the_example_of_custom_attributes():
 
 
 def test_the_example_of_json_lines():
-    request, response = re.findall(r"```\n(\{.*?)```", section("JSON lines"), re.DOTALL)
+    request, response = re.findall(r"```text\n(\{.*?)```", section("JSON lines"), re.DOTALL)
     written = answer(request, "application/jsonlines")
     for one, two in zip(written.splitlines(), response.splitlines(), strict=True):
         assert shape_of(json.loads(one)) == shape_of(json.loads(two))

@@ -2,12 +2,12 @@
 
 import importlib
 import inspect
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.loopback_endpoint import REGION, LoopbackEndpoint
+from tests.support.pages import blocks_of
 
 pytest.importorskip("haystack", reason="make test-integrations")
 pytest.importorskip("langchain_community", reason="make test-integrations")
@@ -17,13 +17,7 @@ pytest.importorskip("mteb", reason="make test-integrations")
 import mteb
 from mteb.mocks import mock_tasks
 
-DOCS = Path(__file__).parents[3] / "docs"
-CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
-SNIPPETS = [
-    pytest.param(found[1], id=f"{page}:{number}")
-    for page in ("integrations.md", "from-jina-sagemaker.md")
-    for number, found in enumerate(CODE.finditer((DOCS / page).read_text(encoding="utf-8")), 1)
-]
+SNIPPETS = [pytest.param(block.text, id=block.place) for block in blocks_of(__file__)]
 
 
 @pytest.fixture(scope="module")

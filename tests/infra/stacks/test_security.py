@@ -6,9 +6,10 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
-from tests.support.templates import CASES, Resource, Templates, case, plain
+from tests.support.templates import CASES, EXAMPLE_NAMES, ROOT, Resource, Templates, case, plain
 
 from jina_v3_infra.stacks.permissions import BEHIND_A_NAME, PARTLY_NAMED, WITHOUT_RESOURCE
 
@@ -349,3 +350,83 @@ def test_everything_is_tagged(every: Templates) -> None:
             given = properties["ResourceTags" if resource.type == "AWS::Budgets::Budget" else "Tags"]
             tags = {tag["Key"]: tag["Value"] for tag in plain(given)}
             assert {"project", "deployment"} <= tags.keys()
+
+
+def rights_of_the_page() -> dict[tuple[str, str], dict[str, tuple[set[str], str]]]:
+    """Return docs/security.md's tables: by stack and trusted service, actions and resource of each statement."""
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    found: dict[tuple[str, str], dict[str, tuple[set[str], str]]] = {}
+    for part in re.split(r"(?m)^(?=In `NAME-)", text)[1:]:
+        said = part[: part.index(", taken by")]
+        service = re.search(r"taken by `([\w.-]+)`", part)
+        assert service is not None
+        table = part.partition("\n| statement |")[2].partition("\n\n")[0]
+        rows = {}
+        for line in table.splitlines()[2:]:
+            sid, actions, on, why = line.strip("| ").split(" | ")
+            assert why
+            rows[sid.strip("`")] = set(re.findall(r"`([^`]+)`", actions)), on
+        for stack in re.findall(r"`NAME-(\w+)`", said):
+            assert (stack, service[1]) not in found
+            found[stack, service[1]] = rows
+    return found
+
+
+def test_the_page_has_every_right_of_every_role_and_no_other() -> None:
+    given: dict[tuple[str, str], dict[str, list[dict[str, Any]]]] = {}
+    for name in (*CASES, *EXAMPLE_NAMES):
+        templates = case(name)
+        policies = templates.resources("IAM::Policy")
+        for role in templates.resources("IAM::Role"):
+            service = role.properties["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]
+            rows = given.setdefault((role.stack, service), {})
+            attached = [
+                each.properties
+                for each in policies
+                if each.stack == role.stack and f"${{{role.name}}}" in each.properties["Roles"]
+            ]
+            for document in documents([role.properties.get("Policies", []), attached]):
+                for statement in document["Statement"]:
+                    assert statement["Effect"] == "Allow"
+                    rows.setdefault(statement.get("Sid", "none").rstrip("0123456789"), []).append(statement)
+    page = rights_of_the_page()
+    assert page.keys() == given.keys()
+    for role, rows in given.items():
+        assert page[role].keys() == rows.keys(), role
+        for sid, made in rows.items():
+            actions, on = page[role][sid]
+            assert actions == {action for each in made for action in as_list(each["Action"])}, (role, sid)
+            assert ("`*`" in on) == any(each["Resource"] == "*" for each in made), (role, sid)
+            conditions = {key for each in made for test in each.get("Condition", {}).values() for key in test}
+            assert all(f"`{key}`" in on for key in conditions), (role, sid)
+            assert (", where " in on) == bool(conditions), (role, sid)
+
+
+def test_the_page_names_every_statement_of_a_resource() -> None:
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8").partition("### Policies of resources")[2]
+    table = text.partition("\n\n**")[0]
+    sids = {
+        statement["Sid"]
+        for name in CASES
+        for resource, statement in statements(case(name))
+        if not resource.type.startswith("AWS::IAM::") and "Sid" in statement
+    }
+    assert set(re.findall(r"`([A-Z]\w+)`", table)) == sids
+
+
+def test_what_the_drawing_shows_in_a_stack_can_stand_there() -> None:
+    found: dict[str, set[str]] = {}
+    for name in CASES:
+        for resource in case(name).resources():
+            found.setdefault(resource.stack, set()).add(resource.type)
+    drawing = ElementTree.parse(ROOT / "docs/assets/architecture.svg")
+    shown: dict[str, set[str]] = {}
+    stack = ""
+    for element in drawing.iter("{http://www.w3.org/2000/svg}text"):
+        about = element.get("data-about", "")
+        if element.get("class") == "name stack":
+            stack = about
+        elif about.startswith("AWS::"):
+            shown.setdefault(stack, set()).add(about)
+    assert shown.keys() == found.keys()
+    assert all(shown[stack] <= found[stack] for stack in shown)
