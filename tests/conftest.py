@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what deploys everything: at the end, one process would have the longest of it, and the other nothing."""
+    """Begin with what deploys everything: at the end, one process would have the longest, and the other nothing."""
     first = ("deployment", "notebooks")
     items.sort(key=lambda item: first.index(item.path.parent.name) if item.path.parent.name in first else len(first))
 
