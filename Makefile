@@ -161,6 +161,9 @@ docs-serve: setup ## show the documents at http://127.0.0.1:8000, anew with each
 openapi: setup ## write docs/openapi.json and docs/api.md anew, from the contract and the code's tables
 	$(BIN)/python -m openapi
 
+drawing: setup ## draw docs/architecture.md's picture anew, from the sources
+	$(BIN)/python -m pages.drawing
+
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)
 	$(BIN)/python -m evaluation.verify $(if $(MODEL),'$(MODEL)')
 
@@ -185,4 +188,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale notebooks evaluate docs docs-serve openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale notebooks evaluate docs docs-serve openapi drawing verify image lock-image clean
