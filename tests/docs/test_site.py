@@ -99,6 +99,15 @@ def test_the_navigation_has_every_page_once() -> None:
     assert sorted(page for page in leaves(CONFIG["nav"]) if (DOCS / page).is_file()) == PAGES
 
 
+def test_the_list_of_decisions_has_all_of_them() -> None:
+    listed = re.findall(r"^\d+\. \[(.+)\]\((.+)\)$", (DOCS / "adr/README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    titles = {
+        path.name: path.read_text(encoding="utf-8").splitlines()[0].partition(". ")[2]
+        for path in sorted(DOCS.glob("adr/0*.md"))
+    }
+    assert [(name, title) for title, name in listed] == list(titles.items())
+
+
 def test_every_warning_there_is_is_an_error() -> None:
     assert CONFIG["strict"] is True
     assert {each for kinds in CONFIG["validation"].values() for each in kinds.values()} == {"warn"}
