@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.support.asking import ask
 from tests.support.checkpoints import TINY, write_original
+from tests.support.pages import blocks_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
@@ -14,7 +15,8 @@ PAGE = (ROOT / "docs" / "library.md").read_text(encoding="utf-8")
 
 def test_the_library_as_it_is_shown(tmp_path: Path) -> None:
     folder = write_original(tmp_path / "model", TINY)
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    (block,) = blocks_of(__file__)
+    code = block.text
     names: dict[str, Any] = {}
     exec(
         compile(code.replace("/path/to/model", str(folder)).replace("dimensions=256", "dimensions=32"), "page", "exec"),

@@ -6,19 +6,16 @@ show that the code around them is right, and nothing about them.
 
 import re
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.support.former_services import lead_everything_to, playing
+from tests.support.pages import blocks_of
 
 pytest.importorskip("openai", reason="make test-integrations")
 pytest.importorskip("langchain_community", reason="make test-integrations")
-
-DOCS = Path(__file__).parents[3] / "docs"
-CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -29,7 +26,7 @@ def services(monkeypatch: pytest.MonkeyPatch):
 
 
 def blocks(page: str) -> list[str]:
-    return CODE.findall((DOCS / page).read_text(encoding="utf-8"))
+    return [block.text for block in blocks_of(__file__) if block.page == f"docs/{page}"]
 
 
 def test_openais_page(services: str) -> None:
