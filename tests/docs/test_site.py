@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import itertools
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from xml.etree import ElementTree
 import markdown_it
 import pytest
 import yaml
+from pages import outside
 from pages.drawing.drawing import PATH as DRAWING
 from pages.drawing.drawing import draw
 
@@ -150,6 +152,35 @@ def test_links_lead_somewhere_on_github(page: str) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "found"),
+    [
+        ("client.md", "deploy.md#what-deploy-does", "deploy.md#what-deploy-does"),
+        ("client.md", "#errors", "#errors"),
+        ("client.md", "https://example.com/a.md", "https://example.com/a.md"),
+        ("client.md", "../benchmarks/README.md#measured", "repository/benchmarks/README.md#measured"),
+        ("client.md", "../benchmarks/", "repository/benchmarks/README.md"),
+        ("adr/0009-batch.md", "../../infra/examples/batch.toml", "../repository/infra/examples/batch.toml.md"),
+        ("repository/README.md", "docs/client.md", "../client.md"),
+        ("repository/README.md", "docs/adr/", "../adr/README.md"),
+        ("repository/benchmarks/README.md", "results/endpoint.svg", "results/endpoint.svg"),
+    ],
+)
+def test_links_are_those_of_the_site(page: str, link: str, found: str) -> None:
+    assert outside.rewrite(page, link) == found
+
+
+def test_what_is_shown_of_files_that_are_not_markdown() -> None:
+    batch = (ROOT / "infra/examples/batch.toml").read_text(encoding="utf-8").rstrip()
+    assert outside.show("repository/infra/examples/batch.toml.md") == (
+        f"# infra/examples/batch.toml\n\n```toml\n{batch}\n```\n"
+    )
+    notebook = json.loads((ROOT / "notebooks/05-batch.ipynb").read_text(encoding="utf-8"))
+    shown = outside.show("repository/notebooks/05-batch.ipynb.md")
+    assert shown.count("```python\n") == sum(cell["cell_type"] == "code" for cell in notebook["cells"])
+    assert all("".join(cell["source"]).strip() in shown for cell in notebook["cells"])
 
 
 # The site
