@@ -31,6 +31,7 @@ MODULES = (
     "tests.live.verify",
 )
 OTHERS = {"--build-arg", "--cloud", "--include", "--no-cache", "--output", "--provenance=false"}
+OTHERS |= {"--auto-truncate", "--max-client-batch-size", "--max-concurrent-requests", "--payload-limit"}
 """Options of other people's programs that the prose names by themselves."""
 
 

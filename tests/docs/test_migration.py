@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tests.support.asking import ask
 from tests.support.former_services import lead_everything_to, playing
+from tests.support.pages import blocks_of
 
 from jina_v3.contract import ErrorCode, Limits
 from jina_v3.errors import RequestError
@@ -19,7 +20,6 @@ from jina_v3.serving.formats.shapes import API_FIELDS
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = ("from-jina-api.md", "from-text-embeddings-inference.md")
-CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def page(name: str) -> str:
@@ -37,8 +37,10 @@ def services(monkeypatch: pytest.MonkeyPatch):
 def test_the_code_runs_and_the_vectors_are_what_the_page_says(name: str, services: str) -> None:
     names: dict[str, Any] = {}
     seen = []
-    for code in CODE.findall(page(name)):
-        exec(compile(code, name, "exec"), names)
+    for block in blocks_of(__file__):
+        if block.page != f"docs/{name}":
+            continue
+        exec(compile(block.text, block.place, "exec"), names)
         seen.append(np.array(names["vectors"]))
     before, by_client, by_boto3 = seen
     assert np.abs(by_client - by_boto3).max() < 1e-6

@@ -66,7 +66,7 @@ def check(words: list[str], *, whole: bool) -> None:
         words = words[1:]
     if not words:
         return
-    program, rest = Path(words[0]).name, words[1:]
+    program, rest = Path(words[0]).name or words[0], words[1:]
     if program not in PROGRAMS:
         raise WrongError(f"nothing here knows the program {program}")
     PROGRAMS[program](rest, whole)
@@ -367,5 +367,5 @@ PROGRAMS = {
     "python": python,
     "python3": python,
     "serve": serve,
-    **dict.fromkeys(("cd", "export", "git", "head", "jq", "npm", "tail", "yes", "zcat"), of_the_shell),
+    **dict.fromkeys((".", "cd", "export", "git", "head", "jq", "npm", "tail", "yes", "zcat"), of_the_shell),
 }

@@ -75,6 +75,8 @@ class PageAccount:
         for name in ("jina-v3.toml", "file.toml", "infra/examples/asynchronous.yaml"):
             (self.home / name).write_text(text, encoding="utf-8")
         yaml(self.home / "infra/examples/asynchronous.yaml", text)
+        (self.home / ".cache").mkdir()
+        (self.home / ".cache" / "demo.env").touch()  # a kept demo's; here the environment is this account's already
         programs = self.home / ".venv" / "bin"
         programs.mkdir(parents=True)
         for name in STUBS:

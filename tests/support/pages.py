@@ -108,6 +108,9 @@ HELD = (
     Held("tests/docs/test_drawing.py", r"docs/performance\.md", "text", "tokenise"),
     Held("tests/client/test_client_page.py", r"README\.md|docs/client\.md", "python", r"client"),
     Held("tests/client/integrations/test_pages.py", r"docs/(integrations|from-jina-sagemaker)\.md", "python"),
+    Held("tests/docs/test_migration.py", r"docs/from-(jina-api|text-embeddings-inference)\.md", "python"),
+    Held("tests/client/integrations/test_migration_pages.py", r"docs/from-(openai|langchain)\.md", "python"),
+    Held("tests/benchmarks/test_growing.py", r"docs/growing\.md", "python"),
     Held("tests/docs/test_changes.py", r".*", "diff"),
 )
 """Each block is of exactly one row; ``tests/docs/test_register.py`` says which has none or more than one."""

@@ -6,19 +6,16 @@ show that the code around them is right, and nothing about them.
 
 import re
 import sys
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from tests.support.former_services import lead_everything_to, playing
+from tests.support.pages import Block, blocks_of
 
 pytest.importorskip("openai", reason="make test-integrations")
 pytest.importorskip("langchain_community", reason="make test-integrations")
-
-DOCS = Path(__file__).parents[3] / "docs"
-CODE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture
@@ -28,15 +25,15 @@ def services(monkeypatch: pytest.MonkeyPatch):
         yield url
 
 
-def blocks(page: str) -> list[str]:
-    return CODE.findall((DOCS / page).read_text(encoding="utf-8"))
+def blocks(page: str) -> list[Block]:
+    return [block for block in blocks_of(__file__) if block.page == page]
 
 
 def test_openais_page(services: str) -> None:
     names: dict[str, Any] = {}
     seen = []
-    for code in blocks("from-openai.md"):
-        exec(compile(code, "from-openai.md", "exec"), names)
+    for block in blocks("docs/from-openai.md"):
+        exec(compile(block.text, block.place, "exec"), names)
         seen.append(np.array(names["vectors"]))
     before, by_client, by_types, by_base64 = seen
     assert before.shape == (2, 256)
@@ -62,9 +59,9 @@ def test_langchains_page(services: str, monkeypatch: pytest.MonkeyPatch, capsys:
         monkeypatch.setitem(sys.modules, package, module)
     names: dict[str, Any] = {}
     seen = []
-    for code in blocks("from-langchain.md"):
-        exec(compile(code, "from-langchain.md", "exec"), names)
-        if "new = " in code:
+    for block in blocks("docs/from-langchain.md"):
+        exec(compile(block.text, block.place, "exec"), names)
+        if "new = " in block.text:
             seen.append((np.array(names["old"]), np.array(names["new"])))
     assert len(names["found"]) == 1
     jinas, sagemakers, _ = seen
