@@ -7,7 +7,6 @@ import boto3
 import pytest
 from benchmarks import growing
 from benchmarks.batch.tables import Case
-from tests.support.pages import blocks_of
 
 from jina_v3.contract import Limits
 from jina_v3_client import EmbeddingClient
@@ -78,9 +77,9 @@ def test_its_variants_can_be_deployed_and_called(tmp_path: Path, monkeypatch: py
     deployment = read_deployment(tmp_path / "growing.toml", ["region=eu-west-1"])
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    (block,) = blocks_of(__file__)
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, object] = {}
-    exec(compile(block.text, block.place, "exec"), names)
+    exec(compile(code, "growing.md", "exec"), names)
     client = names["client"]
     assert isinstance(client, EmbeddingClient)
     asked = {(report.target.region, getattr(report.target, "variant", None)) for report in client.routing.reports()}

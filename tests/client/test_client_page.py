@@ -1,4 +1,4 @@
-"""Every Python block of the client's page, and of the README's section about it, runs as it stands there.
+"""Every Python block of the client's page, and of the others that show it, runs as it stands there.
 
 Endpoints are the loopback ones; batch runs are in memory. A block finds the names of the blocks before it.
 """
@@ -22,7 +22,8 @@ from jina_v3_client._aws.deployment import Deployment
 from jina_v3_client.testing import InMemoryClient
 
 ROOT = Path(__file__).parents[2]
-PAGE, README = ROOT / "docs" / "client.md", ROOT / "README.md"
+PAGE = ROOT / "docs" / "client.md"
+OTHERS = sorted({ROOT / block.page for block in blocks_of(__file__)} - {PAGE})
 BINDS_CLIENT = re.compile(r"\bclient = |as client\b")
 IMPORTS = "from jina_v3_client import EmbeddingClient"
 DEPLOYED = Deployment(name="jina-v3-dev", region="us-east-1", bucket="data", endpoint="texts")
@@ -76,9 +77,11 @@ def test_every_block_of_the_page_runs(here: LoopbackEndpoint, capsys: pytest.Cap
     assert "empty_text" in capsys.readouterr().out
 
 
-def test_the_readmes_client_runs(here: LoopbackEndpoint) -> None:
-    for line, code in blocks(README):
-        run(code, line, README, {})
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
+def test_the_client_of_other_pages_runs(here: LoopbackEndpoint, page: Path) -> None:
+    assert blocks(page)
+    for line, code in blocks(page):
+        run(code, line, page, {})
 
 
 def given_names(code: str) -> str:

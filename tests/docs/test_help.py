@@ -30,8 +30,12 @@ MODULES = (
     "local_aws",
     "tests.live.verify",
 )
-OTHERS = {"--build-arg", "--cloud", "--include", "--no-cache", "--output", "--provenance=false"}
-OTHERS |= {"--auto-truncate", "--max-client-batch-size", "--max-concurrent-requests", "--payload-limit"}
+OTHERS = {
+    *("--build-arg", "--no-cache", "--output", "--provenance=false"),  # docker
+    "--cloud",  # hf-serve
+    "--include",  # curl
+    *("--auto-truncate", "--max-client-batch-size", "--max-concurrent-requests", "--payload-limit"),  # TEI
+}
 """Options of other people's programs that the prose names by themselves."""
 
 

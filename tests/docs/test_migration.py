@@ -37,9 +37,7 @@ def services(monkeypatch: pytest.MonkeyPatch):
 def test_the_code_runs_and_the_vectors_are_what_the_page_says(name: str, services: str) -> None:
     names: dict[str, Any] = {}
     seen = []
-    for block in blocks_of(__file__):
-        if block.page != f"docs/{name}":
-            continue
+    for block in (block for block in blocks_of(__file__) if block.page == f"docs/{name}"):
         exec(compile(block.text, block.place, "exec"), names)
         seen.append(np.array(names["vectors"]))
     before, by_client, by_boto3 = seen

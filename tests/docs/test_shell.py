@@ -34,7 +34,9 @@ by_place = pytest.mark.parametrize("block", SHELL[:-1], ids=lambda block: block.
 @pytest.fixture(scope="module")
 def account(tmp_path_factory: pytest.TempPathFactory, wide_model: Path) -> Iterator[PageAccount]:
     with LocalAws(Settings(state_folder=tmp_path_factory.mktemp("aws"), quota=100)) as aws:
-        yield PageAccount(aws, wide_model, tmp_path_factory.mktemp("home"))
+        account = PageAccount(aws, wide_model, tmp_path_factory.mktemp("home"))
+        yield account
+        account.close()
 
 
 def test_the_first_block_deploys(account: PageAccount) -> None:

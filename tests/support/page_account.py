@@ -12,6 +12,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from demo.shell import shell_commands
 from tests.support.commands import HOLE
 from tests.support.pages import ROOT, Block
 
@@ -75,8 +76,6 @@ class PageAccount:
         for name in ("jina-v3.toml", "file.toml", "infra/examples/asynchronous.yaml"):
             (self.home / name).write_text(text, encoding="utf-8")
         yaml(self.home / "infra/examples/asynchronous.yaml", text)
-        (self.home / ".cache").mkdir()
-        (self.home / ".cache" / "demo.env").touch()  # a kept demo's; here the environment is this account's already
         programs = self.home / ".venv" / "bin"
         programs.mkdir(parents=True)
         for name in STUBS:
@@ -89,6 +88,9 @@ class PageAccount:
                 path = self.home / folder / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text("".join(json.dumps(record) + "\n" for record in records))
+        (self.home / ".cache").mkdir()
+        shell = shell_commands(self.aws.environment(REGION), NAME)
+        (self.home / ".cache" / "demo.env").write_text(shell, encoding="utf-8")
         lines = "".join(json.dumps({"id": n, "text": f"boats {n}"}) + "\n" for n in range(5))
         (self.home / "docs.jsonl").write_text(lines)
         (self.home / "docs.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
@@ -120,11 +122,13 @@ class PageAccount:
         ran = subprocess.run(
             ["bash", "-c", script], cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=240
         )
-        with suppress(OSError):
-            os.kill(int((self.home / "serve.pid").read_text()), signal.SIGTERM)
-            (self.home / "serve.pid").unlink()
         assert ran.returncode == 0, f"{block.place}: exit status {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
         return ran.stdout
+
+    def close(self) -> None:
+        """End the server that a block has started; the blocks after it may call it."""
+        with suppress(OSError):
+            os.kill(int((self.home / "serve.pid").read_text()), signal.SIGTERM)
 
     @property
     def environment(self) -> dict[str, str]:

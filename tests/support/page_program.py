@@ -12,6 +12,7 @@ import sys
 import time
 import types
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -108,6 +109,9 @@ def local_aws(words: list[str]) -> None:
 def serve(words: list[str]) -> None:
     """Start it in the background, as a second terminal would, and wait until it is ready."""
     os.environ.pop("JINA_V3_DEPLOYMENT", None)  # the client's; the server wants to know every JINA_V3_ there is
+    with suppress(OSError):  # of a block before
+        os.kill(int((HOME / "serve.pid").read_text()), signal.SIGTERM)
+        time.sleep(1)
     with (HOME / "serve.log").open("wb") as log:
         process = subprocess.Popen([BIN / "serve", *words], stdout=log, stderr=log)
     (HOME / "serve.pid").write_text(str(process.pid))

@@ -101,17 +101,17 @@ HELD = (
     Held("tests/docs/test_configurations.py", r".*", "yaml"),
     Held("tests/container/test_openapi_examples.py", r"docs/(contract|api)\.md", "json"),
     Held("tests/container/test_openapi_examples.py", r"docs/(contract|api)\.md", "text"),
-    Held("tests/docs/test_library.py", r"README\.md|docs/(?!client|local-aws).*", "python", r"jina_v3\.encoder"),
+    Held("tests/docs/test_library_page.py", r"docs/library\.md", "python"),
+    Held("tests/docs/test_migration.py", r"docs/from-(jina-api|text-embeddings-inference)\.md", "python"),
+    Held("tests/client/integrations/test_migration_pages.py", r"docs/from-(openai|langchain)\.md", "python"),
     Held("tests/docs/test_shell.py", r"docs/local-aws\.md", "python"),
     Held("tests/docs/test_shell.py", r"docs/batch\.md", "text", "^Batch run "),
     Held("tests/demo/test_demo.py", r"README\.md", "text", "^Complete: every record"),
     Held("tests/docs/test_drawing.py", r"docs/performance\.md", "text", "tokenise"),
-    Held("tests/client/test_client_page.py", r"README\.md|docs/client\.md", "python", r"client"),
+    Held("tests/client/test_client_page.py", r"README\.md|docs/(client|growing)\.md", "python"),
     Held("tests/client/integrations/test_pages.py", r"docs/(integrations|from-jina-sagemaker)\.md", "python"),
-    Held("tests/docs/test_migration.py", r"docs/from-(jina-api|text-embeddings-inference)\.md", "python"),
-    Held("tests/client/integrations/test_migration_pages.py", r"docs/from-(openai|langchain)\.md", "python"),
-    Held("tests/benchmarks/test_growing.py", r"docs/growing\.md", "python"),
     Held("tests/docs/test_changes.py", r".*", "diff"),
+    Held("tests/notebooks/test_lab_runs.py", r"docs/notebooks\.md|notebooks/README\.md", "python"),
 )
 """Each block is of exactly one row; ``tests/docs/test_register.py`` says which has none or more than one."""
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.support.former_services import lead_everything_to, playing
-from tests.support.pages import Block, blocks_of
+from tests.support.pages import blocks_of
 
 pytest.importorskip("openai", reason="make test-integrations")
 pytest.importorskip("langchain_community", reason="make test-integrations")
@@ -25,15 +25,15 @@ def services(monkeypatch: pytest.MonkeyPatch):
         yield url
 
 
-def blocks(page: str) -> list[Block]:
-    return [block for block in blocks_of(__file__) if block.page == page]
+def blocks(page: str) -> list[str]:
+    return [block.text for block in blocks_of(__file__) if block.page == f"docs/{page}"]
 
 
 def test_openais_page(services: str) -> None:
     names: dict[str, Any] = {}
     seen = []
-    for block in blocks("docs/from-openai.md"):
-        exec(compile(block.text, block.place, "exec"), names)
+    for code in blocks("from-openai.md"):
+        exec(compile(code, "from-openai.md", "exec"), names)
         seen.append(np.array(names["vectors"]))
     before, by_client, by_types, by_base64 = seen
     assert before.shape == (2, 256)
@@ -59,9 +59,9 @@ def test_langchains_page(services: str, monkeypatch: pytest.MonkeyPatch, capsys:
         monkeypatch.setitem(sys.modules, package, module)
     names: dict[str, Any] = {}
     seen = []
-    for block in blocks("docs/from-langchain.md"):
-        exec(compile(block.text, block.place, "exec"), names)
-        if "new = " in block.text:
+    for code in blocks("from-langchain.md"):
+        exec(compile(code, "from-langchain.md", "exec"), names)
+        if "new = " in code:
             seen.append((np.array(names["old"]), np.array(names["new"])))
     assert len(names["found"]) == 1
     jinas, sagemakers, _ = seen
