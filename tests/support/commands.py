@@ -132,6 +132,8 @@ def python(words: list[str], whole: bool) -> None:
     module, rest = words[1], words[2:]
     if module == "pytest":
         pytest_words(rest, whole)
+    elif module in ("ipykernel", "jupyter"):  # other people's
+        return
     elif module == "jina_v3_client":
         client(rest, whole)
     else:
@@ -345,7 +347,7 @@ def pip(words: list[str], whole: bool) -> None:
         asked = re.fullmatch(r"\.(?:\[([a-z,-]+)\])?", word)
         if asked and not set((asked[1] or "").split(",")) - {""} <= extras():
             raise WrongError(f"there is no extra {asked[1]}")
-        if not asked and word not in ("-e", "--editable"):
+        if not asked and word not in ("-e", "--editable", "jupyterlab"):
             raise WrongError(f"nothing is told of {word}")
 
 
