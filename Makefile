@@ -78,8 +78,9 @@ test: setup ## the fast tests, on JOBS processes (under six minutes on two cores
 test-slow: setup test-integrations ## what takes minutes: whole deployments by the CDK, long fuzzing, half precision of the reference
 	$(BIN)/pytest $(PLUGINS) $(IN_ORDER) -m 'slow and not gpu and not weights and not aws'
 
-test-integrations: .venv-integrations/.stamp ## the client in LangChain, LlamaIndex, Haystack, mteb and others, as they are published
-	.venv-integrations/bin/pytest tests/client/integrations tests/client/test_docstrings.py -k integrations
+test-integrations: .venv-integrations/.stamp ## the client in LangChain, LlamaIndex, Haystack, mteb and others, as they are published; our evaluation by mteb
+	.venv-integrations/bin/pytest tests/client/integrations tests/client/test_docstrings.py tests/evaluation/test_mteb.py \
+		-k 'integrations or evaluation'
 
 # Versions are those of the machine here, not ours, so a warning of theirs is no failure.
 GPU_TESTS := -m 'not weights and not aws' -W default -p no:cacheprovider
@@ -144,7 +145,7 @@ INTEGRATIONS_PIP := .venv-integrations/bin/pip install --quiet --no-compile --co
 notebooks: setup ## run every notebook from top to bottom against an AWS on this machine (NOTEBOOK=1-6 or a part of its name)
 	$(BIN)/python -m lab.run $(NOTEBOOK) $(ARGS)
 
-evaluate: .venv-integrations/.stamp ## mteb over a model or an endpoint, beside the paper's tables (MODEL= or ENDPOINT=, TASKS=, ARGS=--help)
+evaluate: .venv-integrations/.stamp ## mteb over a model or an endpoint, beside published figures (MODEL= or ENDPOINT=, TASKS=, ARGS=--help or --list)
 	.venv-integrations/bin/python -m evaluation.mteb $(if $(MODEL),--model '$(MODEL)') $(if $(ENDPOINT),--endpoint '$(ENDPOINT)') \
 		$(if $(TASKS),--tasks '$(TASKS)') $(ARGS)
 
@@ -159,6 +160,9 @@ docs-serve: setup ## show the documents at http://127.0.0.1:8000, anew with each
 
 openapi: setup ## write docs/openapi.json and docs/api.md anew, from the contract and the code's tables
 	$(BIN)/python -m openapi
+
+drawing: setup ## draw docs/architecture.md's picture anew, from the sources
+	$(BIN)/python -m pages.drawing
 
 verify: setup ## compare a real checkpoint with the published values (MODEL=folder or hub id)
 	$(BIN)/python -m evaluation.verify $(if $(MODEL),'$(MODEL)')
@@ -184,4 +188,4 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 clean: ## remove the environments and caches
 	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale notebooks evaluate docs docs-serve openapi verify image lock-image clean
+.PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale notebooks evaluate docs docs-serve openapi drawing verify image lock-image clean

@@ -1,5 +1,5 @@
 """What the site of documents needs beside mkdocs: the files of the repository that pages link to, and the drawing.
 
-`mkdocs.yml` names `pages/hooks.py`; `python -m pages.drawing` writes the drawing. Nothing that ships imports this
+`mkdocs.yml` names `pages/hooks.py`; `make drawing` writes the drawing. Nothing that ships imports this
 package.
 """

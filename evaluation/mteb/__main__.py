@@ -18,6 +18,8 @@ from evaluation.mteb.options import DEFAULT_TASKS, make_parser
 from evaluation.mteb.reach import UnreachableError, check_cached, check_hub
 from evaluation.mteb.sets import SETS, UnknownTaskError, dimensions_of, find_tasks, names
 from jina_v3.errors import CheckpointError, RequestError
+from jina_v3_client import EmbeddingClient, JinaClientError
+from jina_v3_client.settings import RetrySettings, Settings
 
 DONE, INCOMPLETE, NOT_STARTED = 0, 1, 2
 
@@ -59,9 +61,13 @@ def _evaluate(options: argparse.Namespace, asked: Sequence[str], console: Consol
     folder = _local(options.model)
     check_hub()
     _need_mteb()
+    if options.endpoint:
+        console.print(f"asking the endpoint {options.endpoint} …")
+    client = _called(options) if options.endpoint else None
+    console.print("loading mteb …")
     chosen = find_tasks(asked, options.languages)
     check_cached([one.task for one in chosen])
-    subject = _endpoint(options) if options.endpoint else _engine(options, folder or _fetched(options.model))
+    subject = _endpoint(options, client) if client else _engine(options, folder or _fetched(options.model))
     dimensions = options.dimensions or dimensions_of(asked)
     console.print(f"{subject.name}, revision {subject.revision}: {len(chosen)} tasks; results in {options.output}")
 
@@ -93,8 +99,12 @@ def _evaluate(options: argparse.Namespace, asked: Sequence[str], console: Consol
 
 def _local(model: str) -> Path | None:
     """Return the folder, if it is one; what looks like a path but is none is said before anything else is tried."""
-    if not model or Path(model).is_dir():
-        return Path(model) if model else None
+    if not model:
+        return None
+    if Path(model).is_dir():
+        if not (Path(model) / "config.json").is_file():
+            raise StartError(f"{model} has no config.json; give the folder of a model")
+        return Path(model)
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
         raise StartError(f"{model} is no folder here, and no hub id (owner/name)")
     return None
@@ -130,15 +140,20 @@ def _engine(options: argparse.Namespace, folder: Path) -> Subject:
     )
 
 
-def _endpoint(options: argparse.Namespace) -> Subject:
-    from jina_v3_client import EmbeddingClient, JinaClientError
-    from jina_v3_client.integrations.mteb import JinaV3Encoder
-
+def _called(options: argparse.Namespace) -> EmbeddingClient:
+    """Return a client of the endpoint, which has answered once: without patience, but for machines that must come."""
+    where = {"region": options.region, "profile": options.profile}
     try:
-        client = EmbeddingClient(options.endpoint, region=options.region, profile=options.profile)
-        client.embed(["Is anybody there?"], task="text-matching")
+        with EmbeddingClient(options.endpoint, settings=Settings(retry=RetrySettings(attempts=2)), **where) as first:
+            first.embed(["Is anybody there?"], task="text-matching")
+        return EmbeddingClient(options.endpoint, **where)
     except JinaClientError as error:
         raise StartError(f"endpoint {options.endpoint}: {error}") from error
+
+
+def _endpoint(options: argparse.Namespace, client: EmbeddingClient) -> Subject:
+    from jina_v3_client.integrations.mteb import JinaV3Encoder
+
     name, revision = f"endpoint/{_plain(options.endpoint)}", options.revision or "deployed"
     return Subject(
         name, revision, lambda dimensions: JinaV3Encoder(client, dimensions=dimensions, name=name, revision=revision)

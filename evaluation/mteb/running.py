@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from evaluation.comparison import Measured
 from evaluation.mteb.sets import Chosen
+from jina_v3_client.errors import AccessError, ConnectionFailedError, EndpointNotFoundError
 
 if TYPE_CHECKING:
     from mteb.results import TaskResult
+
+_LOST = (ConnectionError, TimeoutError, ConnectionFailedError, AccessError, EndpointNotFoundError)
+"""What the hub's libraries and the client raise when nobody answers, or not us."""
 
 Say = Callable[[str], None]
 
@@ -63,7 +67,7 @@ def run(
                     show_progress_bar=False,
                     encode_kwargs={"batch_size": 512, "show_progress_bar": bars},
                 ).task_results[0]
-            except OSError as error:  # datasets and the hub's library say so when nobody answers
+            except _LOST as error:
                 raise LostError(f"{name}: {error}; run the same again to go on from here") from error
             except Exception as error:  # noqa: BLE001  # whatever a task of somebody else's does, the others go on
                 outcome.failed[f"{name}, {dimension} dimensions"] = f"{type(error).__name__}: {error}"

@@ -164,12 +164,13 @@ def this_machine(example: str = EXAMPLE, *overrides: str) -> Place:
     _stop_the_last_one()
     own = [word for word in overrides if word.startswith("model.source=")]
     words = [*([] if own else [f"model.source={standin_folder()}"]), *overrides]
-    place = _deployable(example, words)
     with ExitStack() as close:
         folder = close.enter_context(tempfile.TemporaryDirectory(prefix="jina-v3-notebook-"))
         close.enter_context(guarded(Path(folder)))
+        close.enter_context(_no_other_aws())
+        place = _deployable(example, words)
         aws = close.enter_context(LocalAws(Settings(state_folder=Path(folder) / "aws", quota=100)))
-        close.enter_context(_only_aws(aws.environment(place.deployment.region)))
+        os.environ.update(aws.environment(place.deployment.region))
         place.aws, place.is_standin, place._close = aws, not own, close.pop_all()
     _running.append(place._close)
     print(f"An AWS on this machine, at {aws.url}.")
@@ -203,24 +204,25 @@ atexit.register(_stop_the_last_one)  # however the kernel ends
 
 
 @contextmanager
-def _only_aws(variables: dict[str, str]) -> Iterator[None]:
-    """Let these variables alone say which AWS this process and its children call: no profile, token or proxy does."""
-    before = dict(os.environ)
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
+def _no_other_aws() -> Iterator[None]:
+    """Take away, for a while, what says which AWS to call and how: profiles, credentials, addresses, proxies."""
+    before = {name: value for name, value in os.environ.items() if _is_about_aws(name)}
+    for name in before:
         del os.environ[name]
-    os.environ.update(variables)
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, ("localhost,127.0.0.1", before.get(name))))
     boto3.DEFAULT_SESSION = None  # it keeps the credentials that it has found once
     try:
         yield
     finally:
-        for name in [name for name in os.environ if name.startswith("AWS_") or name.lower() == "no_proxy"]:
+        for name in [name for name in os.environ if _is_about_aws(name)]:
             del os.environ[name]
-        os.environ.update(
-            {name: value for name, value in before.items() if name.startswith("AWS_") or name.lower() == "no_proxy"}
-        )
+        os.environ.update(before)
         boto3.DEFAULT_SESSION = None
+
+
+def _is_about_aws(name: str) -> bool:
+    return name.startswith("AWS_") or name.lower() == "no_proxy"
 
 
 def _interrupt(process: subprocess.Popen[str]) -> None:

@@ -117,18 +117,21 @@ def run(
     notebook = nbformat.read(path, as_version=4)
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in more]
 
+    stopped = threading.Event()
+
     def begin(cell: Any, cell_index: int) -> None:  # noqa: ARG001  # nbclient passes both by name
-        _heed_signals()
+        _heed_signals(stopped)
         progress(cell_index + 1, len(notebook.cells))
 
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="nb-") as sockets:
+    with tempfile.TemporaryDirectory(prefix="nb-") as folder, (Path(folder) / "stderr").open("w+b") as said:
         try:
-            _client(notebook, Path(sockets), begin).execute()
+            _client(notebook, Path(folder), begin).execute(stderr=said)
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-            raise NotebookError(_shortly(notebook, error)) from error
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
+            if stopped.is_set():
+                raise KeyboardInterrupt from None
+            said.seek(0)
+            raise NotebookError(_shortly(notebook, error, said.read().decode(errors="replace"))) from error
         finally:
             seconds = time.perf_counter() - started
             into.mkdir(parents=True, exist_ok=True)
@@ -150,16 +153,22 @@ def _client(notebook: Any, sockets: Path, begin: Callable[..., None]) -> Noteboo
     )
 
 
-def _heed_signals() -> None:
+def _heed_signals(stopped: threading.Event) -> None:
     """Let Ctrl-C end all of it: nbclient would end the kernel, and call it dead."""
     task = asyncio.current_task()
-    if task is not None and threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    if task is None or threading.current_thread() is not threading.main_thread():
+        return
+
+    def stop() -> None:
+        stopped.set()
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
 
 
-def _shortly(notebook: Any, error: Exception) -> str:
-    """Say which cell failed, and why, in a few lines."""
+def _shortly(notebook: Any, error: Exception, said: str) -> str:
+    """Say which cell failed, and why, in a few lines; ``said`` is what the kernel itself wrote to its screen."""
     number, cell = next(
         (
             (number, cell)
@@ -173,7 +182,7 @@ def _shortly(notebook: Any, error: Exception) -> str:
     elif isinstance(error, CellTimeoutError):
         reason = f"it took longer than {CELL_LIMIT_S} s"
     else:
-        reason = "its kernel died"
+        reason = f"its kernel died\n{said}"
     lines = _COLOURS.sub("", reason).strip().splitlines()
     source = cell.source.splitlines()
     shown = [f"    {line}" for line in source[:_SHOWN_LINES]] + ["    …"] * (len(source) > _SHOWN_LINES)

@@ -14,6 +14,8 @@ ROOT: Final = Path(__file__).parents[2]
 LAYERED: Final = "jina_v3"
 """The package that is drawn by its layers."""
 
+_IMPORT: Final = re.compile(r"^\s*(?:from|import) ([\w.]+)", re.MULTILINE)
+
 
 @cache
 def _project() -> dict[str, Any]:
@@ -49,19 +51,21 @@ def imports() -> set[tuple[str, str]]:
     found = set()
     for name, folder in known.items():
         for file in folder.rglob("*.py"):
-            for module in _imported(ast.parse(file.read_text(encoding="utf-8"))):
+            for module in _imported(file.read_text(encoding="utf-8"), known.keys() - {name}):
                 top, _, below = module.partition(".")
-                if top in known and top != name:
-                    found.add((name, f"{top}.{below.partition('.')[0]}" if top == LAYERED and below else top))
+                found.add((name, f"{top}.{below.partition('.')[0]}" if top == LAYERED and below else top))
     return found
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
+def _imported(source: str, of: set[str]) -> Iterator[str]:
+    """Yield the modules of packages that a source imports; what only looks like it, in a text, is none."""
+    if of.isdisjoint(module.partition(".")[0] for module in _IMPORT.findall(source)):
+        return  # parsing takes a hundred times as long
+    for node in ast.walk(ast.parse(source)):
+        modules = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules = [node.module]
+        yield from (module for module in modules if module.partition(".")[0] in of)
 
 
 def stacks() -> set[str]:

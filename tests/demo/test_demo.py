@@ -25,6 +25,8 @@ from tests.support.pages import blocks_of
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 280
+SOMEBODYS = {"AWS_PROFILE": "work", "AWS_SESSION_TOKEN": "theirs"}
+"""What a person with an account may have set, and must not be in the way."""
 
 
 def _heed_interrupts() -> None:
@@ -75,13 +77,14 @@ def assert_stopped(children: list[psutil.Process]) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_everything_as_a_user_sees_it() -> None:
-    with demo("--keep") as process:
+    with demo("--keep", **SOMEBODYS) as process:
         screen = read_until(process, "Yours until Ctrl-C")
         how = read_until(process, "jina-v3-infra batch start")
         children = psutil.Process(process.pid).children(recursive=True)
         check_screen(screen)
         environment = dict(re.findall(r"^export (AWS_\w+)=(\S+)$", how, re.MULTILINE))
         check_still_serving(environment)
+        check_readmes_first_screen()
         check_command_by_hand(re.search(r"^ +(jina-v3 embed .*)$", how, re.MULTILINE), environment)
         check_batch_by_hand(how.splitlines()[-1], environment)
         process.send_signal(signal.SIGINT)
@@ -155,6 +158,27 @@ def check_still_serving(environment: dict[str, str]) -> None:
     body = {"data": [{"text": "hello"}], "parameters": {"task": "text-matching", "dimensions": 32}}
     answer = runtime.invoke_endpoint(EndpointName="jina-v3-dev", ContentType="application/json", Body=json.dumps(body))
     assert len(json.loads(answer["Body"].read())["data"][0]["embedding"]) == 32
+
+
+def check_readmes_first_screen() -> None:
+    """Embed a text by the README's lines alone, in the shell of somebody with an account."""
+    first_screen = (ROOT / "README.md").read_text("utf-8").partition("\n## ")[0]
+    (_, in_second_shell) = re.findall(r"```sh\n(.*?)```", first_screen, re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", first_screen, re.DOTALL)
+    run = subprocess.run(
+        ["sh", "-e"],
+        input=f"{in_second_shell}python - <<'END'\n{code}END\n",
+        cwd=ROOT,
+        env={**os.environ, **SOMEBODYS},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert (run.returncode, run.stderr) == (0, "")
+    embedded, cosines = run.stdout.splitlines()
+    assert len(json.loads(embedded)["embedding"]) == 8
+    high_water, boats = map(float, cosines.strip("[]").split())
+    assert 1 > high_water > boats  # words that are shared are all that the stand-in knows
 
 
 def run_module(module: str, *words: str, **environment: str) -> str:

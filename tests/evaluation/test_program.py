@@ -57,6 +57,11 @@ def test_what_is_no_folder_and_no_hub_id(model: str, capsys: pytest.CaptureFixtu
     assert error(capsys) == f"error: {model} is no folder here, and no hub id (owner/name)"
 
 
+def test_a_folder_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--model", str(tmp_path)]) == NOT_STARTED
+    assert error(capsys) == f"error: {tmp_path} has no config.json; give the folder of a model"
+
+
 @pytest.mark.parametrize("subject", [["--model", "jinaai/jina-embeddings-v3"], ["--endpoint", "texts"]])
 def test_a_hub_out_of_reach_is_said_before_anything_else(
     subject: list[str], closed_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

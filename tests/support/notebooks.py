@@ -32,6 +32,7 @@ _left = {{"folder": str(here.aws.settings.state_folder)}}
 
 def _take():
     found = _inventory.take_inventory(lambda service: here.aws.client(service, here.deployment.region))
+    found["log groups"].discard("/aws/sagemaker/TransformJobs")  # the account's: SageMaker makes it for all jobs
     return {{what: {{name for name in names if "cdk-" not in name}} for what, names in found.items()}}
 
 

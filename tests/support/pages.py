@@ -111,6 +111,7 @@ HELD = (
     Held("tests/client/test_client_page.py", r"README\.md|docs/(client|growing)\.md", "python"),
     Held("tests/client/integrations/test_pages.py", r"docs/(integrations|from-jina-sagemaker)\.md", "python"),
     Held("tests/docs/test_changes.py", r".*", "diff"),
+    Held("tests/notebooks/test_lab_runs.py", r"docs/notebooks\.md|notebooks/README\.md", "python"),
 )
 """Each block is of exactly one row; ``tests/docs/test_register.py`` says which has none or more than one."""
 
