@@ -8,6 +8,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
 COMMENT = re.compile(r"(?:^|(?<=\s))#\s.*$", re.MULTILINE)
 HOLE = re.compile(r"<[\w ]+>")
 INNER = re.compile(r"\$\(([^()]*)\)")
+MAKE = shutil.which("make", path="/usr/local/bin:/usr/bin:/bin") or "make"  # on a page's path there is another
 STAMPS = (".venv", ".venv-peers", ".venv-peers-endpoint", ".venv-integrations")
 
 
@@ -224,7 +226,7 @@ def expanded(*words: str) -> tuple[str, ...]:
     }
     stamps = [word for name in STAMPS for word in ("-o", f"{name}/.stamp")]
     ran = subprocess.run(
-        ["make", "-n", "--no-print-directory", *stamps, *words],
+        [MAKE, "-n", "--no-print-directory", *stamps, *words],
         cwd=ROOT,
         env=environment,
         capture_output=True,
