@@ -18,7 +18,7 @@ def cells(line: str) -> list[str]:
 def rows(page: str, heading: str) -> list[list[str]]:
     """Return the cells of the tables under a heading."""
     section = page.partition(f"# {heading}\n")[2].partition("\n#")[0]
-    return [cells(line) for line in section.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    return [cells(line) for line in section.splitlines() if line.startswith("|") and "---" not in line]
 
 
 def measured(file: str, heading: str) -> list[list[str]]:
