@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Final
 
 from evaluation.figures import Table
+from jina_v3.contract import MODEL_DIMENSIONS
 
 TOLERANCE: Final = 0.5
 """Points, up to which a difference is not marked. The paper's and the leaderboard's own figures for the same weights
@@ -79,7 +80,7 @@ def by_category(results: Iterable[Measured], table: Table) -> list[Line]:
         mine = [one for one in results if column == AVERAGE or one.category == column]
         wanted = total if column == AVERAGE else table.counts[column]
         cut = sum(not one.whole for one in mine)
-        hindrance = f"{len(mine)} of {wanted} tasks" if len(mine) != wanted else ""
+        hindrance = f"{len(mine)} of {wanted} tasks" if len(mine) != wanted else _short_vectors(mine)
         if cut and not hindrance:
             hindrance = f"{cut} of the tasks in part"
         lines.append(compare(column, _mean(one.score for one in mine), table, column, hindrance))
@@ -90,10 +91,13 @@ def by_task(results: Iterable[Measured], tables: Sequence[Table]) -> list[Line]:
     """Compare each task, and each of its parts, with the first table that has it; others are listed without."""
     lines = []
     for one in sorted(results, key=lambda one: (one.category, one.task)):
-        hindrance = "" if one.whole else "not all of its languages were run"
+        short = _short_vectors([one])
+        hindrance = short if one.whole else "not all of its languages were run"
         lines.append(_first(one.task, one.score, tables, hindrance))
         if len(one.subsets) > 1 or any(f"{one.task} ({part})" in _columns(tables) for part in one.subsets):
-            lines += [_first(f"{one.task} ({part})", score, tables) for part, score in sorted(one.subsets.items())]
+            lines += [
+                _first(f"{one.task} ({part})", score, tables, short) for part, score in sorted(one.subsets.items())
+            ]
     return lines
 
 
@@ -105,7 +109,7 @@ def by_language(results: Iterable[Measured]) -> list[Line]:
             if len(set(one.languages.get(part, ()))) == 1:
                 found.setdefault(one.languages[part][0], []).append(score)
     return [
-        Line(name=language, measured=fmean(scores), remark=f"{len(scores)} parts")
+        Line(name=language, measured=fmean(scores), remark=_number(scores, "part"))
         for language, scores in sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
 
@@ -118,7 +122,7 @@ def by_level(results: Iterable[Measured]) -> list[Line]:
         assert line.measured is not None
         (named if line.name.split("-")[0] in NAMED_LANGUAGES else others).append(line.measured)
     return [
-        Line(name=name, measured=fmean(scores), remark=f"{len(scores)} languages")
+        Line(name=name, measured=fmean(scores), remark=_number(scores, "language"))
         for name, scores in groups.items()
         if scores
     ]
@@ -141,8 +145,8 @@ def by_dimension(results: Iterable[Measured], table: Table) -> list[Line]:
             mean = fmean(scores[d][task] for task in everywhere)
             full = fmean(scores[dimensions[-1]][task] for task in everywhere)
             share = 100 * mean / full if full else None
-            right = 100 * published[d] / published[1024] if d in published else None
-            hindrance = "" if dimensions[-1] == 1024 else "the largest dimension that was run is not 1024"
+            right = 100 * published[d] / published[MODEL_DIMENSIONS] if d in published else None
+            hindrance = "" if dimensions[-1] == MODEL_DIMENSIONS else "the largest dimension that was run is not 1024"
             lines.append(_shares(f"{category}, {d}", share, right, mean, hindrance))
     return lines
 
@@ -161,8 +165,18 @@ def _first(name: str, score: float, tables: Sequence[Table], hindrance: str = ""
     return compare(name, score, table, name, hindrance)
 
 
+def _short_vectors(results: Iterable[Measured]) -> str:
+    """Say that vectors were cut: published figures are of whole ones."""
+    cut = sorted({one.dimension for one in results} - {MODEL_DIMENSIONS})
+    return f"at {', '.join(map(str, cut))} dimensions" if cut else ""
+
+
 def _columns(tables: Sequence[Table]) -> set[str]:
     return {column for table in tables for row in table.rows for column in row.scores}
+
+
+def _number(scores: Sequence[float], what: str) -> str:
+    return f"{len(scores)} {what}{'s' if len(scores) > 1 else ''}"
 
 
 def _mean(scores: Iterable[float]) -> float | None:

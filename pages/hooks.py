@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
@@ -40,18 +39,8 @@ class _LinksExtension(Extension):
 _LINKS = _Links()
 
 
-def _written(nav: Any, docs: Path) -> Any:
-    """Return the navigation without pages that are not written yet."""
-    if isinstance(nav, str):
-        return nav if (docs / nav).is_file() else None
-    if isinstance(nav, dict):
-        return {name: below for name, given in nav.items() if (below := _written(given, docs))}
-    return [below for given in nav or [] if (below := _written(given, docs))]
-
-
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Let links be rewritten."""
-    config.nav = _written(config.nav, Path(config.docs_dir))
     config.markdown_extensions.append(_LinksExtension(_LINKS))
     return config
 

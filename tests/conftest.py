@@ -28,8 +28,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with whole deployments: at the end, one process would have the longest of them, and the other nothing."""
-    items.sort(key=lambda item: item.path.parent.name != "deployment")
+    """Begin with what deploys everything: at the end, one process would have the longest, and the other nothing."""
+    first = ("deployment", "notebooks")
+    items.sort(key=lambda item: first.index(item.path.parent.name) if item.path.parent.name in first else len(first))
 
 
 @pytest.fixture(scope="session", autouse=True)

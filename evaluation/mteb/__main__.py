@@ -16,7 +16,7 @@ from rich.console import Console
 
 from evaluation.mteb.options import DEFAULT_TASKS, make_parser
 from evaluation.mteb.reach import UnreachableError, check_cached, check_hub
-from evaluation.mteb.sets import SETS, UnknownTaskError, dimensions_of, find_tasks, names
+from evaluation.mteb.sets import SETS, UnknownTaskError, dimensions_of, find_tasks, names, stand_for
 from jina_v3.errors import CheckpointError, RequestError
 from jina_v3_client import EmbeddingClient, JinaClientError
 from jina_v3_client.settings import RetrySettings, Settings
@@ -84,7 +84,7 @@ def _evaluate(options: argparse.Namespace, asked: Sequence[str], console: Consol
             run(subject.make, chosen, dimensions, options.output, say=console.print, bars=bars, outcome=outcome)
         except LostError as error:
             lost = str(error)
-    made = sheets(outcome.measured, asked)
+    made = sheets(outcome.measured, stand_for(asked))
     heading = f"{subject.name}, revision {subject.revision}"
     for sheet in made:
         draw(sheet, console)

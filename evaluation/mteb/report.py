@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from evaluation.comparison import TOLERANCE, Line, Measured, by_category, by_dimension, by_language, by_level, by_task
 from evaluation.figures import read_table
@@ -11,17 +11,27 @@ from evaluation.sheets import Sheet
 _UNMARKED = f"Δ is measured less published, in points; beyond ±{TOLERANCE:g} it is marked."
 
 
-def sheets(results: Sequence[Measured], sets: Sequence[str]) -> list[Sheet]:
-    """Return a table for everything that there is something of, the most condensed first."""
+def sheets(results: Sequence[Measured], sets: Mapping[str, Collection[str]]) -> list[Sheet]:
+    """Return a table for everything that there is something of, the most condensed first.
+
+    ``sets`` has the names that were asked for, and the tasks that each stands for.
+    """
     english, longembed, tasks = map(read_table, ("mteb_english", "longembed", "mteb_tasks"))
     full = max((one.dimension for one in results), default=0)
     at_full = [one for one in results if one.dimension == full]
     made = []
     if "english" in sets:
         note = f"{_UNMARKED} {english.note}"
-        made.append(Sheet(title=english.title, lines=by_category(at_full, english), models=english.models, note=note))
+        made.append(
+            Sheet(
+                title=english.title,
+                lines=by_category(_of(at_full, sets["english"]), english),
+                models=english.models,
+                note=note,
+            )
+        )
     if "multilingual" in sets:
-        made.append(_multilingual(at_full))
+        made.append(_multilingual(_of(at_full, sets["multilingual"])))
     if len({one.dimension for one in results}) > 1:
         made.append(_dimensions(results))
     compared = by_task(at_full, [tasks, longembed])
@@ -36,6 +46,10 @@ def sheets(results: Sequence[Measured], sets: Sequence[str]) -> list[Sheet]:
         note = "No source with figures by resource level was found, so nothing is set beside these."
         made.append(Sheet(title="By level", lines=by_level(at_full), note=note))
     return [sheet for sheet in made if sheet.lines]
+
+
+def _of(results: Sequence[Measured], tasks: Collection[str]) -> list[Measured]:
+    return [one for one in results if one.task in tasks]
 
 
 def _multilingual(results: Sequence[Measured]) -> Sheet:

@@ -31,7 +31,7 @@ class TaskSet:
 
 SETS: Final[dict[str, TaskSet]] = {
     "quick": TaskSet(
-        purpose="one or two small tasks of each kind that have published results: minutes on a GPU",
+        purpose="six small English tasks that have published results",
         tasks=(
             "STSBenchmark",
             "SICK-R",
@@ -41,7 +41,9 @@ SETS: Final[dict[str, TaskSet]] = {
             "SciFact",
         ),
     ),
-    "english": TaskSet(purpose="MTEB English v1, the paper's 56 tasks: days on a GPU", benchmark="MTEB(eng, v1)"),
+    "english": TaskSet(
+        purpose="MTEB English v1, the paper's 56 tasks; some have millions of passages", benchmark="MTEB(eng, v1)"
+    ),
     "multilingual": TaskSet(
         purpose="MTEB(Multilingual, v2): 131 tasks, not the paper's choice, which is not published as a set of mteb",
         benchmark="MTEB(Multilingual, v2)",
@@ -91,12 +93,16 @@ class Chosen:
 def find_tasks(asked: Sequence[str], languages: Sequence[str] = ()) -> list[Chosen]:
     """Return the tasks of all the names, each once, in order; with ``languages`` only their parts in these.
 
-    **Raises**: ``UnknownTaskError``.
+    **Raises**: ``UnknownTaskError``, also where two names stand for different parts of one task.
     """
     found: dict[str, Any] = {}
     for name in asked:
         for task in _resolve(name):
-            found.setdefault(task.metadata.name, task)
+            known = found.setdefault(task.metadata.name, task)
+            if set(known.hf_subsets) != set(task.hf_subsets):
+                raise UnknownTaskError(
+                    f"{', '.join(asked)} stand for different parts of {task.metadata.name}; run them one by one"
+                )
     if not languages:
         return [Chosen(task) for task in found.values()]
     kept = []
@@ -114,6 +120,11 @@ def find_tasks(asked: Sequence[str], languages: Sequence[str] = ()) -> list[Chos
             f"none of the tasks has anything in {', '.join(languages)}; codes are of ISO 639-3, such as deu or deu-Latn"
         )
     return kept
+
+
+def stand_for(asked: Sequence[str]) -> dict[str, set[str]]:
+    """Return each name with the names of the tasks that it stands for."""
+    return {name: {task.metadata.name for task in _resolve(name)} for name in asked}
 
 
 def _resolve(name: str) -> list[AbsTask]:

@@ -20,7 +20,7 @@ from lab.run import FOLDER, SHOWN
 
 PAGE: Final = FOLDER.parent / "docs" / "notebooks.md"
 _PICTURE: Final = re.compile(r"\]\(images/notebooks/(([\w-]+)\.([\w-]+)\.png)\)")
-_COLOURS: Final = 96  # a palette: a third of the bytes, and nothing to be seen of it
+_COLOURS: Final = 256  # a palette: half the bytes, and nothing to be seen of it
 
 
 def pictures_of(page: str) -> dict[str, tuple[str, str]]:

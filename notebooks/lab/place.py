@@ -13,18 +13,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import boto3
+from botocore.exceptions import ClientError
 
 from jina_v3_client import EmbeddingClient
 from jina_v3_infra.config import Deployment, read_deployment
 from lab.guard import guarded
 from lab.standin import standin_folder
+from lab.variables import no_other_aws
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
 
@@ -84,7 +86,7 @@ class Place:
             print(f"{self.deployment.name} stands already.")
             return
         started = time.perf_counter()
-        self._is_deployed = True  # even if it breaks off: there is something to take away then
+        self._will_close()
         self._run(["deploy", "--yes"], _STEPS if show else None)
         print(f"{self.deployment.name} is deployed, after {time.perf_counter() - started:.0f} s.")
 
@@ -102,8 +104,24 @@ class Place:
         **Raises**: ``CommandError``.
         """
         if words[:1] == ("deploy",):
-            self._is_deployed = True
+            self._will_close()
         return self._run(words, _ALL if show else None)
+
+    def _will_close(self) -> None:
+        """Have ``close`` take away what is deployed now, even if that breaks off; but never what stood before."""
+        if not self._is_deployed and self._stands():
+            print(f"{self.deployment.name} stood before: here.close() will leave it.")
+        else:
+            self._is_deployed = True
+
+    def _stands(self) -> bool:
+        try:
+            self.boto("cloudformation").describe_stacks(StackName=self.deployment.foundation_stack)
+        except ClientError as error:
+            if "does not exist" in str(error):
+                return False
+            raise
+        return True
 
     def _run(self, words: Sequence[str], shown: re.Pattern[str] | None) -> str:
         """Run ``jina-v3-infra``, print the lines that begin with ``shown``, and return all of them."""
@@ -147,7 +165,7 @@ class Place:
             if self._is_deployed:
                 self._run(["destroy", "--yes", *(["--delete-data"] if delete_data else [])], None)
                 self._is_deployed = False
-                print(f"{self.deployment.name} is destroyed: nothing of it is left.")
+                print(f"{self.deployment.name} is destroyed{': nothing of it is left' if delete_data else ''}.")
         finally:
             if self.is_local:
                 self._is_deployed = False  # the local AWS takes with it what could not be destroyed
@@ -167,7 +185,7 @@ def this_machine(example: str = EXAMPLE, *overrides: str) -> Place:
     with ExitStack() as close:
         folder = close.enter_context(tempfile.TemporaryDirectory(prefix="jina-v3-notebook-"))
         close.enter_context(guarded(Path(folder)))
-        close.enter_context(_no_other_aws())
+        close.enter_context(no_other_aws())
         place = _deployable(example, words)
         aws = close.enter_context(LocalAws(Settings(state_folder=Path(folder) / "aws", quota=100)))
         os.environ.update(aws.environment(place.deployment.region))
@@ -201,28 +219,6 @@ def _stop_the_last_one() -> None:
 
 
 atexit.register(_stop_the_last_one)  # however the kernel ends
-
-
-@contextmanager
-def _no_other_aws() -> Iterator[None]:
-    """Take away, for a while, what says which AWS to call and how: profiles, credentials, addresses, proxies."""
-    before = {name: value for name, value in os.environ.items() if _is_about_aws(name)}
-    for name in before:
-        del os.environ[name]
-    for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, ("localhost,127.0.0.1", before.get(name))))
-    boto3.DEFAULT_SESSION = None  # it keeps the credentials that it has found once
-    try:
-        yield
-    finally:
-        for name in [name for name in os.environ if _is_about_aws(name)]:
-            del os.environ[name]
-        os.environ.update(before)
-        boto3.DEFAULT_SESSION = None
-
-
-def _is_about_aws(name: str) -> bool:
-    return name.startswith("AWS_") or name.lower() == "no_proxy"
 
 
 def _interrupt(process: subprocess.Popen[str]) -> None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+import pytest
 from tests.support.commands import PROGRAMS, WrongError, check, commands
 from tests.support.page_program import CHEAP, HELD
 from tests.support.pages import PAGES, ROOT, all_blocks, spans
@@ -33,6 +34,33 @@ def wrong(found: list[tuple[str, str]], *, whole: bool) -> list[str]:
         except (WrongError, ValueError, ModuleNotFoundError) as error:
             told.append(f"{place}: {text}\n    {error}")
     return told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "make demos",
+        "make demo MODLE=x",
+        "make bench ARGS='--onyl queries'",
+        "make setup && .venv/bin/jina-v3-infra deploy --form publish",
+        "jina-v3 embedd harbour",
+        "zcat texts.gz | jina-v3 embed --dimension 8 -",
+        "aws sagemaker describe-endpoint --name texts",
+        "aws stepfunctions start-execution --name a",
+        "aws sagemaker describe-endpoints",
+        "python -m jina_v3_infra.nothing",
+        "PYTHONPATH=. python3 -m demo --kep",
+        "python3 -m pytest tests/nowhere",
+        "digest=$(docker buildx imagetool inspect x)",
+        "docker build --plattform linux/amd64 inference",
+        "pip install '.[langchian]'",
+        "cdk depoly NAME-foundation",
+        "curl https://example.com",
+        "frobnicate texts",
+    ],
+)
+def test_what_cannot_be_is_found(text: str) -> None:
+    assert wrong([("page.md:1", text)], whole=True)
 
 
 def test_commands_in_blocks() -> None:

@@ -20,6 +20,7 @@ MODULES = (
     "benchmarks.bench_gpu",
     "benchmarks.gpu_sanitize",
     "demo",
+    "evaluation.mteb",
     "evaluation.verify",
     "jina_v3.encoder.fused.prebuild",
     "jina_v3.serving.server",
@@ -34,6 +35,7 @@ OTHERS = {
     *("--build-arg", "--no-cache", "--output", "--provenance=false"),  # docker
     "--cloud",  # hf-serve
     "--include",  # curl
+    "-m",  # Python
     *("--auto-truncate", "--max-client-batch-size", "--max-concurrent-requests", "--payload-limit"),  # TEI
 }
 """Options of other people's programs that the prose names by themselves."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import functools
 import itertools
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from xml.etree import ElementTree
 import markdown_it
 import pytest
 import yaml
+from pages import outside
 from pages.drawing.drawing import PATH as DRAWING
 from pages.drawing.drawing import draw
 
@@ -96,7 +98,16 @@ def leaves(nav: Any) -> Iterator[str]:
 
 
 def test_the_navigation_has_every_page_once() -> None:
-    assert sorted(page for page in leaves(CONFIG["nav"]) if (DOCS / page).is_file()) == PAGES
+    assert sorted(leaves(CONFIG["nav"])) == PAGES
+
+
+def test_the_list_of_decisions_has_all_of_them() -> None:
+    listed = re.findall(r"^\d+\. \[(.+)\]\((.+)\)$", (DOCS / "adr/README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    titles = {
+        path.name: path.read_text(encoding="utf-8").splitlines()[0].partition(". ")[2]
+        for path in sorted(DOCS.glob("adr/0*.md"))
+    }
+    assert [(name, title) for title, name in listed] == list(titles.items())
 
 
 def test_every_warning_there_is_is_an_error() -> None:
@@ -141,6 +152,35 @@ def test_links_lead_somewhere_on_github(page: str) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors(target), link
+
+
+@pytest.mark.parametrize(
+    ("page", "link", "found"),
+    [
+        ("client.md", "deploy.md#what-deploy-does", "deploy.md#what-deploy-does"),
+        ("client.md", "#errors", "#errors"),
+        ("client.md", "https://example.com/a.md", "https://example.com/a.md"),
+        ("client.md", "../benchmarks/README.md#measured", "repository/benchmarks/README.md#measured"),
+        ("client.md", "../benchmarks/", "repository/benchmarks/README.md"),
+        ("adr/0009-batch.md", "../../infra/examples/batch.toml", "../repository/infra/examples/batch.toml.md"),
+        ("repository/README.md", "docs/client.md", "../client.md"),
+        ("repository/README.md", "docs/adr/", "../adr/README.md"),
+        ("repository/benchmarks/README.md", "results/endpoint.svg", "results/endpoint.svg"),
+    ],
+)
+def test_links_are_those_of_the_site(page: str, link: str, found: str) -> None:
+    assert outside.rewrite(page, link) == found
+
+
+def test_what_is_shown_of_files_that_are_not_markdown() -> None:
+    batch = (ROOT / "infra/examples/batch.toml").read_text(encoding="utf-8").rstrip()
+    assert outside.show("repository/infra/examples/batch.toml.md") == (
+        f"# infra/examples/batch.toml\n\n```toml\n{batch}\n```\n"
+    )
+    notebook = json.loads((ROOT / "notebooks/05-batch.ipynb").read_text(encoding="utf-8"))
+    shown = outside.show("repository/notebooks/05-batch.ipynb.md")
+    assert shown.count("```python\n") == sum(cell["cell_type"] == "code" for cell in notebook["cells"])
+    assert all("".join(cell["source"]).strip() in shown for cell in notebook["cells"])
 
 
 # The site
@@ -250,7 +290,7 @@ def test_faults_end_the_build(tmp_path: Path) -> None:
     )
     status, warnings = build_copy(tmp_path)
     assert status == 1
-    expected = [*FAULTS]
+    expected = [*FAULTS, "reference to 'gone.md' is included in the 'nav'"]
     for words in expected:
         assert sum(words in warning for warning in warnings) == 1, (words, warnings)
     assert len(warnings) == len(expected) + 1, warnings  # and one for pages outside the navigation

@@ -58,6 +58,7 @@ def client(folder: Path) -> EngineClient:
 def mocks(monkeypatch: pytest.MonkeyPatch) -> list[Chosen]:
     chosen = [Chosen(getattr(mock_tasks, name)()) for name in TASKS]
     monkeypatch.setattr(program, "find_tasks", lambda *_: chosen)
+    monkeypatch.setattr(program, "stand_for", lambda _: {"mocks": {one.task.metadata.name for one in chosen}})
     monkeypatch.setattr(program, "check_cached", lambda _: None)
     monkeypatch.setattr(program, "check_hub", lambda: None)
     return chosen
@@ -208,6 +209,14 @@ def test_languages_leave_parts_of_tasks() -> None:
     assert set(part.task.hf_subsets) == {"de", "de-en", "de-fr", "de-pl"}
     with pytest.raises(UnknownTaskError, match="none of the tasks has anything in jpn"):
         find_tasks(["STS12"], ["jpn"])
+
+
+def test_sets_that_have_different_parts_of_a_task_are_not_mixed() -> None:
+    with pytest.raises(
+        UnknownTaskError, match="different parts of AmazonCounterfactualClassification; run them one by one"
+    ):
+        find_tasks(["quick", "english"])
+    assert sets.stand_for(["STS12", "longembed"])["STS12"] == {"STS12"}
 
 
 def test_a_name_that_is_nothing_is_said_with_what_is_near() -> None:

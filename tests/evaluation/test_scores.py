@@ -12,6 +12,7 @@ def unit(rows: int, columns: int = 8) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
+@pytest.mark.slow  # to import sklearn takes seconds
 def test_ndcg_is_sklearns() -> None:
     from sklearn.metrics import ndcg_score
 
@@ -37,6 +38,7 @@ def test_a_vector_that_has_not_length_one_shows() -> None:
     assert scores.ndcg(np.array([[0.9, 0.5, 0.1]]), documents, [{0: 1.0}]) < 1.0
 
 
+@pytest.mark.slow
 def test_spearman_is_scipys_with_ties() -> None:
     from scipy.stats import spearmanr
 
@@ -55,6 +57,22 @@ def test_accuracy_of_neighbours_by_hand() -> None:
     assert scores.accuracy(train, [0, 1, 1, 0, 1], test[:1], [0], neighbours=2) == 1.0  # a tie goes to the nearer
 
 
+def test_spearman_by_hand() -> None:
+    first = np.array([[0.1], [0.2], [0.3], [0.4]])
+    one = np.ones((4, 1))
+    assert scores.spearman(first, one, [1, 2, 3, 4]) == pytest.approx(1.0)
+    assert scores.spearman(first, one, [4, 3, 2, 1]) == pytest.approx(-1.0)
+    assert scores.spearman(first, one, [1, 3, 2, 4]) == pytest.approx(0.8)  # 1 - 6·(1 + 1) / (4·15)
+    assert scores.spearman(first, one, [1, 1, 2, 2]) == pytest.approx(2 / 5**0.5)  # ranks 1.5, 1.5, 3.5, 3.5
+
+
+def test_v_measure_by_hand() -> None:
+    assert scores.agreement([1, 1, 0, 0], [0, 0, 1, 1]) == pytest.approx(1.0)
+    assert scores.agreement([0, 0, 0, 0], [0, 0, 1, 1]) == pytest.approx(0.0)
+    assert scores.agreement([0, 1, 2, 3], [0, 0, 1, 1]) == pytest.approx(2 / 3)  # homogeneous 1, complete 1/2
+
+
+@pytest.mark.slow
 def test_v_measure_is_sklearns() -> None:
     from sklearn.metrics import v_measure_score
 

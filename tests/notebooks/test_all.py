@@ -11,6 +11,8 @@ from typing import Any
 import nbformat
 import pytest
 
+from lab.strip import stripped
+
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -45,6 +47,8 @@ def assignments(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def test_it_is_stripped(path: Path) -> None:
+    content = path.read_text(encoding="utf-8")
+    assert stripped(content) == content, "run python -m lab.strip"
     notebook = read(path)
     assert notebook.nbformat == 4
     assert dict(notebook.metadata) == {"kernelspec": KERNEL, "language_info": {"name": "python"}}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -169,6 +171,40 @@ def test_a_process_that_is_killed_leaves_nothing(number: signal.Signals) -> None
     wait_for(lambda: not Path(at).parent.exists())
     _gone, alive = psutil.wait_procs(started, timeout=10)
     assert not alive
+
+
+@pytest.mark.timeout(300)
+def test_an_account_is_deployed_to_and_a_deployment_that_stands_is_called(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The account is that of a process of its own, which these places know only by the environment, as they do AWS."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "local_aws", "--port", "0"], stdout=subprocess.PIPE, text=True
+    ) as account:
+        assert account.stdout is not None
+        try:
+            said = "".join(itertools.islice(account.stdout, 8))
+            for name, value in re.findall(r"(AWS_\w+)=(\S+)", said):
+                monkeypatch.setenv(name, value)
+            here = place.my_account(place.EXAMPLE, f"model.source={tiny_model}", "name=mine")
+            here.deploy()
+            there = place.standing("mine", region="us-east-1")
+            for one in (here, there):
+                with one.client() as client:
+                    assert client.embed(["harbour"], task="text-matching", dimensions=32).shape == (1, 32)
+            there.close()
+            again = place.my_account(place.EXAMPLE, f"model.source={tiny_model}", "name=mine")
+            again.deploy()
+            again.close()
+            assert names(here) == ["mine"]  # it stood before, so it is left
+            here.close()
+            assert names(here) == []
+        finally:
+            account.send_signal(signal.SIGTERM)
+
+
+def names(here: place.Place) -> list[str]:
+    return [one["EndpointName"] for one in here.boto("sagemaker").list_endpoints()["Endpoints"]]
 
 
 def knows(process: psutil.Process, folder: str) -> bool:

@@ -18,8 +18,8 @@ WANTED = pictures.pictures_of(pictures.PAGE.read_text(encoding="utf-8"))
 FOLDER = pictures.PAGE.parent / "images" / "notebooks"
 
 
-def test_pictures_are_of_notebooks_that_there_are_and_none_is_left_over() -> None:
-    assert {notebook for notebook, _ in WANTED.values()} <= {path.stem for path in run.find()}
+def test_every_notebook_has_a_picture_on_the_page_and_none_is_left_over() -> None:
+    assert [notebook for notebook, _ in WANTED.values()] == [path.stem for path in run.find()]
     assert sorted(WANTED) == sorted(path.name for path in FOLDER.iterdir())
 
 

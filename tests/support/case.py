@@ -1,7 +1,9 @@
 """One set of weights, texts of many lengths and all tasks, and the oracle on them."""
 
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 from demo.standin import StandInConfig
 from tests.support.checkpoints import write_layout
 from tests.support.oracle import Oracle
@@ -25,6 +27,16 @@ class Case:
         self.tokenizer = Tokenizer.from_file(str(self.flash / "tokenizer.json"))
         self.texts = [text_of(length, self.tokenizer, seed) for seed, length in enumerate(LENGTHS)]
         self.tasks = [EVERY_TASK[index % 6] for index in range(len(LENGTHS))]
+
+    @cached_property
+    def raw(self) -> np.ndarray:
+        """What the oracle makes of all texts, unnormalised: asked once, as it takes longer than the encoder."""
+        return self.oracle.encode(self.texts, self.tasks, normalized=False)
+
+    @property
+    def expected(self) -> np.ndarray:
+        """The same, normalised."""
+        return self.raw / np.linalg.norm(self.raw, axis=1, keepdims=True)
 
     def folder(self, layout: str) -> Path:
         folder = self.root / layout

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ ASSIGNED = re.compile(r"[A-Za-z_]\w*=")
 COMMENT = re.compile(r"(?:^|(?<=\s))#\s.*$", re.MULTILINE)
 HOLE = re.compile(r"<[\w ]+>")
 INNER = re.compile(r"\$\(([^()]*)\)")
+MAKE = shutil.which("make", path="/usr/local/bin:/usr/bin:/bin") or "make"  # on a page's path there is another
 STAMPS = (".venv", ".venv-peers", ".venv-peers-endpoint", ".venv-integrations")
 
 
@@ -132,6 +134,8 @@ def python(words: list[str], whole: bool) -> None:
     module, rest = words[1], words[2:]
     if module == "pytest":
         pytest_words(rest, whole)
+    elif module in ("ipykernel", "jupyter"):  # other people's
+        return
     elif module == "jina_v3_client":
         client(rest, whole)
     else:
@@ -222,7 +226,7 @@ def expanded(*words: str) -> tuple[str, ...]:
     }
     stamps = [word for name in STAMPS for word in ("-o", f"{name}/.stamp")]
     ran = subprocess.run(
-        ["make", "-n", "--no-print-directory", *stamps, *words],
+        [MAKE, "-n", "--no-print-directory", *stamps, *words],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -345,7 +349,7 @@ def pip(words: list[str], whole: bool) -> None:
         asked = re.fullmatch(r"\.(?:\[([a-z,-]+)\])?", word)
         if asked and not set((asked[1] or "").split(",")) - {""} <= extras():
             raise WrongError(f"there is no extra {asked[1]}")
-        if not asked and word not in ("-e", "--editable"):
+        if not asked and word not in ("-e", "--editable", "jupyterlab"):
             raise WrongError(f"nothing is told of {word}")
 
 

@@ -69,7 +69,7 @@ def make(words: list[str]) -> None:
     done = [word for name in environments for word in ("-o", f"{name}/.stamp")]
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
         os.environ.pop(name, None)
-    become(shutil.which("make", path=os.defpath) or "/usr/bin/make", "--no-print-directory", *done, *words)
+    become(shutil.which("make", path="/usr/local/bin:/usr/bin:/bin") or "make", "--no-print-directory", *done, *words)
 
 
 def infra(words: list[str]) -> None:

@@ -430,3 +430,14 @@ def test_what_the_drawing_shows_in_a_stack_can_stand_there() -> None:
             shown.setdefault(stack, set()).add(about)
     assert shown.keys() == found.keys()
     assert all(shown[stack] <= found[stack] for stack in shown)
+
+
+def test_settings_that_the_page_names_are_there() -> None:
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    reference = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(batch|endpoint|image|model|network|operations|scaling)\.(\w+)[` ]", text))
+    assert len(named) > 10
+    for section, field in named:
+        heading = "endpoint.variants.scaling" if section == "scaling" else section
+        listed = reference.partition(f"## `[{heading}]`")[2].partition("\n## ")[0]
+        assert re.search(rf"^\| \[?`{field}`", listed, re.MULTILINE), (section, field)
