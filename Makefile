@@ -11,16 +11,17 @@ TORCH ?= cu128
 UV ?= uv
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 setup: $(VENV)/.stamp ## make .venv with everything in it (benchmark peers have .venv-peers)
 
 define check-python
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}; set PYTHON=")'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}; name another: make PYTHON=python3.12 ...")'
 endef
 
 $(VENV)/.stamp: pyproject.toml constraints.txt infra/package-lock.json
 	$(check-python)
+	@echo 'Setting up $(VENV), once: about 4 GB, and several more where torch comes with CUDA; minutes, in which pip is silent.'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
 	@# torch by its pinned version first, so that nothing can pull another build of it
@@ -186,6 +187,6 @@ lock-image: ## pin the image's packages anew, after other pins have changed (nee
 	@echo 'inference/image/torch-cpu.txt is kept by hand; tests/container/test_image_files.py compares it'
 
 clean: ## remove the environments and caches
-	rm -rf $(VENV) .venv-* .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* infra/node_modules .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 .PHONY: help setup demo preflight deploy destroy status verify-live check format test test-slow test-integrations test-gpu sanitize-gpu bench bench-gpu bench-endpoint bench-client batch-scale notebooks evaluate docs docs-serve openapi drawing verify image lock-image clean

@@ -81,6 +81,8 @@ def _run(console: Console, model: str | None, *, keep: bool) -> None:
         console.rule("Everything down", align="left")
         account.destroy()
     console.print("The local AWS is stopped.")
+    if not keep:
+        console.print("For texts of your own: make demo KEEP=1 leaves it running.")
 
 
 def _show_all(console: Console, corpus: Corpus, account: Account, endpoint: Endpoint, *, untrained: bool) -> None:

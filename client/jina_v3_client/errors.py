@@ -54,7 +54,8 @@ class JinaClientError(Exception):
             f"{self.attempts} attempts" if self.attempts > 1 else "",
         ]
         shown = ", ".join(fact for fact in facts if fact)
-        return f"{self.message}{f'; {self.advice}' if self.advice else ''}{f' ({shown})' if shown else ''}"
+        told = f"{self.message.rstrip('.')}; {self.advice}" if self.advice else self.message
+        return f"{told}{f' ({shown})' if shown else ''}"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle whole, whatever the subclass adds."""

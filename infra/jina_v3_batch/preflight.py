@@ -67,16 +67,18 @@ def inspect(
     records = [record for sample in samples for record in sample.records]
     if not records:
         raise PreflightError(f"none of {len(samples)} files looked into has a record; all their lines are blank")
-    if all(record.text_bytes is None for record in records):
-        shape = "rows of id,text or of text" if form == "csv" else 'objects with "text"'
-        raise PreflightError(
-            f"none of the first {len(records)} records of {len(samples)} files has a text; records are {shape}"
-        )
+    without = [record for record in records if record.text_bytes is None]
+    shape = "rows of id,text or of text, without a header" if form == "csv" else 'objects with "text"'
+    expected = f"the first of these is {without[0].found}, and records are {shape}" if without else ""
+    if len(without) == len(records):
+        raise PreflightError(f"none of the first {len(records)} records of {len(samples)} files has a text: {expected}")
     density = measure(samples, embedding_type, dimensions)
-    without = sum(record.text_bytes is None for record in records)
     notes = [note for sample in samples for note in sample.notes]
     if without:
-        notes.append(f"{without} of {len(records)} sampled records have no text, and will be errors of their own")
+        notes.append(
+            f"{len(without)} of {len(records)} sampled records have no text, and will be errors of their own: "
+            f"{expected}"
+        )
     return Findings(
         tuple(files),
         text_requests(density),

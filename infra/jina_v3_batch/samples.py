@@ -23,10 +23,11 @@ _THREADS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of a sample. ``text_bytes`` is None where it has no text."""
+    """A record of a sample. ``text_bytes`` is None where it has no text, and then ``found`` says what it is instead."""
 
     bytes: int
     text_bytes: int | None
+    found: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +84,31 @@ def read_sample(key: str, text: bytes, form: str, *, whole: bool, expansion: flo
         )
     if form == "csv":
         return _read_csv(key, lines, expansion)
-    return Sample(key, tuple(Record(len(line) + 1, _json_text(line)) for line in lines), expansion)
+    return Sample(key, tuple(_json_record(line) for line in lines), expansion)
 
 
 _ICONV: Final = "iconv -f UTF-16 -t UTF-8"
+_NAMES: Final = 5  # of a record's fields, where they are told,
+_NAME: Final = 40  # and of each name its first characters
 
 
-def _json_text(line: bytes) -> int | None:
+def _json_record(line: bytes) -> Record:
+    size = len(line) + 1
     try:
         value: Any = json.loads(line)
     except (ValueError, RecursionError):
-        return None
+        return Record(size, None, "a line that is not JSON")
     if not isinstance(value, dict):
-        return None
+        return Record(size, None, "JSON, and no object")
     text = value.get("text", value.get("input"))
     if isinstance(text, list):
         text = "".join(chunk for chunk in text if isinstance(chunk, str))
-    return len(text.encode(errors="replace")) if isinstance(text, str) else None
+    if isinstance(text, str):
+        return Record(size, len(text.encode(errors="replace")))
+    if text is not None:
+        return Record(size, None, "an object whose text is no string")
+    names = ", ".join(json.dumps(name[:_NAME]) for name in list(value)[:_NAMES])
+    return Record(size, None, f"an object with {names}{', …' if len(value) > _NAMES else ''}" if value else "empty")
 
 
 def _read_csv(key: str, lines: Sequence[bytes], expansion: float) -> Sample:
@@ -114,7 +123,10 @@ def _read_csv(key: str, lines: Sequence[bytes], expansion: float) -> Sample:
                 f"requests at line ends; write JSON lines instead, or take the line ends out of the texts",
             )
         cells = next(csv.reader([line.decode(errors="replace").strip("\r\n")]), [])
-        records.append(Record(len(line) + 1, len(cells[-1].encode()) if len(cells) in (1, 2) else None))
+        if len(cells) in (1, 2):
+            records.append(Record(len(line) + 1, len(cells[-1].encode())))
+        else:
+            records.append(Record(len(line) + 1, None, f"a row of {len(cells)} columns"))
     notes: tuple[str, ...] = ()
     if lines and lines[0].strip().strip(b'"').lower() in (b"id,text", b'id","text', b"text"):
         notes = (f"{key} begins with the names of its columns; batch CSV has none, so that row is embedded as a text",)

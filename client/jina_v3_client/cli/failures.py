@@ -20,6 +20,8 @@ _IN_WORDS: Final = (
     (re.compile(r"client\.batch\.run\('([^']+)'\)\.wait\(\)"), r"jina-v3 batch status \1 --follow"),
     (re.compile(r"\b(route|errors)='([a-z-]+)'"), r"--\1 \2"),
     (re.compile(r"\b(profile|region)=…"), r"--\1"),
+    (re.compile(r"\btruncate=true\b"), "--truncate"),
+    (re.compile(r"\bwith late_chunking\b"), "with --late-chunking"),
     (re.compile(r"; see jina_v3_client\.chunking"), ""),
 )
 _ABSENT: Final = re.compile(r"does not exist|could not find|not found", re.IGNORECASE)

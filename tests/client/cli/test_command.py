@@ -9,9 +9,10 @@ import pytest
 from tests.support.watched_clients import WatchedClients
 
 from jina_v3_client.cli import clients, main
+from jina_v3_client.cli.failures import one_line
 from jina_v3_client.cli.places import Place
 from jina_v3_client.cli.screen import Screen
-from jina_v3_client.errors import OverloadedError
+from jina_v3_client.errors import InvalidInputError, OverloadedError
 
 Run = Callable[..., tuple[int, bytes, str]]
 
@@ -110,3 +111,14 @@ def test_names_stay_whole_on_a_narrow_terminal(
     name = "a-name-that-is-to-be-copied"
     Screen().show_table("", ("name", "what"), [(name, "main: 1 × ml.g6.xlarge " * 5)], whole="name")
     assert name in capsys.readouterr().out
+
+
+def test_what_the_endpoint_advises_is_said_in_the_command_s_words() -> None:
+    told = InvalidInputError(
+        "the text has 9000 tokens. Split it into chunks with late_chunking, or pass truncate=true to cut it.",
+        code="text_too_long",
+        advice="correct it",
+    )
+    assert one_line(told) == (
+        "the text has 9000 tokens. Split it into chunks with --late-chunking, or pass --truncate to cut it; correct it"
+    )

@@ -122,10 +122,17 @@ def parquet(rows, column="text", value="x"):
         ({"a.jsonl": b'[{"text": "a"}]'}, "one JSON list"),
         ({"a.jsonl": codecs.BOM_UTF16_LE + '{"text": "a"}'.encode("utf-16-le")}, "UTF-16"),
         ({"a.jsonl": '{"text": "a"}'.encode("utf-16-be")}, "UTF-16"),
-        ({"a.jsonl": b'{"body": "a"}\n' * 3}, "none of the first 3 records"),
+        ({"a.jsonl": b'{"id": 1, "body": "a"}\n' * 3}, "none of the first 3 records"),
+        (
+            {"a.jsonl": b'{"id": 1, "body": "a"}\n'},
+            'the first of these is an object with "id", "body", and',
+        ),
+        ({"a.jsonl": b'{"id": 1, "text": 7}\n'}, "an object whose text is no string"),
+        ({"a.jsonl": b"7\n"}, "JSON, and no object"),
+        ({"a.jsonl": b'{"text": "a"\n'}, "a line that is not JSON"),
         ({"a.jsonl": b"\n \n"}, "all their lines are blank"),
         ({"a.csv": b'1,"two\nlines"\n'}, "goes on over a line end"),
-        ({"a.csv": b"1,2,3\n"}, "rows of id,text"),
+        ({"a.csv": b"1,2,3\n"}, "a row of 3 columns, and records are rows of id,text"),
         ({"a.jsonl.gz": GOOD}, "is not gzip"),
         ({"a.parquet.gz": gzip.compress(parquet(3))}, "gzip'd Parquet"),
         ({"a.parquet": b"PAR1 not really"}, "no Parquet that can be read"),
@@ -140,6 +147,15 @@ def test_a_dataset_that_cannot_be_embedded_is_refused_with_the_reason(batch, fil
     for name, body in files.items():
         batch.put(name, body)
     assert words in refusal(batch)
+
+
+def test_records_without_a_text_are_noted_with_what_they_are_instead(s3):
+    body = b"id,text,lang\n1,words\n2,words,en\n"
+    s3.put_object(Bucket="deployment", Key="a.csv", Body=body)
+    files = [DataFile("a.csv", len(body))]
+    (note,) = inspect(Store(s3), Place("deployment", ""), files, "csv", "float", 1024).notes
+    assert note.startswith("2 of 3 sampled records have no text")
+    assert "a row of 3 columns, and records are rows of id,text or of text, without a header" in note
 
 
 @pytest.mark.parametrize("field", ["dataset", "output"])

@@ -37,7 +37,8 @@ def _start(words: argparse.Namespace, runs: Runs, screen: Screen) -> bool:
     if words.follow:
         return follow(runs, run, screen)
     screen.say(f"to see how far it is: jina-v3-infra batch status {run.name} (--follow stays with it)")
-    screen.say(f"its report, at the end: jina-v3-infra batch report {run.name}")
+    report = "its estimate, and nothing is embedded" if words.dry_run else "its report"
+    screen.say(f"{report}, at the end: jina-v3-infra batch report {run.name}")
     return True
 
 
