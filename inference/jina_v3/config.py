@@ -1,7 +1,7 @@
 """What the environment may set, read once where a process begins and passed on as a value.
 
 Every variable is in the table at the end. A ``JINA_V3_`` variable that is not in it, or a value that cannot be, is an
-error: a misspelt setting must never be ignored.
+error: a misspelt setting must never be ignored. The two that are the ``jina-v3`` command's are left to it.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from jina_v3.contract import (
 from jina_v3.errors import JinaV3Error
 
 PREFIX = "JINA_V3_"
+_OF_THE_COMMAND: Final = ("JINA_V3_ENDPOINT", "JINA_V3_DEPLOYMENT")  # a shell that calls may start a server too
 
 
 class ConfigError(JinaV3Error):
@@ -113,7 +114,7 @@ _BATCH_DEFAULTS: Final[Mapping[str, Any]] = {
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
     known = [name.removeprefix(PREFIX) for name in _VARIABLES if name.startswith(PREFIX)]
     for variable in environment:
-        if variable.startswith(PREFIX) and variable not in _VARIABLES:
+        if variable.startswith(PREFIX) and variable not in _VARIABLES and variable not in _OF_THE_COMMAND:
             near = difflib.get_close_matches(variable.removeprefix(PREFIX), known, n=1)
             hint = f"did you mean {PREFIX}{near[0]}?" if near else f"after {PREFIX} may come {', '.join(known)}"
             raise ConfigError(f"the environment variable {variable} is not known; {hint}")

@@ -50,7 +50,7 @@ def check_load(found: dict[str, Any]) -> None:
     for p50, p95, p99 in found["percentiles"]:
         assert 0 < p50 <= p95 <= p99
     for offered, answered in zip(found["offered"], found["answered"], strict=True):
-        assert 0 < answered <= offered * 1.2  # ten requests at the fewest, and the first is due at once
+        assert 0 < answered <= offered
 
 
 def check_scaling(machines: list[int], callers: list[int]) -> None:

@@ -89,3 +89,10 @@ def test_what_a_gpu_computes_with():
 
 def test_a_blank_setting_is_none_at_all():
     assert Config.from_environment({"JINA_V3_DEVICE": " ", "SAGEMAKER_BASE_DIR": ""}) == Config()
+
+
+def test_what_the_command_of_the_client_reads_is_left_to_it() -> None:
+    given = {"JINA_V3_DEPLOYMENT": "jina-v3-dev", "JINA_V3_ENDPOINT": "texts"}
+    assert Config.from_environment(given) == Config.from_environment({})
+    with pytest.raises(ConfigError, match="JINA_V3_ENDPOINTS"):
+        Config.from_environment({"JINA_V3_ENDPOINTS": "texts"})

@@ -15,25 +15,23 @@ from jina_v3_infra.deploy.account import Account, open_account
 from jina_v3_infra.deploy.arguments import DEFAULT_CONFIG, parse
 from jina_v3_infra.deploy.batch.command import call_batch
 from jina_v3_infra.deploy.batch.following import StoppedFollowing
-from jina_v3_infra.deploy.calls import example_asynchronous_call, example_calls
 from jina_v3_infra.deploy.cdk_cli import Cdk, find_infra
-from jina_v3_infra.deploy.costs import CostEstimate, describe_costs, summarise_costs
+from jina_v3_infra.deploy.costs import CostEstimate, summarise_costs
 from jina_v3_infra.deploy.deployment import (
     BATCH,
     ENDPOINT,
-    ROUTER,
     CommandLine,
     Deploying,
     Publisher,
     needs_templates,
 )
 from jina_v3_infra.deploy.failures import AWS_ERRORS, CommandError, explain
-from jina_v3_infra.deploy.leftovers import Leftovers
-from jina_v3_infra.deploy.preflight import Preflight, identify, read_whole_cost, run_preflight
+from jina_v3_infra.deploy.preflight import identify, read_whole_cost, run_preflight
 from jina_v3_infra.deploy.reference import write_reference
 from jina_v3_infra.deploy.screen import Screen
 from jina_v3_infra.deploy.stack_state import find_stack
 from jina_v3_infra.deploy.steps import StepInterrupted, choose_steps, run_steps
+from jina_v3_infra.deploy.telling import show_deployed, show_leftovers, show_preflight
 from jina_v3_infra.deploy.templates import Templates
 from jina_v3_infra.deploy.toml_text import write_toml
 from jina_v3_infra.deploy.two_regions import (
@@ -42,10 +40,9 @@ from jina_v3_infra.deploy.two_regions import (
     destroy,
     places,
     read_whole_status,
-    router_calls,
 )
 from jina_v3_infra.hub import HubError
-from jina_v3_infra.outputs import Foundation, Origin, Output, read_outputs
+from jina_v3_infra.outputs import Foundation, Origin
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -147,16 +144,8 @@ def _configure(words: argparse.Namespace) -> tuple[Deployment, dict[str, str]]:
 
 def _preflight(call: Call) -> int:
     found = run_preflight(call.open_account(), call.deployment, call.tools.docker_runs)
-    _show_preflight(call.screen, found)
+    show_preflight(call.screen, found)
     return DONE if found.passed else FAILED
-
-
-def _show_preflight(screen: Screen, found: Preflight) -> None:
-    screen.show_findings(found.findings)
-    if found.cost is not None:
-        screen.say()
-        screen.say("what it costs while it stands:", style="bold")
-        screen.show_lines(describe_costs(found.cost))
 
 
 def _deploy(call: Call) -> int:
@@ -183,7 +172,7 @@ def _deploy(call: Call) -> int:
         if cost is None:
             return FAILED
         run_steps(steps, call.screen)
-    _show_deployed(call, account, {step.name for step in steps}, cost)
+    show_deployed(call.screen, account, deployment, {step.name for step in steps}, cost)
     return DONE
 
 
@@ -194,7 +183,7 @@ def _agree(call: Call, account: Account, caller: str) -> CostEstimate | None:
         cost = read_whole_cost(account, deployment)
     else:
         found = run_preflight(account, deployment, call.tools.docker_runs)
-        _show_preflight(screen, found)
+        show_preflight(screen, found)
         if not found.passed or found.cost is None:
             screen.complain("nothing was deployed: correct what has a ✗, or give --skip-preflight")
             return None
@@ -205,49 +194,6 @@ def _agree(call: Call, account: Account, caller: str) -> CostEstimate | None:
             screen.say("nothing was deployed")
             return None
     return cost
-
-
-def _show_deployed(call: Call, account: Account, done: set[str], cost: CostEstimate) -> None:
-    screen = call.screen
-    if done & {ENDPOINT, ROUTER}:
-        _show_endpoint(call, account)
-    if BATCH in done:
-        _show_batch(call)
-    if done & {ENDPOINT, BATCH, ROUTER}:
-        screen.say(f"it costs {summarise_costs(cost)}")
-        screen.say("to end it: jina-v3-infra destroy, with the same configuration")
-
-
-def _show_batch(call: Call) -> None:
-    screen = call.screen
-    screen.say()
-    screen.say(f"batch transform as {call.deployment.batch_stack}", style="bold")
-    screen.say(
-        "to embed a dataset: jina-v3-infra batch start s3://bucket/folder/ --follow (a folder of this machine too)"
-    )
-
-
-def _show_endpoint(call: Call, account: Account) -> None:
-    deployment, screen = call.deployment, call.screen
-    outputs = read_outputs(account.client("cloudformation"), deployment.endpoint_stack) or {}
-    screen.say()
-    screen.say(f"endpoint {deployment.endpoint_name} in {account.region}", style="bold")
-    if (export := account.export_command()) is not None:
-        screen.say(f"the calls take their credentials from the environment; put yours there:\n  {export}\n")
-    asynchronous = deployment.endpoint.asynchronous
-    if deployment.router is not None:
-        both = f"{account.region} or {deployment.router.second_region}"
-        screen.say(f"through the inference router {deployment.router_name}, which is in {both}:")
-        screen.say(router_calls(account, deployment))
-    elif asynchronous is None:
-        address = account.client("sagemaker-runtime").meta.endpoint_url
-        component = outputs.get(Output.INFERENCE_COMPONENT)
-        screen.say(example_calls(deployment.name, deployment.endpoint_name, account.region, address, component))
-    else:
-        foundation = read_outputs(account.client("cloudformation"), deployment.foundation_stack) or {}
-        bucket = foundation.get(Output.BUCKET, "BUCKET")
-        name, endpoint = deployment.name, deployment.endpoint_name
-        screen.say(example_asynchronous_call(name, endpoint, account.region, bucket, asynchronous))
 
 
 def _destroy(call: Call) -> int:
@@ -263,7 +209,7 @@ def _destroy(call: Call) -> int:
             screen.say("nothing was deleted")
             return FAILED
     left, kept = destroy(account, deployment, screen, delete_data=call.words.delete_data)
-    return _show_leftovers(screen, left, kept=kept)
+    return DONE if show_leftovers(screen, left, kept=kept) else FAILED
 
 
 def _doomed(account: Account, deployment: Deployment) -> list[str]:
@@ -271,18 +217,6 @@ def _doomed(account: Account, deployment: Deployment) -> list[str]:
     names = (deployment.batch_stack, deployment.endpoint_stack, deployment.foundation_stack)
     cloudformation = account.client("cloudformation")
     return [name for name in names if name in deployment.stacks or find_stack(cloudformation, name) is not None]
-
-
-def _show_leftovers(screen: Screen, left: Leftovers, *, kept: bool) -> int:
-    """Say what was found. What could not be looked for may still bill, so that not to know is a failure too."""
-    for told, things in (("could not be looked for", left.unknown), ("still there", left.found)):
-        if things:
-            screen.complain("\n".join([f"{told}:", *(f"  {one}" for one in things)]))
-    if left.unknown or left.found:
-        return FAILED
-    screen.say(f"looked: nothing {'else ' if kept else ''}that bills is left", style="green")
-    screen.say("the CDK's own stack, CDKToolkit, stays for other applications")
-    return DONE
 
 
 def _status(call: Call) -> int:
