@@ -14,6 +14,7 @@ from botocore.config import Config
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from local_aws.browsers import refuse_pages
 from local_aws.errors import LocalAwsError
 from local_aws.event_bridge.bus import Bus
 from local_aws.event_bridge.schedules import Schedules
@@ -126,7 +127,7 @@ class LocalAws:
         self._closers.append(close)
 
     def _dispatch(self, environ: Any, start_response: Any) -> Any:
-        return self._application(environ, start_response)
+        return refuse_pages(self._application)(environ, start_response)
 
     def start(self) -> Self:
         """Begin to answer."""

@@ -12,6 +12,7 @@ from jina_v3_infra.deploy.arguments import parse
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 JINAS_WAY = "jina-sagemaker's way"
+LARGEST_ASYNCHRONOUS_BODY = 104_857_600  # tests/infra/stacks/test_real_time.py holds the deployed setting to it
 FIRST_SCREEN = "\n".join(README.splitlines()[:40])
 
 
@@ -84,7 +85,7 @@ def test_the_examples_cost_what_their_machines_do() -> None:
     assert {name.strip("`") for name in told} == {
         str(path.relative_to(ROOT)) for path in (ROOT / "infra" / "examples").iterdir()
     }
-    for name, (_, dollars) in told.items():
+    for name, (purpose, dollars) in told.items():
         deployment = read_deployment(ROOT / name.strip("`"), [])
         regions = 2 if deployment.router else 1
         prices = [0.0, 0.0]
@@ -94,6 +95,8 @@ def test_the_examples_cost_what_their_machines_do() -> None:
             prices = [prices[0] + variant.scaling.min * each, prices[1] + variant.scaling.max * each]
         written = sorted({f"{regions * price:.2f}" for price in prices}, key=float)
         assert dollars.partition(";")[0] == " to ".join(written), name
+        for mebibytes in re.findall(r"up to (\d+) \w+ through S3", purpose):
+            assert int(mebibytes) * 2**20 == LARGEST_ASYNCHRONOUS_BODY
 
 
 def test_its_estimates_are_those_of_their_pages() -> None:

@@ -4,6 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
+from benchmarks import growing
+
+from jina_v3_batch.estimate import tokens_of
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "comparison.md").read_text(encoding="utf-8")
@@ -107,3 +110,7 @@ def test_what_the_page_on_growing_has_measured() -> None:
     assert (told[1], int(told[2])) == (loop["80% of what ours can", "ours"], round(float(alone)))
     most = max(float(one[2]) for one in measured("endpoint.md", "The load generator by itself")[1:])
     assert f"{most:,.0f} requests a second" in page
+
+
+def test_a_document_has_as_many_tokens_here_as_in_the_estimates_of_runs() -> None:
+    assert int(tokens_of(800)) == growing.DOCUMENT_TOKENS

@@ -92,6 +92,12 @@ def test_what_the_pages_call_refused_is(body: dict[str, Any], code: ErrorCode | 
     assert raised.value.code == code or (code is None and raised.value.code.status == 422)
 
 
+def test_the_codes_have_the_statuses_that_the_pages_say() -> None:
+    told = re.findall(r"\| (\d{3}) `(\w+)`", page("from-text-embeddings-inference.md"))
+    assert {code for _, code in told} >= {"too_many_texts", "body_too_large", "text_too_long", "empty_input"}
+    assert {code: int(status) for status, code in told} == {code: ErrorCode[code.upper()].status for _, code in told}
+
+
 def test_the_limits_and_statuses_are_the_contracts() -> None:
     limits = Limits()
     assert (limits.max_texts, limits.max_tokens_per_text) == (2048, 8192)
