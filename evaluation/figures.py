@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-FOLDER: Final = Path(__file__).parent / "published"
+FOLDER: Final = Path(__file__).parent / "published" / "scores"
 
 NAMES: Final = ("mteb_english", "mteb_multilingual", "longembed", "matryoshka", "mteb_tasks")
 """The files of scores; what else lies there are values of vectors, see ``published.py``."""

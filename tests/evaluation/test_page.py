@@ -44,7 +44,7 @@ def test_every_source_is_named(name: str) -> None:
         if "its " not in path:  # what part of the paper, in words
             file = path.split(" ")[0]
             assert file in PAGE or str(Path(file).parent) in PAGE, row.source
-    assert f"published/{name}.json" in PAGE
+    assert f"published/scores/{name}.json" in PAGE
 
 
 def test_every_set_is_explained() -> None:
