@@ -12,6 +12,7 @@ from benchmarks.loopback.faults import Place
 from benchmarks.loopback.hosting import Hosted, Hosting, Pace
 
 
+@pytest.mark.slow
 def test_a_smoke_run_measures_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert bench_client.main(["--smoke", "--out", str(tmp_path)]) == 0, capsys.readouterr().err
     with (tmp_path / "client.csv").open(encoding="utf-8") as file:

@@ -12,6 +12,7 @@ from benchmarks.endpoint.session import Session
 ARGUMENTS = ["--smoke", "--server-only", "--rounds", "1"]
 
 
+@pytest.mark.slow
 def test_server_only_run_measures_every_case(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -66,6 +66,7 @@ def test_matrices_are_read_16_bytes_at_a_time(prebuilt: tuple[Path, str]) -> Non
         assert all_loads - wide <= narrow.get(row["kernel"], 7), row
 
 
+@pytest.mark.slow
 def test_a_second_pass_compiles_nothing_and_another_stride_would(prebuilt: tuple[Path, str]) -> None:
     code = """
 import dataclasses, torch
@@ -86,6 +87,7 @@ assert sorted(set(wider)) == ["_activate", "_add_norm", "_attend_short", "_quant
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_what_the_model_launches_was_built(prebuilt: tuple[Path, str], tmp_path: Path) -> None:
     """The engine's own forward pass at full width, its kernels compiled and not run; only the vocabulary differs."""
     code = """

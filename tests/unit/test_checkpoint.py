@@ -317,7 +317,7 @@ print(status("VmHWM") - before)
     ("layout", "shards", "dtype", "bytes_each"),
     [
         ("original", 1, "bfloat16", 2),
-        ("original", 1, "float32", 4),
+        pytest.param("original", 1, "float32", 4, marks=pytest.mark.slow),
         pytest.param("original", 3, "float16", 2, marks=pytest.mark.slow),
         pytest.param("native", 1, "bfloat16", 2, marks=pytest.mark.slow),
         pytest.param("native", 3, "float32", 4, marks=pytest.mark.slow),
