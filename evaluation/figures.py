@@ -1,4 +1,4 @@
-"""Published scores of this model and its rivals, as files in ``published/``, each figure with its source."""
+"""Published scores of this model and its rivals, as files in ``published/scores/``, each figure with its source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Final
 FOLDER: Final = Path(__file__).parent / "published" / "scores"
 
 NAMES: Final = ("mteb_english", "mteb_multilingual", "longembed", "matryoshka", "mteb_tasks")
-"""The files of scores; what else lies there are values of vectors, see ``published.py``."""
+"""The files."""
 
 OURS: Final = "jina-embeddings-v3"
 """How the names of rows begin that are this model's."""

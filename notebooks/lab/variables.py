@@ -7,16 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import boto3
+from demo.shell import leave_own_accounts
 
 
 @contextmanager
 def no_other_aws() -> Iterator[None]:
     """Take away, for a while, what says which AWS to call and how: profiles, credentials, addresses, proxies."""
     before = {name: value for name, value in os.environ.items() if _is_about_aws(name)}
-    for name in before:
-        del os.environ[name]
-    for name in ("NO_PROXY", "no_proxy"):
-        os.environ[name] = ",".join(filter(None, ("localhost,127.0.0.1", before.get(name))))
+    leave_own_accounts()
     boto3.DEFAULT_SESSION = None  # it keeps the credentials that it has found once
     try:
         yield

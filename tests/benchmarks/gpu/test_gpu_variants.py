@@ -40,6 +40,20 @@ def pair(tmp_path_factory: pytest.TempPathFactory, lexicon: Lexicon) -> Checkpoi
     return write_pair(tmp_path_factory.mktemp("pair"), SMOKE.config, lexicon)
 
 
+def watched_sums(bare: BareModel) -> list[torch.Tensor]:
+    """Return where the sums of each batch will be, as soon as it has run."""
+    found: list[torch.Tensor] = []
+    kernels = bare._model._kernels
+    original = kernels.sum_segments
+
+    def watched(*arguments: torch.Tensor) -> None:
+        original(*arguments)
+        found.append(arguments[-1].clone())
+
+    kernels.sum_segments = watched  # type: ignore[method-assign]
+    return found
+
+
 @pytest.mark.parametrize("pack_tokens", [10_000, 70, 8])
 def test_the_unpadded_rival_is_the_native_class(pair: CheckpointPair, lexicon: Lexicon, pack_tokens: int) -> None:
     texts = lexicon.texts(LENGTHS)
@@ -61,32 +75,16 @@ def test_the_model_alone_and_the_encoder_from_ids_give_the_same_sums(pair: Check
     by_length = sorted(states, key=lambda one: -len(one))
     np.testing.assert_allclose(sums, [one.sum(0) for one in by_length], atol=1e-4)
     bare = BareModel(pair.original, "float32", torch.device("cpu"))
-    found: list[np.ndarray] = []
-    kernels = bare._model._kernels
-    original = kernels.sum_segments
-
-    def watched(*arguments: torch.Tensor) -> None:
-        original(*arguments)
-        found.append(arguments[-1].numpy().copy())
-
-    kernels.sum_segments = watched  # type: ignore[method-assign]
+    found = watched_sums(bare)
     bare.runs(packs)()
-    np.testing.assert_allclose(np.concatenate(found), sums, atol=1e-3)
+    np.testing.assert_allclose(torch.cat(found), sums, atol=1e-3)
 
 
 def test_the_graph_of_a_query_gives_the_sums_of_the_query(pair: CheckpointPair, lexicon: Lexicon) -> None:
     texts = lexicon.texts([9])
     (pack,) = to_packs(lexicon, texts, 70)
     bare = BareModel(pair.original, "float32", torch.device("cpu"))
-    found: list[torch.Tensor] = []
-    kernels = bare._model._kernels
-    original = kernels.sum_segments
-
-    def watched(*arguments: torch.Tensor) -> None:
-        original(*arguments)
-        found.append(arguments[-1].clone())
-
-    kernels.sum_segments = watched  # type: ignore[method-assign]
+    found = watched_sums(bare)
     bare.replays(pack)()
     assert len(found[-1]) > 1  # the smallest graph has room for more segments
     np.testing.assert_allclose(found[-1][:1], pool(load_ours(pair.original, "float32"), [pack]), atol=1e-3)
