@@ -83,14 +83,14 @@ def _expired(job: Job) -> ServiceError:
 
 def _fail(hosting: Hosting, place: Place, endpoint: Endpoint, job: Job, error: ServiceError | ClientError) -> None:
     """Leave a failure in S3, and tell of it."""
-    ours = isinstance(error, ServiceError)
+    expired = isinstance(error, ServiceError) and error.code == "RequestExpired"
     reason = error.message if isinstance(error, ServiceError) else f"ClientError: {error}"
+    # Counted first: who finds the failure in S3 may ask for the metric at once.
+    _count(hosting, place, endpoint, {"ExpiredRequests" if expired else "InvocationFailures": 1})
     if job.failure_uri is not None:
         bucket, key = split_uri(job.failure_uri)
         original = error.members.get("OriginalMessage", reason) if isinstance(error, ServiceError) else reason
         hosting.client("s3", place.region).put_object(Bucket=bucket, Key=key, Body=original.encode())
-    expired = ours and error.code == "RequestExpired"
-    _count(hosting, place, endpoint, {"ExpiredRequests" if expired else "InvocationFailures": 1})
     _notify(hosting, place, endpoint, job, None, reason)
 
 
