@@ -124,7 +124,7 @@ def test_a_killed_run_is_gone_on_with(aws: LoopbackAws, bucket: Bucket, model: P
     def stall(line: str) -> None:
         if "partNumber=3" in line:
             arrived.set()
-            killed.wait(60)
+            killed.wait(240)
 
     aws.before = stall
     script = (
@@ -138,7 +138,7 @@ def test_a_killed_run_is_gone_on_with(aws: LoopbackAws, bucket: Bucket, model: P
     key = f"{plan_release(deployment_of(model)).model_prefix}model.safetensors"
     arguments = [sys.executable, "-c", script, str(model / "model.safetensors"), bucket.name, key]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        assert arrived.wait(60), process.communicate()
+        assert arrived.wait(240), process.communicate()
         process.send_signal(signal.SIGKILL)
     aws.before = lambda _line: None
     killed.set()
