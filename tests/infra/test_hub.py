@@ -266,12 +266,12 @@ def command(hub: LoopbackHub, cache: Path, model: str = f"{NAME}@{COMMIT}") -> d
 
 
 def test_the_command_prints_the_folder_alone(hub: LoopbackHub, tmp_path: Path) -> None:
-    done = subprocess.run(**command(hub, tmp_path), timeout=60, check=False)
+    done = subprocess.run(**command(hub, tmp_path), timeout=240, check=False)
     assert done.returncode == 0, done.stderr
     assert contents(Path(done.stdout.strip())) == {name: FILES[name] for name in WANTED}
     assert done.stderr.count(LICENCE_NOTICE) == 1
     assert "fetched 1.1 of 1.1 MB" in done.stderr
-    again = subprocess.run(**command(hub, tmp_path), timeout=60, check=True)
+    again = subprocess.run(**command(hub, tmp_path), timeout=240, check=True)
     assert (again.stdout, again.stderr) == (done.stdout, "")
 
 

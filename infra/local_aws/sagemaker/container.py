@@ -6,8 +6,8 @@ There is one for all instances of a variant. It knows nothing of endpoints, mode
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -37,6 +37,9 @@ _BETWEEN_STARTS_S: Final = 1.0
 _CONNECTIONS: Final = 256
 _PORTS: Final = range(20_000, 32_000)
 _PORT_TRIES: Final = 100
+# Each process has a place of its own to begin at, and gives no port twice: a container binds seconds after it was told,
+# and must not meet another that was told the same one meanwhile.
+_TURNS: Final = itertools.count(os.getpid() * 97)
 # what of this process's environment is no secret, and a program needs to run well on this machine
 _PASSED_ON: Final = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
@@ -206,7 +209,7 @@ def _ping(pool: urllib3.HTTPConnectionPool) -> bool:
 def _free_port() -> int:
     """Return a port below those that the system gives to outgoing connections, which could take it meanwhile."""
     for _ in range(_PORT_TRIES):
-        port = secrets.choice(_PORTS)
+        port = _PORTS[next(_TURNS) % len(_PORTS)]
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((_HOST, port))
             return port
