@@ -106,7 +106,7 @@ def variant(model: str | None, name: str = "main", **more: Any) -> dict[str, Any
     return {"VariantName": name, "InstanceType": "ml.g6.xlarge", "InitialInstanceCount": 1, **named, **more}
 
 
-def until(look: Callable[[], Any], limit_s: float = 20) -> Any:
+def until(look: Callable[[], Any], limit_s: float = 120) -> Any:
     """Return what ``look`` finds, as soon as it finds something."""
     deadline = time.monotonic() + limit_s
     while not (found := look()):
