@@ -3,7 +3,9 @@
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,19 @@ class Bench:
         answer = self.runtime.invoke_endpoint(EndpointName=endpoint, Body=json.dumps(wish or {}).encode(), **more)
         said: dict[str, Any] = json.loads(answer["Body"].read())
         return said | {"variant": answer["InvokedProductionVariant"]}
+
+    @contextmanager
+    def set_to(self, **changes: Any) -> Iterator[None]:
+        """Change settings of the AWS until the context ends.
+
+        ``waiting=1`` is for what a test looks at before a wait is over; the wait is short again afterwards.
+        """
+        before = self.aws.settings
+        self.aws.settings = replace(before, **changes)
+        try:
+            yield
+        finally:
+            self.aws.settings = before
 
     def logged(self, endpoint: str) -> list[str]:
         """Return what CloudWatch Logs has of an endpoint, ``stream: line``."""
