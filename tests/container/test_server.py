@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from tests.support.calling import wait_until
 from tests.support.serving import ServeProcess, serve_after
 from tests.support.wire import check_error, from_base64, from_float
 
@@ -238,27 +238,45 @@ def test_texts_are_never_logged(server, client):
 
 # beginning and end
 
-SLOW = """
+HELD = """
 import time
-from jina_v3.serving.handler import input_fn, model_fn, output_fn
+from pathlib import Path
+from jina_v3.serving.handler import input_fn, output_fn
+from jina_v3.serving.handler import model_fn as load
 from jina_v3.serving.handler import predict_fn as ours
 
+def model_fn(model_dir):
+    return load(model_dir), Path(model_dir).parent
+
 def predict_fn(data, model):
-    time.sleep(1.5)
-    return ours(data, model)
+    encoder, folder = model
+    (folder / "begun").touch()
+    while not (folder / "may end").exists():
+        time.sleep(0.005)
+    return ours(data, encoder)
 """
 
 
+def refuses_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:  # it was opened while the port was being closed
+        pass
+    return False
+
+
 def test_sigterm_finishes_what_is_in_flight_and_exits_0(tiny_model, tmp_path):
-    with ServeProcess(base_with(tmp_path, tiny_model, SLOW)) as server, server.wait_until_ready().client() as client:
+    with ServeProcess(base_with(tmp_path, tiny_model, HELD)) as server, server.wait_until_ready().client() as client:
+        port = httpx.URL(server.url).port or 0
         answers: list[httpx.Response] = []
         asking = threading.Thread(target=lambda: answers.append(invoke(client, GOOD)))
         asking.start()
-        time.sleep(0.5)
+        wait_until((tmp_path / "begun").exists, 60)
         server.terminate()
-        time.sleep(0.3)
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{server.url}/ping", trust_env=False)
+        wait_until(lambda: refuses_connections(port), 60)
+        (tmp_path / "may end").touch()
         asking.join()
         assert server.wait() == 0
         assert [response.status_code for response in answers] == [200]
