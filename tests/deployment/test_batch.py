@@ -246,7 +246,7 @@ def resume_stopped(bulk: Bulk, batch: BatchClient) -> BatchRun:
         lines = [json.dumps({"id": number, "text": TEXTS[number]}) for number in range(50 * shard, 50 * shard + 50)]
         bulk.s3.put_object(Bucket=bulk.bucket, Key=f"{place}/{shard}.jsonl", Body="\n".join(lines).encode())
     stopped = batch.submit(f"s3://{bulk.bucket}/{place}/", **ASKED, name="stopped")
-    until(lambda: stopped.status().phase == "embedding", limit_s=60)
+    until(lambda: stopped.status().phase == "embedding", limit_s=120)
     stopped.stop()
     with pytest.raises(BatchError, match="was stopped"):
         stopped.wait(60, progress=False)
@@ -334,7 +334,7 @@ def test_a_success_file_starts_a_run_of_its_folder(bulk):
         described = [machines.describe_execution(executionArn=one["executionArn"]) for one in found]
         return [one for one in described if "dropped" in one["input"]]
 
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while not (ended := [one for one in dropped() if one["status"] != "RUNNING"]):
         assert time.monotonic() < deadline, dropped()
         time.sleep(0.5)

@@ -74,7 +74,7 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(endpoint: LoopbackEndp
         first = process.stdout.readline()
         process.stdout.close()
         assert json.loads(first)["index"] == 0
-        assert process.wait(30) == 141
+        assert process.wait(120) == 141
         assert process.stderr.read() == b""
 
 
@@ -88,7 +88,7 @@ def test_ctrl_c_ends_it_quietly_and_leaves_no_half_file(tmp_path: Path, endpoint
         while endpoint.totals()["open"] == 0 or not list(tmp_path.iterdir()):  # until it waits for answers
             assert process.poll() is None
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(120) == 130
         assert process.stderr.read() == b""
     assert list(tmp_path.iterdir()) == []
 
@@ -110,7 +110,7 @@ def on_terminal(*words: str, typed: bytes = b"", **environment: str) -> tuple[in
             if not block:
                 break
             shown += block
-        status = process.wait(30)
+        status = process.wait(120)
     os.close(main)
     return status, shown.decode()
 
