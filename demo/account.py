@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from demo.programs import run_to_end
 from demo.shell import ROOT, leave_own_accounts
 from jina_v3_infra.config import Deployment, read_deployment
 from local_aws.server import LocalAws
@@ -70,13 +70,7 @@ class Account:
         overrides = ("-c", f"model.source={self.deployment.model.source}", "-c", _BATCH)
         command = [sys.executable, "-m", "jina_v3_infra.deploy", *words, "--config", str(CONFIG), *overrides]
         sys.stdout.flush()
-        # a group of its own: Ctrl-C is for the demo, which then takes everything down in its own order
-        with subprocess.Popen(command, env=os.environ | self.environment, start_new_session=True) as process:
-            try:
-                status = process.wait()
-            except BaseException:
-                process.terminate()
-                raise
+        status = run_to_end(command, os.environ | self.environment)
         if status != 0:
             raise DeployError(f"jina-v3-infra {words[0]} ended with status {status}")
 

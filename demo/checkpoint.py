@@ -30,7 +30,7 @@ def standin_folder(corpus: Corpus, config: StandInConfig = STANDIN_CONFIG, cache
     draft = Path(tempfile.mkdtemp(prefix="draft-", dir=cache))
     try:
         standin.write_standin(draft, texts, config)
-        for outdated in cache.glob("standin-*"):
+        for outdated in set(cache.glob("standin-*")) - {folder}:  # which another process may have put there by now
             shutil.rmtree(outdated, ignore_errors=True)
         try:
             draft.rename(folder)

@@ -11,6 +11,7 @@ from typing import Any, Final
 from jina_v3.config import Config
 from jina_v3.contract import MODEL_NAME, ErrorCode
 from jina_v3.serving.formats.array_writers import SHAPE_HEADER
+from jina_v3.serving.formats.attributes import FIELD_NAMES
 from jina_v3.serving.formats.attributes import HEADER as ATTRIBUTES
 from jina_v3.serving.formats.attributes import NAMES as ATTRIBUTE_NAMES
 from jina_v3.serving.formats.media_types import (
@@ -171,7 +172,8 @@ def _invocations() -> dict[str, Any]:
                 "name": ATTRIBUTES,
                 "in": "header",
                 "description": "Where a body has no place for them, the parameters "
-                f"{', '.join(ATTRIBUTE_NAMES)}: `task=retrieval.query;dimensions=256`. Everything else in it is yours.",
+                f"{', '.join(ATTRIBUTE_NAMES)}: `task=retrieval.query;dimensions=256`; and the names of a record's "
+                f"fields, {' and '.join(FIELD_NAMES)}. Everything else in it is yours.",
                 "schema": {"type": "string", "maxLength": 1024},
             },
             {

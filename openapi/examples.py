@@ -176,6 +176,14 @@ EXAMPLES: Final = (
         "CsvAnswer",
         headers={ATTRIBUTES: "dimensions=2"},
     ),
+    Example(
+        "csv-with-other-names",
+        "Text and id under names of one's own",
+        "abstract,doc_id,city\nsunrise,a,Ulm\n",
+        f"{CSV}; header=present",
+        "CsvAnswer",
+        headers={ATTRIBUTES: "dimensions=2;text_field=abstract;id_field=doc_id"},
+    ),
     _PARQUET,
     Example(
         "plain-text",

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,9 @@ def pytest_configure(config: pytest.Config) -> None:
     guard_run(config.option.markexpr)
     hypothesis.settings.register_profile("unhurried", deadline=None)
     hypothesis.settings.load_profile("unhurried")
+    # The CDK's own validation takes more than half of each synthesis and only warns: test_checkers.py asks it once, of
+    # all templates, instead of each command that a test runs.
+    os.environ["CDK_VALIDATION"] = "false"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -24,6 +24,7 @@ from jina_v3.contract import (
     Task,
 )
 from jina_v3.errors import JinaV3Error
+from jina_v3.record_fields import RecordFields, read_columns, read_name
 
 PREFIX = "JINA_V3_"
 _OF_THE_COMMAND: Final = ("JINA_V3_ENDPOINT", "JINA_V3_DEPLOYMENT")  # a shell that calls may start a server too
@@ -40,8 +41,9 @@ class Config:
     ``device`` and ``dtype`` are ``None`` where the encoder shall choose, ``engines`` where there shall be one for each
     GPU. ``kernels``, ``attention`` and ``graphs`` say what a GPU computes with, see the encoder's ``EngineOptions``.
     ``default_task``, ``default_dimensions`` and ``default_embedding_type`` are for requests that have no place to
-    say so, and for records that do not. ``model_folder`` is where the checkpoint lies when it is not the container's
-    own model folder. ``batch`` says that a batch transform job sends the requests.
+    say so, and for records that do not; ``fields`` says where a record's text and id are. ``model_folder`` is where
+    the checkpoint lies when it is not the container's own model folder. ``batch`` says that a batch transform job
+    sends the requests.
 
     **Units**: seconds for ``…_s``, bytes for ``…_bytes``, tokens for ``max_batch_tokens``.
     """
@@ -62,6 +64,7 @@ class Config:
     default_task: Task | None = None
     default_dimensions: int = MODEL_DIMENSIONS
     default_embedding_type: str = "float"
+    fields: RecordFields = field(default_factory=RecordFields)
     limits: Limits = field(default_factory=Limits)
     body_timeout_s: float = 30.0
     request_timeout_s: float = 60.0
@@ -88,9 +91,12 @@ class Config:
         }
         defaults: Mapping[str, Any] = _BATCH_DEFAULTS if settings.get("batch") else {}
         given = {name: settings.pop(name) for name in _LIMITS if name in settings}
+        names = RecordFields(**{key: settings.pop(name) for name, key in _FIELDS.items() if name in settings})
+        if (fault := names.fault()) is not None:
+            raise ConfigError(f"the environment's JINA_V3_TEXT_FIELD, _ID_FIELD and _CSV_COLUMNS do not agree: {fault}")
         limits = Limits(**{name: value for name, value in {**defaults, **given}.items() if name in _LIMITS})
         settings = {name: value for name, value in defaults.items() if name not in _LIMITS} | settings
-        return cls(**settings, limits=limits, program_is_set="program" in settings)
+        return cls(**settings, limits=limits, fields=names, program_is_set="program" in settings)
 
 
 DTYPES: Final = ("float32", "bfloat16", "float16", "float16-fast", "float8", "float8-mlp")
@@ -102,6 +108,8 @@ _SHORT_DTYPES: Final = {
 }  # fmt: skip
 
 _LIMITS: Final = tuple(limit.name for limit in fields(Limits))
+
+_FIELDS: Final = {"text_field": "text", "id_field": "id", "csv_columns": "columns"}
 
 _BATCH_DEFAULTS: Final[Mapping[str, Any]] = {
     "max_body_bytes": BATCH_MAX_BODY_BYTES,
@@ -236,6 +244,9 @@ _VARIABLES: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "JINA_V3_DEFAULT_TASK": ("default_task", _task),
     "JINA_V3_DEFAULT_DIMENSIONS": ("default_dimensions", _whole_number(1, MODEL_DIMENSIONS)),
     "JINA_V3_DEFAULT_EMBEDDING_TYPE": ("default_embedding_type", _one_of(*EMBEDDING_TYPES)),
+    "JINA_V3_TEXT_FIELD": ("text_field", read_name),
+    "JINA_V3_ID_FIELD": ("id_field", read_name),
+    "JINA_V3_CSV_COLUMNS": ("csv_columns", read_columns),
     "JINA_V3_MAX_TEXTS": ("max_texts", _whole_number(1, 10_000_000)),
     "JINA_V3_MAX_TOKENS": ("max_tokens_per_text", _whole_number(LEAST_TOKENS_PER_TEXT, Limits().max_tokens_per_text)),
     "JINA_V3_MAX_BODY_BYTES": ("max_body_bytes", _whole_number(1, 1 << 40)),

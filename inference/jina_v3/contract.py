@@ -48,6 +48,20 @@ PROMPTS: Final[dict[Task, str]] = {
 EMBEDDING_TYPES: Final = ("float", "base64", "binary", "ubinary", "int8")
 """The forms of a vector on the wire."""
 
+PARAMETERS: Final = (
+    "task",
+    "dimensions",
+    "late_chunking",
+    "normalized",
+    "truncate",
+    "embedding_type",
+    "encoding_format",
+)
+"""The names of the parameters; ``encoding_format`` is OpenAI's name of ``embedding_type``."""
+
+ANSWER_FIELDS: Final = ("embedding", "embeddings", "scale", "tokens", "truncated", "error")
+"""What an answer may add to a record. Its own fields of these names are left out, never mixed with ours."""
+
 LEAST_TOKENS_PER_TEXT: Final = 16
 """How low the limit of tokens can be set: the longest prompt (12), ``<s>``, ``</s>`` and something of the text."""
 

@@ -191,9 +191,9 @@ class Build:
             }
 
     def _wait(self, seconds: float) -> None:
-        deadline = time.monotonic() + seconds * self._aws.settings.waiting
-        while time.monotonic() < deadline:
-            if self._cancelled.wait(min(0.05, max(0.0, deadline - time.monotonic()))) or self._stopping.is_set():
+        began = time.monotonic()
+        while (left_s := seconds * self._aws.settings.waiting - (time.monotonic() - began)) > 0:
+            if self._cancelled.wait(min(0.05, left_s)) or self._stopping.is_set():
                 raise _StoppedError
 
     # --- what is done where commands would run

@@ -20,7 +20,7 @@ from local_aws.settings import ACCOUNT
 if TYPE_CHECKING:
     from local_aws.server import LocalAws
 
-_STOP_S: Final = 10.0
+_STOP_S: Final = 60.0
 _OVERRIDES: Final = frozenset(
     {
         "environmentVariablesOverride",

@@ -42,7 +42,7 @@ class Fault:
     - ``denied``: AccessDeniedException, as if no policy allowed the caller the operation.
     - ``model_error``: the container is not asked; the call fails as if it had answered ``original_status`` with
       ``original_message``. ``container_death``: the container's process dies of a transform job's request.
-    - ``instance_lost``: the variant's process is killed, then the call goes on; a transform job fails.
+    - ``instance_lost``: the variant's process is killed, and the call finds none; a transform job fails.
     - ``capacity_missing``: machines of ``instance_types`` (all where empty) cannot be had when an endpoint or a
       transform job starts.
 

@@ -147,6 +147,7 @@ def _client(notebook: Any, sockets: Path, begin: Callable[..., None]) -> Noteboo
         notebook,
         timeout=CELL_LIMIT_S,
         kernel_name="python3",
+        startup_timeout=CELL_LIMIT_S,
         resources={"metadata": {"path": str(FOLDER)}},
         on_cell_start=begin,
         config=Config(KernelManager=manager),

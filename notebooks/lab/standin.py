@@ -64,7 +64,7 @@ def standin_folder(cache: Path = _CACHE) -> Path:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="draft-", dir=cache) as draft:
         write_meaningful(Path(draft) / "model", texts)
-        for outdated in cache.glob("notebooks-*"):
+        for outdated in set(cache.glob("notebooks-*")) - {folder}:  # which another process may have put there by now
             shutil.rmtree(outdated, ignore_errors=True)
         try:
             (Path(draft) / "model").rename(folder)

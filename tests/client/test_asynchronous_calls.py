@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.support.both_clients import aiter_of
-from tests.support.sagemaker_bench import REGION, ROLE, Bench, until, variant
+from tests.support.sagemaker_bench import REGION, ROLE, Bench, variant
 
 from jina_v3_client import AsynchronousEndpoint, EmbeddingClient, InvalidInputError, Settings
 from jina_v3_client._clients.aio import AsyncEmbeddingClient
@@ -37,7 +37,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterato
             config = bench.create_config(machine, **more)
             bench.sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=config)
         for name in ("now", "later"):
-            until(lambda name=name: bench.wait(name, "InService"), limit_s=120)
+            bench.wait(name, "InService")
         yield bench
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tests.client.test_clients import VECTORS, numbered, quick
 from tests.support.asynchronous_aws import AsynchronousAws, failure_of
 from tests.support.both_clients import Tasked, Threaded
 
+from jina_v3_client._clients import call as call_module
 from jina_v3_client._clients import client as client_module
 from jina_v3_client._routes import through_s3
 from jina_v3_client._routes.through_s3 import AsynchronousEndpoint
@@ -132,10 +134,18 @@ def test_a_document_too_large_for_a_call_goes_through_s3(kind):
     assert client.embed(chunks, late_chunking=True, dimensions=8, route="asynchronous").shape == (2, 8)
 
 
-def test_the_deadline_ends_the_waiting_and_takes_the_input_away(kind):
-    aws = AsynchronousAws(looks=10**9)
+def test_the_deadline_ends_the_waiting_and_takes_the_input_away(kind, monkeypatch):
+    aws, look, passed_s = AsynchronousAws(looks=10**9), AsynchronousAws.get_object, [0.0]
+
+    def late(**place):
+        passed_s[0] = 1.0
+        return look(aws, **place)
+
+    monkeypatch.setattr(aws, "get_object", late)
+    for module in (call_module, through_s3):  # time stands still until the first look, by which it has run out
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: passed_s[0]))
     with pytest.raises(DeadlineError, match="before the asynchronous endpoint had answered"):
-        client_of(kind, aws).embed("sunrise", route="asynchronous", deadline_s=0.05)
+        client_of(kind, aws).embed("sunrise", route="asynchronous", deadline_s=0.5)
     assert aws.objects == {}
     (call,) = aws.calls
     assert (call["RequestTTLSeconds"], call["InvocationTimeoutSeconds"]) == (60, 1)

@@ -53,12 +53,12 @@ def send(request: pytest.FixtureRequest, bench: Bench, monkeypatch: pytest.Monke
     def through(access: Access, target: Endpoint, body: bytes = b"{}") -> HttpResponse:
         if request.param == "sync":
             with Urllib3Transport() as transport:
-                return Sender(access, transport).send(target, Work(body=body), 20)
+                return Sender(access, transport).send(target, Work(body=body), 60)
         return asyncio.run(_send(access, target, body))
 
     async def _send(access: Access, target: Endpoint, body: bytes) -> HttpResponse:
         async with HttpxTransport() as transport:
-            return await AsyncSender(access, transport).send(target, Work(body=body), 20)
+            return await AsyncSender(access, transport).send(target, Work(body=body), 60)
 
     return through
 

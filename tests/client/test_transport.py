@@ -7,7 +7,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -30,29 +30,37 @@ from jina_v3_client.transport import HttpRequest, HttpResponse, TransportError
 from jina_v3_client.transport.httpx import HttpxTransport
 from jina_v3_client.transport.urllib3 import Urllib3Transport
 
-pytestmark = pytest.mark.timeout(30)  # what is not bounded never ends here
+pytestmark = pytest.mark.timeout(150)  # what is not bounded never ends here
 _SHORT_S = 0.1
-_CONNECT_S = 0.2
-_LONG_S = 10.0
+_LONG_S = 60.0  # for connecting too, which a busy machine may take its time for
 
 Send = Callable[..., HttpResponse]
 
 
-@pytest.fixture(params=["urllib3", "httpx"])
-def send(request: pytest.FixtureRequest) -> Iterator[Send]:
-    """Sends with one transport of each kind, over the same connections all through a test."""
-    if request.param == "urllib3":
-        with Urllib3Transport(connect_s=_CONNECT_S) as transport:
+KINDS = ["urllib3", "httpx"]
+
+
+@contextmanager
+def _sending(kind: str, connect_s: float) -> Iterator[Send]:
+    if kind == "urllib3":
+        with Urllib3Transport(connect_s=connect_s) as transport:
             yield lambda url, body=b"{}", timeout_s=_LONG_S, **headers: transport.send(
                 _request(url, body, headers), timeout_s=timeout_s
             )
         return
     with asyncio.Runner() as runner:
-        asynchronous = HttpxTransport(connect_s=_CONNECT_S)
+        asynchronous = HttpxTransport(connect_s=connect_s)
         yield lambda url, body=b"{}", timeout_s=_LONG_S, **headers: runner.run(
             asynchronous.send(_request(url, body, headers), timeout_s=timeout_s)
         )
         runner.run(asynchronous.aclose())
+
+
+@pytest.fixture(params=KINDS)
+def send(request: pytest.FixtureRequest) -> Iterator[Send]:
+    """Sends with one transport of each kind, over the same connections all through a test."""
+    with _sending(request.param, _LONG_S) as sending:
+        yield sending
 
 
 def _request(url: str, body: bytes, headers: dict[str, str]) -> HttpRequest:
@@ -150,14 +158,16 @@ def test_an_early_refusal_is_the_answer(send: Send, server: MisbehavingServer) -
 
 
 def test_a_refused_connection_is_said_to_be_one(send: Send) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    with pytest.raises(TransportError, match=f"no connection to 127.0.0.1:{port}") as failed:
-        send(f"http://127.0.0.1:{port}")
+    with socket.socket() as deaf_one:  # nobody else gets the port, and nobody listens at it
+        deaf_one.bind(("127.0.0.1", 0))
+        port = deaf_one.getsockname()[1]
+        with pytest.raises(TransportError, match=f"no connection to 127.0.0.1:{port}") as failed:
+            send(f"http://127.0.0.1:{port}")
     assert failed.value.kind == "connect"
 
 
-def test_a_connection_that_nobody_accepts_ends_by_the_time_for_connecting(send: Send) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_connection_that_nobody_accepts_ends_by_the_time_for_connecting(kind: str) -> None:
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -166,8 +176,8 @@ def test_a_connection_that_nobody_accepts_ends_by_the_time_for_connecting(send: 
         for each in waiting:
             each.setblocking(False)
             each.connect_ex(address)
-        with pytest.raises(TransportError) as failed:
-            send(f"http://127.0.0.1:{address[1]}", timeout_s=60)
+        with _sending(kind, _SHORT_S) as send, pytest.raises(TransportError) as failed:
+            send(f"http://127.0.0.1:{address[1]}")
         assert failed.value.kind == "connect"
         for each in waiting:
             each.close()
@@ -190,7 +200,7 @@ def test_all_addresses_of_a_host_share_the_time_for_connecting(
             "getaddrinfo",
             lambda *_, **__: [(socket.AF_INET, socket.SOCK_STREAM, 6, "", at) for at in addresses],
         )
-        with Urllib3Transport(connect_s=_CONNECT_S) as transport:  # httpx tries them side by side
+        with Urllib3Transport(connect_s=2 * _SHORT_S) as transport:  # httpx tries them side by side
             with pytest.raises(TransportError, match="TimeoutError") as failed:
                 transport.send(_request("http://dead.localhost", b"", {}), timeout_s=60)
             assert failed.value.kind == "connect"
@@ -200,7 +210,7 @@ def test_all_addresses_of_a_host_share_the_time_for_connecting(
             each.close()
 
 
-@pytest.mark.parametrize("kind", ["urllib3", "httpx"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_connection_that_has_rested_too_long_is_not_used_again(server: MisbehavingServer, kind: str) -> None:
     async def ask_twice() -> None:
         async with HttpxTransport(idle_s=0) as transport:

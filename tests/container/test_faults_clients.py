@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 from tests.support.load import Answer, Connection, CutOffError, Load, chunk, message
 from tests.support.paced import PacedServer, scenario, until
+from tests.support.serving import serve_after
 from tests.support.wire import check_error
+
+from jina_v3.serving.http import protocol
 
 MAX_BODY_BYTES = 2_000_000
 BODY_TIMEOUT_S = 200
@@ -207,7 +210,9 @@ async def test_clients_that_never_read_are_ended_and_hold_nobody_up(tiny_model, 
     line = json.dumps({"text": "the sun rises", "dimensions": 8, "padding": "x" * 5000}).encode() + b"\n"
     lines, types = line * 2000, {"Content_Type": "application/jsonlines"}
     ways = [{"Accept": "application/json"}, {"Accept": "application/json", "Connection": "close"}, {}]
-    with PacedServer(tmp_path, tiny_model) as server:
+    assert protocol._UNREAD_S == 60
+    sooner = serve_after("from jina_v3.serving.http import protocol; protocol._UNREAD_S = 10")
+    with PacedServer(tmp_path, tiny_model, command=sooner) as server:
         server.wait_until_ready()
         assert is_good(await server.ask(BODY))
         for number in range(12):

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,6 +31,20 @@ def test_it_is_built_once_and_again_for_other_settings(tmp_path: Path) -> None:
     assert (folder / "model.safetensors").stat().st_mtime_ns == built
     other = standin_folder(CORPUS, StandInConfig(**{**vars_of(SMALL), "seed": 1}), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [other.name]
+
+
+def test_what_another_process_has_built_meanwhile_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, theirs = standin.write_standin, []
+
+    def write_late(*arguments: Any) -> Path:
+        monkeypatch.setattr(standin, "write_standin", write)
+        theirs.append(standin_folder(CORPUS, SMALL, tmp_path).stat().st_ino)
+        return write(*arguments)
+
+    monkeypatch.setattr(standin, "write_standin", write_late)
+    folder = standin_folder(CORPUS, SMALL, tmp_path)
+    assert [folder.stat().st_ino] == theirs
+    assert list(tmp_path.iterdir()) == [folder]
 
 
 def vars_of(config: StandInConfig) -> dict[str, object]:

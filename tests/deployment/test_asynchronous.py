@@ -27,7 +27,7 @@ from jina_v3.encoder import Encoder
 from jina_v3_client import AsyncEmbeddingClient, ConfigurationError, DeadlineError, EmbeddingClient, InvalidInputError
 from local_aws.server import LocalAws
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 REGION, ENDPOINT = "us-east-1", "later"
 MOST_BYTES = 24 * 2**20
@@ -82,7 +82,7 @@ def command(aws: LocalAws, path: Path, *words: str) -> None:
         env=os.environ | aws.environment(REGION),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
@@ -176,7 +176,7 @@ def test_two_hundred_calls_and_a_lost_instance(aws: LocalAws, deployed: dict[str
         sent.append(send(aws, bucket, number, one))
 
     told: list[dict[str, Any]] = []
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while len(told) < len(calls):
         told += take()
         assert time.monotonic() < deadline, f"{len(told)} of {len(calls)} are told"
@@ -276,7 +276,7 @@ def test_the_deployed_policies_let_it_sleep_and_wake_it(aws: LocalAws, deployed:
         assert kept(aws, deployed["ArtifactBucket"]) == before
         patient = thread.submit(client.embed, ["boats", "return"], route="asynchronous")
         check_it_wakes(aws, deployed)
-        assert patient.result(60).shape == (2, 32)
+        assert patient.result(120).shape == (2, 32)
 
 
 def check_it_wakes(aws: LocalAws, deployed: dict[str, str]) -> None:
@@ -286,7 +286,7 @@ def check_it_wakes(aws: LocalAws, deployed: dict[str, str]) -> None:
         aws.scaling.minute()
         course.append(machines(aws))
     assert course == [0, 1]
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while answer["OutputLocation"] not in objects(aws, deployed["ArtifactBucket"], "asynchronous/outputs/"):
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -18,7 +18,7 @@ from jina_v3_client import EmbeddingClient
 from jina_v3_infra.config import Deployment, read_deployment
 from local_aws.server import LocalAws
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLES = [
     path
@@ -26,7 +26,7 @@ EXAMPLES = [
     if path.stem != "two-regions"  # it has a test of its own
 ]
 REQUEST = json.dumps({"input": ["Boote kehren heim"], "task": "retrieval.query", "dimensions": 32}).encode()
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
@@ -65,16 +65,23 @@ def check_it_is_woken(aws: LocalAws, deployment: Deployment, client: EmbeddingCl
         settled = described["InferenceComponentStatus"] == "InService"
         return described["RuntimeConfig"]["CurrentCopyCount"] if settled else None
 
+    def failures() -> list[Any]:
+        metric = {"Namespace": "AWS/SageMaker", "MetricName": "NoCapacityInvocationFailures"}
+        dimensions = [{"Name": key, "Value": value} for key, value in name.items()]
+        found: list[Any] = aws.client("cloudwatch", deployment.region).list_metrics(**metric, Dimensions=dimensions)[
+            "Metrics"
+        ]
+        return found
+
     sagemaker.update_inference_component_runtime_config(**name, DesiredRuntimeConfig={"CopyCount": 0})
-    until(lambda: copies() == 0)
+    until(lambda: copies() == 0, LIMIT_S)
+    assert failures() == []
     with ThreadPoolExecutor(1) as thread:
         patient = thread.submit(client.embed, "Boote kehren heim", task="retrieval.query")
-        for _ in range(5):
-            time.sleep(0.5)  # for the client to have asked
-            assert not patient.done()
-            aws.scaling.minute()
-            if copies():
-                break
+        until(failures, LIMIT_S)  # the client has asked
+        assert not patient.done()
+        aws.scaling.minute()
+        assert copies() == 1
         assert patient.result(LIMIT_S).shape == (1, 32)
 
 
@@ -86,7 +93,7 @@ def run(aws: LocalAws, step: str, region: str, example: Path, options: list[str]
         env=os.environ | aws.environment(region),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Traceback" not in ran.stdout + ran.stderr

@@ -31,7 +31,7 @@ from jina_v3_client import AccessError, EmbeddingClient, Endpoint, EndpointNotFo
 from local_aws.server import LocalAws
 from local_aws.settings import ACCESS_KEY, SECRET_KEY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 REGION = "us-east-1"
 TEXTS = ["the sun rises over the harbour", "Boote kehren heim", "le port calme"]
@@ -95,7 +95,7 @@ def command(aws: LocalAws, folder: Path, *arguments: str) -> str:
         env=os.environ | aws.environment(REGION) | {"COLUMNS": "100"},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Traceback" not in ran.stderr
@@ -211,7 +211,7 @@ def check_the_printed_calls(aws: LocalAws, screen: str) -> None:
     by_python, _, rest = screen.partition("Python:\n")[2].partition("command line:\n")
     program = textwrap.dedent(by_python).replace('parcel?"', 'parcel?", dimensions=32')
     environment = os.environ | aws.environment(REGION)
-    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=240)
     assert len(ran.stdout.strip(" []\n").split()) == 32, ran.stderr
     line = rest.partition("\n")[0]
     command, *words = shlex.split(line)

@@ -14,7 +14,7 @@ from tests.support.live_register import list_live_tests
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 VERIFY = Path(__file__).parents[1] / "live" / "verify.py"
 CONFIG = """
@@ -32,6 +32,7 @@ percent = 100
 [endpoint.update]
 canary_wait_s = 10
 termination_wait_s = 0
+most_latency_ms = 60_000  # how long two busy cores take is not the subject
 """
 LACKING = {
     "test_region_sells_the_machines": "its price list is empty",
@@ -83,7 +84,7 @@ def verify(aws: LocalAws, *words: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1500,
     )
 
 

@@ -42,12 +42,12 @@ from jina_v3_infra.deploy.routers import TARGET
 from local_aws.server import LocalAws
 from local_aws.settings import ACCESS_KEY, SECRET_KEY
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 EXAMPLE = Path(__file__).parents[2] / "infra" / "examples" / "two-regions.toml"
 HERE, THERE = "us-east-1", "eu-west-1"
 TEXTS = ["the sun rises over the harbour", "Boote kehren heim"]
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 def command(aws: LocalAws, model: Path, *words: str) -> str:
@@ -56,7 +56,7 @@ def command(aws: LocalAws, model: Path, *words: str) -> str:
         env=os.environ | aws.environment(HERE),
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=600,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Traceback" not in ran.stderr

@@ -15,7 +15,7 @@ from tests.support.pages import Block, blocks_of
 from local_aws.server import LocalAws
 from local_aws.settings import Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 BLOCKS = blocks_of(__file__)
 PYTHON = [block for block in BLOCKS if block.language == "python"]

@@ -9,7 +9,7 @@ OURS = {"Authorization": "AWS4-HMAC-SHA256 Credential=any/20260101/us-east-1/s3/
 
 
 def status(aws: LocalAws, headers: dict[str, str], method: str = "GET") -> int:
-    return urllib3.request(method, aws.url, headers={**OURS, **headers}, retries=False).status
+    return urllib3.request(method, aws.url, headers={**OURS, **headers}, retries=False, timeout=60).status
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def status(aws: LocalAws, headers: dict[str, str], method: str = "GET") -> int:
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
 def test_a_page_is_refused(aws: LocalAws, headers: dict[str, str], method: str) -> None:
-    answer = urllib3.request(method, aws.url, headers={**OURS, **headers}, retries=False)
+    answer = urllib3.request(method, aws.url, headers={**OURS, **headers}, retries=False, timeout=60)
     assert answer.status == 403
     assert "Access-Control-Allow-Origin" not in answer.headers
 

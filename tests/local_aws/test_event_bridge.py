@@ -51,7 +51,7 @@ class Events(Flows):
 
     def inputs(self, machine: str, count: int) -> list[Any]:
         """Wait for so many executions, and return their inputs in the order of their starts."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(found := self.api.list_executions(stateMachineArn=machine)["executions"]) < count:
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -131,7 +131,7 @@ def test_the_end_of_an_execution_is_told_to_a_topic(events: Events) -> None:
     detail = {"status": ["FAILED"], "stateMachineArn": [machine]}
     events.rule({"source": ["aws.states"], "detail": detail}, topic)
     execution = events.start(machine)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (messages := sqs.receive_message(QueueUrl=queue).get("Messages")):
         assert time.monotonic() < deadline
     event = json.loads(messages[0]["Body"])

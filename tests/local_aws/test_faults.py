@@ -92,7 +92,7 @@ def test_rules_come_and_go_over_http(tmp_path: Path) -> None:
             data = None if body is None else json.dumps(body).encode()
             request = urllib.request.Request(f"{aws.url}/_local/faults{path}", data=data, method=method)
             try:
-                with urllib.request.urlopen(request, timeout=10) as answer:
+                with urllib.request.urlopen(request, timeout=60) as answer:
                     return answer.status, json.load(answer)
             except urllib.error.HTTPError as error:
                 with error:

@@ -21,11 +21,13 @@ def test_processes_end_with_the_local_aws(tmp_path: Path) -> None:
         prepare(local)
         functions = Lambda(local)
         pid = functions.call(functions.make("ends"))[0]["pid"]
-        sleeping = threading.Thread(target=_ignore_errors, args=(functions, "ends", {"do": "sleep", "s": 60}))
+        assert _is_running(pid)
+        event = {"do": "hold", "begun": str(tmp_path / "begun"), "until_file": "/absent/file"}
+        sleeping = threading.Thread(target=_ignore_errors, args=(functions, "ends", event))
         sleeping.start()
-        while not _is_running(pid):
+        while not (tmp_path / f"begun-{pid}").exists():
             time.sleep(0.01)
-    sleeping.join(30)
+    sleeping.join(60)
     assert not sleeping.is_alive()
     assert not _is_running(pid)
 

@@ -48,7 +48,7 @@ def test_the_process_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
         assert client.get_caller_identity()["Account"] == "123456789012"
         assert printed["AWS_DEFAULT_REGION"] == "eu-west-1"
         process.send_signal(signal.SIGTERM)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()

@@ -2,7 +2,7 @@
 
 from tests.support.notebooks import Ran
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 def test_questions_find_their_passages(ran: Ran) -> None:
     found = ran("01-deploy-and-call", {"first": "(ranks == 1).mean()", "all": "ranks.size"})

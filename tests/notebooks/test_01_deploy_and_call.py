@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.support.notebooks import Ran
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_questions_find_their_passages_in_every_language(ran: Ran) -> None:

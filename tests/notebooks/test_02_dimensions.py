@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import ndcg_score
 from tests.support.notebooks import Ran
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DIMENSIONS = ["32", "64", "128", "256", "512", "768", "1024"]
 

@@ -12,7 +12,7 @@ from tests.support.notebooks import Ran
 from jina_v3.tokens.late_chunking import WindowConfig
 from jina_v3.tokens.late_chunking import windows as windows_of
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_chunks_know_their_document_and_windows_add_up(ran: Ran) -> None:

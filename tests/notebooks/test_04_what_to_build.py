@@ -15,7 +15,7 @@ from jina_v3.encoder import Encoder
 from lab import texts
 from lab.standin import standin_folder
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 _ASKED = {
     "unfiltered": "unfiltered['id'].tolist()",

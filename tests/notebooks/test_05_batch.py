@@ -17,7 +17,7 @@ from jina_v3.encoder import Encoder
 from lab import texts
 from lab.standin import standin_folder
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 _SCALE_PAGE = Path(__file__).parents[2] / "docs" / "batch-scale.md"
 _FAULTS = {

@@ -11,7 +11,7 @@ from tests.support.notebooks import Ran
 
 from jina_v3_infra.stacks.operations.runbook import Page
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 DOCS = Path(__file__).parents[2] / "docs"
 ASKED = {

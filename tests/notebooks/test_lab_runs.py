@@ -19,7 +19,7 @@ from tests.support.pages import Block, blocks_of
 
 from lab import place, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ROOT = Path(__file__).parents[2]
 STARTED = """
@@ -102,7 +102,7 @@ def test_ctrl_c_ends_the_kernel_and_all_of_the_run(tmp_path: Path) -> None:
     ) as process:
         kernel = wait_for(lambda: int(marked.read_text()) if marked.exists() and marked.read_text() else 0)
         process.send_signal(signal.SIGINT)
-        out, _ = process.communicate(timeout=60)
+        out, _ = process.communicate(timeout=240)
     assert process.returncode == 130, out
     assert out.rstrip().endswith("stopped")
     assert "Traceback" not in out
@@ -169,11 +169,11 @@ def test_a_process_that_is_killed_leaves_nothing(number: signal.Signals) -> None
         started = wait_for(lambda: [one for one in psutil.Process(process.pid).children() if knows(one, at)])
         process.send_signal(number)
     wait_for(lambda: not Path(at).parent.exists())
-    _gone, alive = psutil.wait_procs(started, timeout=10)
+    _gone, alive = psutil.wait_procs(started, timeout=60)
     assert not alive
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_an_account_is_deployed_to_and_a_deployment_that_stands_is_called(
     tiny_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

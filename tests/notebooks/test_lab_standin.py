@@ -84,3 +84,22 @@ def test_other_texts_are_another_stand_in(monkeypatch: pytest.MonkeyPatch, tmp_p
     second = standin.standin_folder(tmp_path)
     assert second != first
     assert [path.name for path in tmp_path.iterdir()] == [second.name]  # the outdated one is removed
+
+
+def test_what_another_process_has_built_meanwhile_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It may be deploying it already."""
+    theirs = []
+
+    def write(folder: Path, _texts: Sequence[Text]) -> None:
+        folder.mkdir()
+        (folder / "config.json").touch()
+
+    def write_late(folder: Path, some: Sequence[Text]) -> None:
+        monkeypatch.setattr(standin, "write_meaningful", write)
+        theirs.append(standin.standin_folder(tmp_path).stat().st_ino)
+        write(folder, some)
+
+    monkeypatch.setattr(standin, "write_meaningful", write_late)
+    folder = standin.standin_folder(tmp_path)
+    assert [folder.stat().st_ino] == theirs
+    assert list(tmp_path.iterdir()) == [folder]

@@ -32,7 +32,7 @@ class Flows:
         started = self.api.start_execution(stateMachineArn=machine, input=json.dumps(given or {}), **more)
         return str(started["executionArn"])
 
-    def finish(self, execution: str, limit_s: float = 60) -> dict[str, Any]:
+    def finish(self, execution: str, limit_s: float = 120) -> dict[str, Any]:
         deadline = time.monotonic() + limit_s
         while (found := self.api.describe_execution(executionArn=execution))["status"] == "RUNNING":
             assert time.monotonic() < deadline, self.events(execution)

@@ -22,6 +22,10 @@ def handler(event, context):
         raise ValueError("no such thing as " + event["what"])
     if what == "sleep":
         time.sleep(event["s"])
+    if what == "hold":
+        open(f"{event['begun']}-{os.getpid()}", "w").close()
+        while not os.path.exists(event["until_file"]):
+            time.sleep(0.01)
     if what == "exit":
         os._exit(3)
     if what == "print":
@@ -76,7 +80,7 @@ class Lambda:
 
     def make(self, name: str, code: bytes = pack(main=CODE), **settings: Any) -> str:
         self.s3.put_object(Bucket="code", Key=f"{name}.zip", Body=code)
-        settings = {"Runtime": "python3.13", "Timeout": 10, "Handler": "main.handler"} | settings
+        settings = {"Runtime": "python3.13", "Timeout": 120, "Handler": "main.handler"} | settings
         self.api.create_function(
             FunctionName=name, Role=ROLE, Code={"S3Bucket": "code", "S3Key": f"{name}.zip"}, **settings
         )

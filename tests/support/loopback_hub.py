@@ -212,5 +212,5 @@ class _Handler(BaseHTTPRequestHandler):
         if stop is not None:
             self.wfile.flush()
             if stall:
-                self.hub.released.wait(60)
+                self.hub.released.wait(240)
             self.close_connection = True

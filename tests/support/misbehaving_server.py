@@ -73,7 +73,7 @@ class MisbehavingServer:
         self._over.set()
         for open_ in (self._listener, *tuple(self._open)):
             with suppress(OSError):
-                open_.shutdown(socket.SHUT_RDWR)
+                _end(open_)
             open_.close()
         for thread in self._threads:
             thread.join()
@@ -97,6 +97,8 @@ class MisbehavingServer:
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self._open.add(connection)
+            if self._over.is_set():  # it came while the others were closed
+                _end(connection)
             reader = connection.makefile("rb")
             with reader:
                 while self._answer(connection, reader, number):
@@ -116,6 +118,11 @@ class MisbehavingServer:
         body = b"" if behaviour.early else reader.read(int(headers.get("content-length", 0)))
         self.asked.append(Asked(line, headers, body, number))
         return behaviour.act(connection, self._over)
+
+
+def _end(connection: socket.socket) -> None:
+    """Let its thread read what has come, and no more; TLS' own way would have it take bytes for what they encrypt."""
+    socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 def raw(content: bytes, *, keeps: bool = False) -> Behaviour:

@@ -19,7 +19,7 @@ Ran = Callable[[str, Mapping[str, str]], dict[str, Any]]
 _ROOT = Path(__file__).parents[2]
 _SAID = "what-the-notebook-found "
 MARK = "JINA_V3_TESTED_NOTEBOOK"
-_ENDING_S = 15
+_ENDING_S = 60
 
 _WATCH = f"""
 import importlib.util

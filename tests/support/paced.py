@@ -3,13 +3,13 @@
 import asyncio
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 from tests.support.load import Answer, ask, close_all, message
-from tests.support.serving import ServeProcess
+from tests.support.serving import SERVE, ServeProcess
 
 SCENARIO_S = 240
 
@@ -53,6 +53,7 @@ class PacedServer(ServeProcess):
         *,
         pace: float = 0,
         program: str = PACED,
+        command: Sequence[str | Path] = (SERVE, "serve"),
     ) -> None:
         code = folder / "model" / "code"
         code.mkdir(parents=True)
@@ -62,7 +63,7 @@ class PacedServer(ServeProcess):
         self._pace = folder / "pace"
         self._holds = 0
         self.pace(pace)
-        super().__init__(folder, environment)
+        super().__init__(folder, environment, command)
 
     def pace(self, seconds: float) -> None:
         """Let each batch take so much longer from now on."""
@@ -83,10 +84,6 @@ class PacedServer(ServeProcess):
 
     def engines(self) -> list[psutil.Process]:
         return [child for child in self.front.children() if "jina_v3.serving.engine" in child.cmdline()]
-
-    def logged(self, event: str, **fields: object) -> list[dict[str, Any]]:
-        wanted = {"event": event, **fields}.items()
-        return [line for line in self.logs if all(line.get(name) == value for name, value in wanted)]
 
     def connections(self) -> int:
         """How many connections of clients the server has."""

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import re
 import shlex
 import signal
@@ -19,6 +20,7 @@ from tests.support.pages import ROOT, Block
 from local_aws.server import LocalAws
 
 STUBS = ("aws", "cdk", "docker", "jina-v3", "jina-v3-infra", "make", "npm", "pip", "python", "python3", "serve")
+PORTS = range(10_000, 20_000)  # below those of the local AWS's containers, and of what the system itself gives away
 NAME, REGION = "jina-v3-dev", "us-east-1"
 EXAMPLE = ROOT / "infra" / "examples" / "development.toml"
 BATCH = """
@@ -99,6 +101,8 @@ class PageAccount:
         s3.create_bucket(Bucket="bucket")
         for folder in ("documents", "batch/datasets/docs"):
             s3.put_object(Bucket="bucket", Key=f"{folder}/docs.jsonl", Body=lines.encode())
+        article = {"doc_id": "a", "body": "boats return", "year": 2026}
+        s3.put_object(Bucket="bucket", Key="articles/a.jsonl", Body=json.dumps(article).encode())
 
     def learn(self) -> None:
         """Know what the deployment has made, which pages call BUCKET, ARN and ALARM."""
@@ -120,7 +124,7 @@ class PageAccount:
         """Run a block's text in bash, which ends at the first command that fails; return what it printed."""
         script = f"set -e -o pipefail\n{self.text(block)}\nwait\n{and_then}\n"
         ran = subprocess.run(
-            ["bash", "-c", script], cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=240
+            ["bash", "-c", script], cwd=self.home, env=self.environment, capture_output=True, text=True, timeout=600
         )
         assert ran.returncode == 0, f"{block.place}: exit status {ran.returncode}\n{ran.stdout}\n{ran.stderr}"
         return ran.stdout
@@ -155,7 +159,9 @@ def yaml(path: Path, text: str) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
+    """Return one that no outgoing connection takes: it is bound when a block says so, minutes later."""
+    for port in random.sample(PORTS, 100):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no port of {PORTS} is free")

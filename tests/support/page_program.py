@@ -16,6 +16,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+import psutil
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 HOME = Path(os.environ.get("PAGE_HOME", "."))
@@ -109,13 +111,15 @@ def local_aws(words: list[str]) -> None:
 def serve(words: list[str]) -> None:
     """Start it in the background, as a second terminal would, and wait until it is ready."""
     os.environ.pop("JINA_V3_DEPLOYMENT", None)  # the client's; the server wants to know every JINA_V3_ there is
-    with suppress(OSError):  # of a block before
-        os.kill(int((HOME / "serve.pid").read_text()), signal.SIGTERM)
-        time.sleep(1)
+    with suppress(FileNotFoundError, psutil.NoSuchProcess):  # of a block before; it would answer for the next one
+        former = psutil.Process(int((HOME / "serve.pid").read_text()))
+        former.terminate()
+        while former.is_running() and former.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.05)
     with (HOME / "serve.log").open("wb") as log:
         process = subprocess.Popen([BIN / "serve", *words], stdout=log, stderr=log)
     (HOME / "serve.pid").write_text(str(process.pid))
-    for _ in range(600):
+    for _ in range(2000):
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{os.environ['SAGEMAKER_BIND_TO_PORT']}/ping", timeout=5)
         except OSError:

@@ -123,8 +123,10 @@ attributes = st.one_of(
     st.lists(
         st.builds(
             "{}={}".format,
-            st.sampled_from(["task", "dimensions", "truncate", "normalized", "embedding_type", "x"]),
-            st.sampled_from(["separation", "none", "8", "0", "true", "float", "int8", "base64", ""]),
+            st.sampled_from(
+                ["task", "dimensions", "truncate", "normalized", "embedding_type", "text_field", "id_field", "x"]
+            ),
+            st.sampled_from(["separation", "none", "8", "0", "true", "float", "int8", "base64", "", "tags", "id"]),
         ),
         max_size=3,
     ).map(";".join),

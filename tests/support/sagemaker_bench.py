@@ -3,7 +3,9 @@
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +91,19 @@ class Bench:
         said: dict[str, Any] = json.loads(answer["Body"].read())
         return said | {"variant": answer["InvokedProductionVariant"]}
 
+    @contextmanager
+    def set_to(self, **changes: Any) -> Iterator[None]:
+        """Change settings of the AWS until the context ends.
+
+        ``waiting=1`` is for what a test looks at before a wait is over; the wait is short again afterwards.
+        """
+        before = self.aws.settings
+        self.aws.settings = replace(before, **changes)
+        try:
+            yield
+        finally:
+            self.aws.settings = before
+
     def logged(self, endpoint: str) -> list[str]:
         """Return what CloudWatch Logs has of an endpoint, ``stream: line``."""
         logs = self.connect("logs")
@@ -106,7 +121,7 @@ def variant(model: str | None, name: str = "main", **more: Any) -> dict[str, Any
     return {"VariantName": name, "InstanceType": "ml.g6.xlarge", "InitialInstanceCount": 1, **named, **more}
 
 
-def until(look: Callable[[], Any], limit_s: float = 20) -> Any:
+def until(look: Callable[[], Any], limit_s: float = 120) -> Any:
     """Return what ``look`` finds, as soon as it finds something."""
     deadline = time.monotonic() + limit_s
     while not (found := look()):

@@ -8,7 +8,7 @@ from typing import Any
 
 from local_aws.server import LocalAws
 
-_LIMIT_S = 60.0
+_LIMIT_S = 120.0
 
 
 class Stacks:

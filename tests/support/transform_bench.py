@@ -68,7 +68,7 @@ class TransformBench:
         self.sagemaker.create_transform_job(**{key: value for key, value in request.items() if value is not None})
         return name
 
-    def wait(self, job: str, *statuses: str, limit_s: float = 30) -> dict[str, Any]:
+    def wait(self, job: str, *statuses: str, limit_s: float = 120) -> dict[str, Any]:
         """Wait until a job has ended, or has one of these statuses, and return its description."""
 
         def look() -> dict[str, Any] | None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from jina_v3.config import Config
+from jina_v3.record_fields import RecordFields
 from jina_v3.serving.exchange import Prediction, Request
 from jina_v3.serving.formats.array_writers import ArrayWriter, check_form
-from jina_v3.serving.formats.attributes import read_attributes
+from jina_v3.serving.formats.attributes import read_attributes, read_record_fields
 from jina_v3.serving.formats.csv_rows import read_csv, read_csv_parts
 from jina_v3.serving.formats.json_lines import read_json_lines
 from jina_v3.serving.formats.json_values import as_text, as_utf8, decode, load_json
@@ -48,6 +49,10 @@ class _Reading:
         """Return what holds where the body does not say."""
         return read_attributes(self.attributes, self.config)
 
+    def fields(self) -> RecordFields:
+        """Return where a record's text and id are."""
+        return read_record_fields(self.attributes, self.config)
+
 
 def read_request(
     body: Body, content_type: str | None, config: Config, *, attributes: str | None = None, first_line: int = 1
@@ -75,10 +80,12 @@ def read_parts(
     reading = _Reading(read_content_type(content_type), config, attributes, 1)
     media_type, header = reading.content_type.media_type, reading.content_type.header
     if media_type == CSV:
-        return read_csv_parts(as_text(body), reading.absent(), header=header, rows_per_part=rows_per_part)
+        rows = as_text(body)
+        return read_csv_parts(rows, reading.absent(), reading.fields(), header=header, rows_per_part=rows_per_part)
     if family(media_type) == PARQUET:
         data, limits = _as_bytes(body), config.limits
-        return read_parquet_parts(data, media_type, limits, reading.absent(), rows_per_part=rows_per_part)
+        absent, fields = reading.absent(), reading.fields()
+        return read_parquet_parts(data, media_type, limits, absent, fields, rows_per_part=rows_per_part)
     return None
 
 
@@ -119,6 +126,7 @@ def _read_json_lines(body: Body, reading: _Reading) -> Request:
         reading.content_type.media_type,
         config.limits,
         reading.absent(),
+        reading.fields(),
         first_line=reading.first_line,
         batch=config.batch,
     )
@@ -134,6 +142,7 @@ def _read_csv(body: Body, reading: _Reading) -> Request:
         as_text(body),
         config.limits,
         reading.absent(),
+        reading.fields(),
         header=reading.content_type.header,
         first_line=reading.first_line,
         batch=config.batch,
@@ -143,7 +152,8 @@ def _read_csv(body: Body, reading: _Reading) -> Request:
 def _read_parquet(body: Body, reading: _Reading) -> Request:
     config = reading.config
     media_type = reading.content_type.media_type
-    return read_parquet(_as_bytes(body), media_type, config.limits, reading.absent(), batch=config.batch)
+    data, absent, fields = _as_bytes(body), reading.absent(), reading.fields()
+    return read_parquet(data, media_type, config.limits, absent, fields, batch=config.batch)
 
 
 _READERS: Final[Mapping[str, Callable[[Body, _Reading], Request]]] = {

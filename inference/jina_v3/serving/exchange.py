@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from jina_v3.contract import EncodeJob, ErrorCode
 from jina_v3.errors import RequestError
+from jina_v3.record_fields import RecordFields
 from jina_v3.tokens.results import Embeddings
 
 Result = Embeddings | RequestError
@@ -76,6 +77,10 @@ class Kept(Protocol):
     @property
     def columns(self) -> Any:
         """Return the columns themselves, as a table's writer needs them."""
+
+    @property
+    def names(self) -> RecordFields:
+        """Return which of them are the texts and the ids."""
 
     def cut(self, part: slice) -> Kept:
         """Return the columns of some of the rows."""

@@ -32,6 +32,14 @@ _NOT_THERE: Final = frozenset({"404", "NoSuchKey", "NotFound"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """An object as a listing has it; the ETag is another one when the object is written with another content."""
+
+    size_bytes: int
+    etag: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """An object that shall be.
 
@@ -67,10 +75,16 @@ class Bucket:
         """Return the size of an item's parts; S3 takes 10,000 of them."""
         return max(self.part_bytes, -(-item.size_bytes // _MOST_PARTS))
 
+    def list(self, *prefixes: str) -> dict[str, Listed]:
+        """Return what S3 lists of every object under the prefixes, by key."""
+        paginator = self.s3.get_paginator("list_objects_v2")
+        pages = (page for prefix in prefixes for page in paginator.paginate(Bucket=self.name, Prefix=prefix))
+        entries = (entry for page in pages for entry in page.get("Contents", ()))
+        return {entry["Key"]: Listed(size_bytes=entry["Size"], etag=entry["ETag"]) for entry in entries}
+
     def sizes(self, prefix: str) -> dict[str, int]:
         """Return the size of every object under a prefix by its key."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix)
-        return {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", ())}
+        return {key: one.size_bytes for key, one in self.list(prefix).items()}
 
     def holds(self, item: Wanted, key: str | None = None) -> bool:
         """Say whether the object (or the one of another key) is there with the item's size and digest."""

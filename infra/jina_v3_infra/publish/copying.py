@@ -34,15 +34,18 @@ def copy_model(release: Release, origin: Bucket, bucket: Bucket, *, archive: boo
     contents = manifest.objects(release, archive=archive)
     wanted = [Wanted(key=key, size_bytes=one.size, sha256=one.sha256) for key, one in contents.items()]
     with explained("s3", f"bucket {bucket.name} (or {origin.name})"):
-        present = bucket.sizes(release.model_prefix) | bucket.sizes(release.archive_key)
-        if read_manifest(bucket, release) == manifest and present == {one.key: one.size_bytes for one in wanted}:
+        present = bucket.list(release.model_prefix, release.archive_key)
+        stored = read_manifest(bucket, release)
+        if stored is not None and stored == manifest and stored.matches(release, present, archive=archive):
             tally.skipped_bytes = sum(one.size_bytes for one in wanted)
             return tally
-        missing = [one for one in wanted if present.get(one.key) != one.size_bytes or not bucket.holds(one)]
+        trusted = present if stored is None else stored.without_rewritten(present)
+        missing = [one for one in wanted if one.key not in trusted or not bucket.holds(one)]
         tally.skipped_bytes = sum(one.size_bytes for one in wanted) - sum(one.size_bytes for one in missing)
         _copy(origin, bucket, missing, tally, progress=progress)
         bucket.delete(present.keys() - contents.keys())  # left by an earlier, interrupted run
-        bucket.put(release.manifest_key, manifest.to_json())
+        sealed = manifest.seal(release, bucket.list(release.model_prefix, release.archive_key))
+        bucket.put(release.manifest_key, sealed.to_json())
     return tally
 
 

@@ -6,10 +6,11 @@ Knows nothing of where files lie on a disk.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from jina_v3_infra.publish.bucket import Bucket
+from jina_v3_infra.publish.bucket import Bucket, Listed
 from jina_v3_infra.release import MANIFESTS, Release
 
 
@@ -26,18 +27,37 @@ class Content:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a release holds, and what it was made from; ``files`` by their names under the model's prefix."""
+    """What a release holds, and what it was made from; ``files`` by their names under the model's prefix.
+
+    ``etags``, by the objects' keys, are what S3 listed when they were found right; each bucket has its own.
+    """
 
     release: str
     source: str
     revision: str | None
     files: dict[str, Content]
     archive: Content | None = None
+    etags: dict[str, str] = field(default_factory=dict, compare=False)
 
     def objects(self, release: Release, *, archive: bool) -> dict[str, Content]:
         """Return the contents of the objects that the release has in its bucket, by key, with the archive's or not."""
         files = {f"{release.model_prefix}{name}": content for name, content in self.files.items()}
         return {**files, release.archive_key: self.archive} if archive and self.archive else files
+
+    def matches(self, release: Release, present: Mapping[str, Listed], *, archive: bool) -> bool:
+        """Say whether the objects are all there, nothing else is, and none was written again since."""
+        return {key: one.etag for key, one in present.items()} == {
+            key: self.etags.get(key) for key in self.objects(release, archive=archive)
+        }
+
+    def without_rewritten(self, present: Mapping[str, Listed]) -> dict[str, Listed]:
+        """Leave out the objects that were written again since: what stands beside them may be a copy of the words."""
+        return {key: one for key, one in present.items() if self.etags.get(key, one.etag) == one.etag}
+
+    def seal(self, release: Release, present: Mapping[str, Listed]) -> Manifest:
+        """Return the manifest with the ETags that the release's objects have now."""
+        keys = self.objects(release, archive=True)
+        return replace(self, etags={key: one.etag for key, one in present.items() if key in keys})
 
     def to_json(self) -> bytes:
         """Write it down: the same manifest gives the same bytes."""
@@ -69,6 +89,7 @@ def _parse(stored: Any) -> Manifest | None:
             revision=stored["revision"],
             files={str(name): Content(**content) for name, content in stored["files"].items()},
             archive=Content(**stored["archive"]) if stored["archive"] else None,
+            etags={str(key): str(etag) for key, etag in stored["etags"].items()},
         )
     except (KeyError, TypeError, AttributeError):
         return None

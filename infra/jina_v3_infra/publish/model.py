@@ -17,7 +17,7 @@ from jina_v3_infra.checksums import sha256
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.hub import fetch_model, resolve_model
 from jina_v3_infra.progress import ByteProgress
-from jina_v3_infra.publish.bucket import Bucket, Item
+from jina_v3_infra.publish.bucket import Bucket, Item, Listed
 from jina_v3_infra.publish.errors import PublishError, explained
 from jina_v3_infra.publish.manifest import Content, Manifest, find_contents, read_manifest
 from jina_v3_infra.publish.upload import Flight, upload
@@ -43,24 +43,26 @@ def publish_model(deployment: Deployment, release: Release, bucket: Bucket, *, p
     tally = Tally()
     with explained("s3", f"bucket {bucket.name}"):
         stored = read_manifest(bucket, release)
-        present = bucket.sizes(release.model_prefix)
-        archived = bucket.sizes(release.archive_key) if archive else {}
-        if stored is not None and (stored.archive is not None or not archive):
-            wanted = {key: content.size for key, content in stored.objects(release, archive=archive).items()}
-            if {**present, **archived} == wanted:
-                tally.skipped_bytes = sum(wanted.values())
-                return tally
+        places = (release.model_prefix, release.archive_key) if archive else (release.model_prefix,)
+        present = bucket.list(*places)
+        has_all = stored is not None and (stored.archive is not None or not archive)
+        if stored is not None and has_all and stored.matches(release, present, archive=archive):
+            tally.skipped_bytes = sum(one.size_bytes for one in present.values())
+            return tally
+        trusted = present if stored is None else stored.without_rewritten(present)
         folder, revision = _find_folder(deployment, progress=progress)
         manifest, items = _take_stock(deployment, release, folder, revision)
-        _send(bucket, release, items, present, tally, progress=progress)
-        bucket.delete(present.keys() - {item.key for item in items})  # left by an earlier, interrupted run
+        _send(bucket, release, items, trusted, tally, progress=progress)
+        # What an earlier, interrupted run left.
+        bucket.delete(present.keys() - {item.key for item in items} - {release.archive_key})
         if archive:
             with _packed(folder, release.archive_key, sum(item.size_bytes for item in items)) as item:
-                _send(bucket, release, [item], archived, tally, progress=progress)
+                _send(bucket, release, [item], trusted, tally, progress=progress)
                 manifest = replace(manifest, archive=Content(sha256=item.sha256, size=item.size_bytes))
         elif stored is not None:
             manifest = replace(manifest, archive=stored.archive)
-        bucket.put(release.manifest_key, manifest.to_json())
+        sealed = manifest.seal(release, bucket.list(release.model_prefix, release.archive_key))
+        bucket.put(release.manifest_key, sealed.to_json())
     return tally
 
 
@@ -108,10 +110,10 @@ def _item(key: str, path: Path, content: Content) -> Item:
 
 
 def _send(
-    bucket: Bucket, release: Release, items: list[Item], present: dict[str, int], tally: Tally, *, progress: bool
+    bucket: Bucket, release: Release, items: list[Item], present: dict[str, Listed], tally: Tally, *, progress: bool
 ) -> None:
     """Bring every item there: those that are right stay, contents that other releases have are copied."""
-    missing = [item for item in items if present.get(item.key) != item.size_bytes or not bucket.holds(item)]
+    missing = [item for item in items if item.key not in present or not bucket.holds(item)]
     tally.skipped_bytes += sum(item.size_bytes for item in items) - sum(item.size_bytes for item in missing)
     if not missing:
         return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from local_aws.server import LocalAws
 
 _LOG: Final = logging.getLogger(__name__)
-_STOP_S: Final = 10.0
+_STOP_S: Final = 60.0
 
 
 class Engine:

@@ -61,10 +61,13 @@ class Pool:
             self._starting += 1
         try:
             worker = self._start()
-        finally:
+        except BaseException:
             with self._changed:
                 self._starting -= 1
-        with self._changed:
+                self._changed.notify()
+            raise
+        with self._changed:  # at once, or another call would find room meanwhile
+            self._starting -= 1
             self._busy.add(worker)
             if self._ended:
                 worker.end()

@@ -29,7 +29,7 @@ _LOG: Final = logging.getLogger(__name__)
 _MOST_BYTES: Final = 6 * 2**20  # of a payload, each way
 _MOST_EVENT_BYTES: Final = 2**20  # of a call that nobody waits for
 _RETRIES_S: Final = (60.0, 120.0)  # between the attempts of such a call; scaled by the settings' ``waiting``
-_STOP_S: Final = 5.0
+_STOP_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from local_aws.functions.deployment import Deployment
 
 _BOOTSTRAP: Final = Path(__file__).with_name("bootstrap.py")
 _CHUNK: Final = 65_536
-_END_S: Final = 2.0
+_END_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,9 +52,9 @@ def _apply(hosting: Hosting, store: Store, endpoint: Endpoint, wanted: Mapping[s
         variant.instances = count
         if count == 0:
             _stop(endpoint, variant)
-    endpoint.change("InService", reason)
     if endpoint.queue is not None:
-        endpoint.queue.look()
+        endpoint.queue.look()  # before the status, so that who waits for it finds the queue as it will be
+    endpoint.change("InService", reason)
 
 
 def _start(hosting: Hosting, store: Store, endpoint: Endpoint, variant: Variant, count: int) -> None:

@@ -6,8 +6,8 @@ There is one for all instances of a variant. It knows nothing of endpoints, mode
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -36,7 +36,9 @@ _FAILED_PINGS: Final = 3
 _BETWEEN_STARTS_S: Final = 1.0
 _CONNECTIONS: Final = 256
 _PORTS: Final = range(20_000, 32_000)
+_PORTS_EACH: Final = 200
 _PORT_TRIES: Final = 100
+_TURNS: Final = itertools.count()
 # what of this process's environment is no secret, and a program needs to run well on this machine
 _PASSED_ON: Final = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"),
@@ -71,8 +73,10 @@ class Container:
         self._program = program
         self._journal = journal
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: subprocess.Popen[bytes] | None = None
         self._pool: urllib3.HTTPConnectionPool | None = None
         self._ending = threading.Event()
+        self._starting = threading.Lock()
         self._watcher: threading.Thread | None = None
 
     @property
@@ -100,8 +104,9 @@ class Container:
         self._watcher.start()
 
     def stop(self) -> None:
-        """End the process: SIGTERM, and SIGKILL half a minute later."""
-        self._ending.set()
+        """End the process: SIGTERM, and SIGKILL half a minute later; none is started from here on."""
+        with self._starting:
+            self._ending.set()
         if self._watcher is not None:
             self._watcher.join()  # first, or it could start another process behind our back
         if self._pool is not None:
@@ -124,7 +129,9 @@ class Container:
         port = _free_port()
         self.log_stream = f"{self.name}/i-{uuid.uuid4().hex[:17]}"
         self._journal.begin(self.log_stream)
-        with self._journal.open() as log:
+        with self._journal.open() as log, self._starting:
+            if self._ending.is_set():  # nobody would end what starts now
+                raise NotHealthyError(f"{self.name}: ended before it started")
             self._process = subprocess.Popen(  # noqa: S603  # running what was deployed is what this is for
                 [sys.executable, str(self._program.image / "image" / "serve")],
                 env=self._environment(port),
@@ -153,7 +160,7 @@ class Container:
     def _wait(self, process: subprocess.Popen[bytes], pool: urllib3.HTTPConnectionPool) -> None:
         limit_s = self._program.startup_limit_s
         deadline = time.monotonic() + limit_s
-        while not _ping(pool):
+        while not is_healthy(pool):
             self._journal.ship()
             if process.poll() is not None:
                 raise NotHealthyError(f"{self.name}: the process ended with status {process.returncode}")
@@ -171,7 +178,7 @@ class Container:
                 failed, pinged_at = 0, time.monotonic()
             elif time.monotonic() - pinged_at >= _PING_EVERY_S:
                 pool = self._pool
-                failed = 0 if pool is not None and _ping(pool) else failed + 1
+                failed = 0 if pool is not None and is_healthy(pool) else failed + 1
                 pinged_at = time.monotonic()
 
     def _replace(self) -> None:
@@ -189,14 +196,16 @@ class Container:
 
     def _kill(self) -> None:
         process = self._process
-        if process is None:
+        if process is None or process is self._killed:  # whose number may be another's by now
             return
         with contextlib.suppress(ProcessLookupError):  # the group, because its leader may have left children
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        self._killed = process
 
 
-def _ping(pool: urllib3.HTTPConnectionPool) -> bool:
+def is_healthy(pool: urllib3.HTTPConnectionPool) -> bool:
+    """Say whether the process at the other end answers its ping."""
     try:
         return pool.request("GET", "/ping", timeout=_PING_LIMIT_S).status == 200
     except urllib3.exceptions.HTTPError:
@@ -204,9 +213,13 @@ def _ping(pool: urllib3.HTTPConnectionPool) -> bool:
 
 
 def _free_port() -> int:
-    """Return a port below those that the system gives to outgoing connections, which could take it meanwhile."""
+    """Return a port that nobody takes until the program binds it.
+
+    It is below those that the system gives to outgoing connections. They are given in turn, and each process begins
+    elsewhere: two containers that start at the same time have two ports.
+    """
     for _ in range(_PORT_TRIES):
-        port = secrets.choice(_PORTS)
+        port = _PORTS[(os.getpid() * _PORTS_EACH + next(_TURNS)) % len(_PORTS)]
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((_HOST, port))
             return port

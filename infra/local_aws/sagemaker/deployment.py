@@ -6,6 +6,7 @@ in flight is answered.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from itertools import count
 from typing import Any, Final
@@ -116,7 +117,7 @@ def bake(hosting: Hosting, region: str, deployment: Mapping[str, Any], wait_s: f
     """
     alarms = deployment.get("AutoRollbackConfiguration", {}).get("Alarms", [])
     names = [alarm["AlarmName"] for alarm in alarms]
-    left_s = wait_s * hosting.settings.waiting
+    began = time.monotonic()
     while True:
         if names:
             # all of them: moto looks at names or at states, never at both
@@ -124,9 +125,9 @@ def bake(hosting: Hosting, region: str, deployment: Mapping[str, Any], wait_s: f
             ringing = [alarm for alarm in found if alarm["StateValue"] == "ALARM"]
             if ringing:
                 raise AlarmError(f"One or more configured alarms went into alarm: {ringing[0]['AlarmName']}")
+        left_s = wait_s * hosting.settings.waiting - (time.monotonic() - began)
         if left_s <= 0 or hosting.ending.wait(min(left_s, _ALARM_POLL_S)):
             return
-        left_s -= _ALARM_POLL_S
 
 
 def _retire(endpoint: Endpoint, *, retired: Fleet, staying: Fleet) -> None:
@@ -138,11 +139,11 @@ def _retire(endpoint: Endpoint, *, retired: Fleet, staying: Fleet) -> None:
 
 
 def _finish(endpoint: Endpoint, reason: str) -> None:
+    if endpoint.queue is not None:
+        endpoint.queue.look()  # there may be machines again; who sees the status finds their work begun
     with endpoint.lock:
         endpoint.pending = None
         endpoint.change("InService", reason)
-    if endpoint.queue is not None:
-        endpoint.queue.look()  # there may be machines again
 
 
 def take_down(hosting: Hosting, store: Store, endpoint: Endpoint) -> None:

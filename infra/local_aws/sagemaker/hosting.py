@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from local_aws.server import LocalAws
 
 _LOG: Final = logging.getLogger(__name__)
+_LOOK_S: Final = 0.05
 
 
 class Hosting:
     """The local SageMaker of one AWS."""
 
     def __init__(self, aws: LocalAws) -> None:
-        self.settings: Settings = aws.settings
+        self._aws = aws
         self.images: Images = aws.images
         self.faults: Faults = aws.faults
         self.ending = threading.Event()
@@ -39,6 +40,11 @@ class Hosting:
         self._stores: dict[str, Store] = {}
         self._skipped_s = 0.0
         self._lock = threading.Lock()
+
+    @property
+    def settings(self) -> Settings:
+        """What the AWS is set to now."""
+        return self._aws.settings
 
     def store(self, region: str) -> Store:
         """Return what a region remembers."""
@@ -88,9 +94,17 @@ class Hosting:
         """Return where a transform job's model, files and logs lie."""
         return self.settings.state_folder / "transform" / region / job
 
-    def pause(self, seconds: float) -> bool:
-        """Wait as long as the real service would, scaled by ``waiting``; say whether all is to end meanwhile."""
-        return self.ending.wait(seconds * self.settings.waiting)
+    def pause(self, seconds: float, ending: threading.Event | None = None) -> bool:
+        """Wait as long as the real service would, scaled by ``waiting``, which holds for a wait that is under way too.
+
+        Say whether it ended early: because all is to end, or what ``ending`` is set for.
+        """
+        ending = ending or self.ending
+        began = time.monotonic()
+        while (left_s := seconds * self.settings.waiting - (time.monotonic() - began)) > 0:
+            if ending.wait(min(left_s, _LOOK_S)):
+                break
+        return ending.is_set()
 
     def guard(self, name: str, work: Callable[[], None]) -> Callable[[], None]:
         """Return work whose exceptions are logged, for a thread on which nobody would see them."""

@@ -118,8 +118,10 @@ def post(
 
 def _meet_model_faults(hosting: Hosting, place: Place, variant: Variant) -> None:
     call = Call(operation=place.operation, region=place.region, endpoint=place.endpoint, variant=variant.name)
-    if hosting.faults.take("instance_lost", call) is not None and variant.container is not None:
-        variant.container.lose()
+    if hosting.faults.take("instance_lost", call) is not None:
+        if variant.container is not None:
+            variant.container.lose()
+        raise unavailable()  # even where another process is there by now
     fault = hosting.faults.take("model_error", call)
     if fault is not None:
         raise model_error(place, fault.original_status, fault.original_message)

@@ -20,7 +20,7 @@ from local_aws.sagemaker.call_plane import call_plane
 from local_aws.sagemaker.capture import Capture
 from local_aws.sagemaker.errors import unavailable
 from local_aws.sagemaker.hosting import Hosting
-from local_aws.sagemaker.routing import REST_S, Destination, Health, Router
+from local_aws.sagemaker.routing import Destination, Health, Router
 from local_aws.sagemaker.runtime import COMPONENT, NO_CAPACITY, call_endpoint
 from local_aws.sagemaker.wire import Arrival, meet_service_faults
 from local_aws.settings import ACCOUNT
@@ -70,7 +70,7 @@ def _try_in_order(
             forwarded = _forward(arrival, choice.destination)
             answer = call_endpoint(hosting, capture, forwarded, choice.destination.endpoint.name, "InvokeEndpoint")
         except ServiceError as error:
-            _learn(health, error, REST_S * hosting.settings.waiting)
+            _learn(health, error)
             if error.code not in _RETRIED and error.message != NO_CAPACITY:
                 raise
             last = error if error.message == NO_CAPACITY else last
@@ -90,13 +90,13 @@ def _forward(arrival: Arrival, destination: Destination) -> Arrival:
     return Arrival(region=destination.region, headers=headers, body=arrival.body)
 
 
-def _learn(health: Health, error: ServiceError, rest_s: float) -> None:
+def _learn(health: Health, error: ServiceError) -> None:
     """Hold a failure against a destination, unless it was the caller's."""
     original = error.members.get("OriginalStatusCode")
     if error.code == "ModelError" and 400 <= int(original or 0) < 500 and original != 429:
         health.answered()
     elif error.code != "ValidationError" or error.message == NO_CAPACITY:
-        health.failed(rest_s)
+        health.failed()
 
 
 def _translate(error: ServiceError) -> ServiceError:

@@ -20,7 +20,7 @@ from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.store import now
 from local_aws.settings import ACCOUNT
 
-REST_S: Final = 30.0
+_REST_S: Final = 30.0
 """How long a destination that failed is only tried after the others; scaled by ``waiting``."""
 
 _FIRST_SHARE: Final = 0.125
@@ -68,22 +68,22 @@ def routing_status(hosting: Hosting, arn: str) -> str:
 
 @dataclass(slots=True)
 class Health:
-    """What a router has seen of a destination: the share of requests that it is given first, and when it rests."""
+    """What a router has seen of a destination: the share of requests that it is given first, and its last failure."""
 
     share: float = 1.0
-    rests_until_s: float = 0.0
+    failed_s: float = 0.0
 
-    def failed(self, rest_s: float) -> None:
+    def failed(self) -> None:
         """Remember a failure."""
-        self.share, self.rests_until_s = 0.0, time.monotonic() + rest_s
+        self.share, self.failed_s = 0.0, time.monotonic()
 
     def answered(self) -> None:
         """Remember an answer: each doubles the share, until the destination has all again."""
         self.share = min(1.0, max(self.share, _FIRST_SHARE) * 2)
 
-    def takes(self, drawn: float) -> bool:
-        """Say whether it is given a request before the others, by a number from 0 to 1."""
-        if self.share == 0.0 and time.monotonic() >= self.rests_until_s:
+    def takes(self, drawn: float, rest_s: float) -> bool:
+        """Say whether it is given a request before the others, by a number from 0 to 1; it rests after a failure."""
+        if self.share == 0.0 and time.monotonic() >= self.failed_s + rest_s:
             self.share = _FIRST_SHARE
         return drawn < self.share
 
@@ -124,9 +124,10 @@ class Router:
         """Yield the destinations that can be asked: this region's first, those with reduced health after the others."""
         arns = [destination["ResourceArn"] for destination in target["Destinations"]]
         found = [one for one in (find_destination(hosting, arn) for arn in arns) if one is not None and one.is_routable]
+        rest_s = _REST_S * hosting.settings.waiting
         with self.lock:
             self.chance.shuffle(found)  # a request that leaves the region is spread
-            well = [one for one in found if self.of(one).takes(self.chance.random())]
+            well = [one for one in found if self.of(one).takes(self.chance.random(), rest_s)]
         ordered = sorted(found, key=lambda one: (one not in well, one.region != self.region))
         away = [one for one in well if one.region != self.region]
         for number, one in enumerate(ordered):

@@ -18,7 +18,7 @@ from local_aws.step_functions.running import Running
 if TYPE_CHECKING:
     from local_aws.server import LocalAws
 
-_STOP_S: Final = 10.0
+_STOP_S: Final = 60.0
 _EVENTS: Final = 1000
 
 

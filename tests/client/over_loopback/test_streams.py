@@ -113,11 +113,14 @@ def test_many_threads_share_a_client_and_its_connections(endpoint: LoopbackEndpo
 
 
 def test_no_more_are_in_flight_than_was_said(endpoint: LoopbackEndpoint) -> None:
-    endpoint.inject(Fault(kind="delay", delay_s=0.01))
+    holds = (Fault(kind="delay", delay_s=0.5, times=3), Fault(kind="delay", delay_s=0.01))  # the first three meet
+    endpoint.inject(*holds)
     with open_client(settings=settings(concurrency=3)) as client:
         client.embed(some_texts(300))
     assert endpoint.totals()["at_once"] == 3
     endpoint.forget()
+    endpoint.heal()
+    endpoint.inject(*holds)
 
     async def run() -> None:
         async with open_async_client(settings=settings(concurrency=3)) as client:
@@ -166,7 +169,7 @@ def test_closing_a_client_gives_up_what_is_in_flight(endpoint: LoopbackEndpoint)
         wait_until(lambda: endpoint.totals()["requests"] >= 4)
         client.close()
         with pytest.raises(JinaClientError):
-            call.result(timeout=20)
+            call.result(timeout=60)
 
 
 def test_a_transport_that_has_been_closed_keeps_no_connection(endpoint: LoopbackEndpoint) -> None:

@@ -124,7 +124,7 @@ def test_a_killed_run_is_gone_on_with(aws: LoopbackAws, bucket: Bucket, model: P
     def stall(line: str) -> None:
         if "partNumber=3" in line:
             arrived.set()
-            killed.wait(60)
+            killed.wait(240)
 
     aws.before = stall
     script = (
@@ -138,7 +138,7 @@ def test_a_killed_run_is_gone_on_with(aws: LoopbackAws, bucket: Bucket, model: P
     key = f"{plan_release(deployment_of(model)).model_prefix}model.safetensors"
     arguments = [sys.executable, "-c", script, str(model / "model.safetensors"), bucket.name, key]
     with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True) as process:
-        assert arrived.wait(60), process.communicate()
+        assert arrived.wait(240), process.communicate()
         process.send_signal(signal.SIGKILL)
     aws.before = lambda _line: None
     killed.set()
@@ -250,6 +250,36 @@ def test_a_manifest_whose_objects_are_gone_is_not_believed(bucket: Bucket, model
     bucket.delete([f"{release.model_prefix}config.json"])
     assert publish(bucket, model)[1].uploaded_bytes == (model / "config.json").stat().st_size
     assert objects(bucket, release.model_prefix) == expected(model)
+
+
+def rewrite(bucket: Bucket, key: str) -> None:
+    """Write an object again: as many other bytes, and beside them the digest of the first."""
+    before = bucket.s3.get_object(Bucket=bucket.name, Key=key)
+    content = bytes(byte ^ 1 for byte in before["Body"].read())
+    bucket.s3.put_object(Bucket=bucket.name, Key=key, Body=content, Metadata=before["Metadata"])
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "code/inference.py"])
+def test_an_object_that_was_written_again_is_noticed_though_size_and_metadata_are_the_same(
+    aws: LoopbackAws, bucket: Bucket, model: Path, name: str
+) -> None:
+    release, first = publish(bucket, model)
+    rewrite(bucket, release.model_prefix + name)
+    _, second = publish(bucket, model)
+    size = len(expected(model)[name])
+    assert second == Tally(uploaded_bytes=size, skipped_bytes=first.uploaded_bytes - size)
+    assert objects(bucket, release.model_prefix) == expected(model)
+    aws.asked.clear()
+    publish(bucket, model)
+    assert aws.changes() == []
+
+
+def test_an_archive_that_was_written_again_is_noticed(bucket: Bucket, model: Path) -> None:
+    release, _ = publish(bucket, model, archive=True)
+    packed = objects(bucket, release.archive_key)
+    rewrite(bucket, release.archive_key)
+    publish(bucket, model, archive=True)
+    assert objects(bucket, release.archive_key) == packed
 
 
 @pytest.mark.parametrize("part_bytes", [PART_BYTES, MIB], ids=["whole", "in parts"])

@@ -11,7 +11,7 @@ from local_aws.settings import Settings
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    settings = Settings(state_folder=tmp_path_factory.mktemp("aws"), waiting=0.001, model_timeout_s=1.0)
+    settings = Settings(state_folder=tmp_path_factory.mktemp("aws"), waiting=0.001)
     with LocalAws(settings) as aws:
         yield Bench(aws)
 

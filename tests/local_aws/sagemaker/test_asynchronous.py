@@ -2,7 +2,10 @@
 
 import base64
 import json
+import threading
 import time
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -108,17 +111,17 @@ def test_topics_are_told_of_success_and_failure(bench: Bench) -> None:
     bench.delete(name)
 
 
-def test_requests_wait_for_their_turn(bench: Bench) -> None:
+def test_requests_wait_for_their_turn(bench: Bench, tmp_path: Path) -> None:
     name = create(bench, ClientConfig={"MaxConcurrentInvocationsPerInstance": 1})
-    started = time.monotonic()
+    gates = [tmp_path / str(number) for number in range(4)]
     outputs = [
-        bench.runtime.invoke_endpoint_async(EndpointName=name, Body=b'{"sleep_s": 0.2}')["OutputLocation"]
-        for _ in range(4)
-    ]
-    assert time.monotonic() - started < 0.5
-    for output in outputs:
-        read(bench, output)
-    assert time.monotonic() - started > 0.8
+        bench.runtime.invoke_endpoint_async(EndpointName=name, Body=json.dumps({"until_file": str(gate)}).encode())
+        for gate in gates
+    ]  # each is taken, and none is answered yet
+    for gate, output in zip(gates, outputs, strict=True):
+        gate.touch()
+        said = json.loads(read(bench, output["OutputLocation"]))
+    assert said["most_at_once"] == 1
     bench.delete(name)
 
 
@@ -153,26 +156,29 @@ def test_an_endpoint_stays_asynchronous_or_real_time(bench: Bench, endpoint: str
 
 
 def test_a_bounded_queue_keeps_order_and_limit() -> None:
-    import threading
-
-    running, most, done = [0], [0], []
-    lock = threading.Lock()
+    count, limit = 20, 3
+    gates = [threading.Event() for _ in range(count)]
+    begun: SimpleQueue[int] = SimpleQueue()
+    running: set[int] = set()
+    at_once: list[int] = []
 
     def work(number: int) -> None:
-        with lock:
-            running[0] += 1
-            most[0] = max(most[0], running[0])
-            done.append(number)
-        time.sleep(0.005)
-        with lock:
-            running[0] -= 1
+        running.add(number)
+        at_once.append(len(running))
+        begun.put(number)
+        assert gates[number].wait(60)
+        running.remove(number)
 
-    queue = BoundedQueue(lambda: 3, time.monotonic)
-    for number in range(20):
+    queue = BoundedQueue(lambda: limit, time.monotonic)
+    for number in range(count):
         queue.put(Waiting(work=lambda number=number: work(number), arrived_s=time.monotonic()))
-    until(lambda: len(done) == 20)
-    assert most[0] == 3
-    assert all(abs(place - number) < 3 for place, number in enumerate(done))
+    assert {begun.get(timeout=60) for _ in range(limit)} == set(range(limit))
+    for number, gate in enumerate(gates):
+        gate.set()
+        if number + limit < count:  # the next in order takes its place
+            assert begun.get(timeout=60) == number + limit
+    until(lambda: len(queue) == 0)
+    assert max(at_once) == limit
 
 
 def captured(bench: Bench, name: str, count: int) -> list[dict[str, Any]]:
@@ -227,11 +233,12 @@ def test_calls_are_captured_in_the_encoding_of_their_type(bench: Bench) -> None:
 
 def test_captures_are_sampled_and_a_side_can_be_left_out(bench: Bench) -> None:
     name = capturing(bench, InitialSamplingPercentage=30, CaptureOptions=[{"CaptureMode": "Input"}])
+    last = capturing(bench)
     for _ in range(100):
         bench.ask(name, {"echo": 1})
-    lines = captured(bench, name, 10)
-    time.sleep(1.2)  # what comes together in a second
-    lines = captured(bench, name, 10)
+    bench.ask(last, {"echo": 1})
+    captured(bench, last, 1)  # they are written in their order: all that was captured before is there too
+    lines = captured(bench, name, 1)
     assert 12 <= len(lines) <= 48  # 30 expected, 4 standard deviations of 4.6
     assert {tuple(line["captureData"]) for line in lines} == {("endpointInput",)}
-    bench.delete(name)
+    bench.delete(name, last)

@@ -112,17 +112,18 @@ def test_an_alarm_takes_a_rolling_update_back(bench: Bench, shell: str) -> None:
         "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "component-errors"}]},
     }
     create(bench, shell, "rolling", old := bench.create_model(TAG="old"))
-    bench.sagemaker.update_inference_component(
-        InferenceComponentName="rolling",
-        Specification={"ModelName": bench.create_model(TAG="new")},
-        DeploymentConfig=rolling,
-    )
-    until(lambda: bench.ask(shell, InferenceComponentName="rolling")["tag"] == "new")
-    time.sleep(0.5)  # the alarm is there, and quiet
-    described = bench.sagemaker.describe_inference_component(InferenceComponentName="rolling")
-    assert described["InferenceComponentStatus"] == "Updating"
-    cloudwatch.set_alarm_state(AlarmName="component-errors", StateValue="ALARM", StateReason="test")
-    described = wait(bench, "rolling")
+    with bench.set_to(waiting=1):  # what is rolled out first is watched for an hour
+        bench.sagemaker.update_inference_component(
+            InferenceComponentName="rolling",
+            Specification={"ModelName": bench.create_model(TAG="new")},
+            DeploymentConfig=rolling,
+        )
+        until(lambda: bench.ask(shell, InferenceComponentName="rolling")["tag"] == "new")
+        time.sleep(0.5)  # the alarm is there, and quiet
+        described = bench.sagemaker.describe_inference_component(InferenceComponentName="rolling")
+        assert described["InferenceComponentStatus"] == "Updating"
+        cloudwatch.set_alarm_state(AlarmName="component-errors", StateValue="ALARM", StateReason="test")
+        described = wait(bench, "rolling")
     assert described["FailureReason"].endswith("went into alarm: component-errors")
     assert (described["Specification"]["ModelName"], described["LastDeploymentConfig"]) == (old, rolling)
     assert {bench.ask(shell, InferenceComponentName="rolling")["tag"] for _ in range(10)} == {"old"}

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from tests.support.sagemaker_bench import IMAGE, REGION, ROLE, TINY_IMAGE, Bench, until, variant
 
+from local_aws.sagemaker.container import STOP_LIMIT_S
 from local_aws.server import LocalAws
 from local_aws.settings import ACCOUNT, Settings
 
@@ -32,8 +33,10 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def test_an_endpoint_comes_up_answers_and_goes_without_a_trace_but_its_log(bench: Bench) -> None:
-    config = bench.simple_config(bench.put_model("deep", {"a/b/c.txt": "deep", "code/x.py": "pass"}), TAG="t")
+def test_an_endpoint_comes_up_answers_and_goes_without_a_trace_but_its_log(bench: Bench, tmp_path: Path) -> None:
+    data = bench.put_model("deep", {"a/b/c.txt": "deep", "code/x.py": "pass"})
+    ready = tmp_path / "ready"
+    config = bench.simple_config(data, TAG="t", TINY_READY_FILE=str(ready))
     arn = bench.sagemaker.create_endpoint(
         EndpointName="Whole", EndpointConfigName=config, Tags=[{"Key": "k", "Value": "v"}]
     )["EndpointArn"]
@@ -42,6 +45,7 @@ def test_an_endpoint_comes_up_answers_and_goes_without_a_trace_but_its_log(bench
     assert creating["EndpointStatus"] == "Creating"
     with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
         bench.sagemaker.delete_endpoint(EndpointName="Whole")
+    ready.touch()
     described = bench.wait("Whole", "InService")
     assert "FailureReason" not in described
     assert "PendingDeploymentSummary" not in described
@@ -182,7 +186,7 @@ def test_a_container_that_is_never_healthy_fails_the_endpoint_in_time(bench: Ben
     started = time.monotonic()
     with pytest.raises(NotHealthyError, match="no answer 200 to /ping in 0 s"):
         container.start()
-    assert 0.5 <= time.monotonic() - started < 5
+    assert 0.5 <= time.monotonic() - started < 60
     assert container.pid is not None
     assert not is_alive(container.pid)
 
@@ -271,7 +275,7 @@ def test_stopping_the_aws_ends_every_container_even_one_that_starts(tmp_path: Pa
         )
         until(lambda: list(tmp_path.glob("endpoints/*/starting/1/main/container.log")))
         started = time.monotonic()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < STOP_LIMIT_S  # none has to be killed
     assert not is_alive(pid)
     from moto.moto_api._internal.models import moto_api_backend
 

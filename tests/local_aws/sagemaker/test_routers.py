@@ -121,13 +121,15 @@ def test_a_router_is_created_described_listed_updated_tagged_and_deleted(
     listed = [row["InferenceRouterName"] for page in _pages(client) for row in page["InferenceRouters"]]
     assert name in listed
     assert name not in str(routers.bench.connect("sagemaker", THERE).list_inference_routers())
-    client.update_inference_router(InferenceRouterName=name, RoutingTargets=found["RoutingTargets"][:1])
-    assert routers.describe(name)["Status"] == "Updating"
-    with pytest.raises(client.exceptions.ConflictException, match="Updating"):
-        client.delete_inference_router(InferenceRouterName=name)
+    with routers.bench.set_to(waiting=1):
+        client.update_inference_router(InferenceRouterName=name, RoutingTargets=found["RoutingTargets"][:1])
+        assert routers.describe(name)["Status"] == "Updating"
+        with pytest.raises(client.exceptions.ConflictException, match="Updating"):
+            client.delete_inference_router(InferenceRouterName=name)
     routers.settled(name)
-    client.delete_inference_router(InferenceRouterName=name)
-    assert routers.describe(name)["Status"] == "Deleting"
+    with routers.bench.set_to(waiting=1):
+        client.delete_inference_router(InferenceRouterName=name)
+        assert routers.describe(name)["Status"] == "Deleting"
 
     def is_gone() -> bool:
         try:
@@ -206,17 +208,20 @@ def test_a_region_that_throttles_or_fails_is_left_without_a_failed_call_and_gone
 ) -> None:
     router = routers.make(*pair)
     fault = faults.add(operation="InvokeEndpoint", region=HERE, **kind)
-    seen = [routers.ask(router) for _ in range(20)]
-    assert {(one["said"]["tag"], one["RoutingReason"]) for one in seen} == {(THERE, "failover")}
-    faults.remove(fault)
+    with routers.bench.set_to(waiting=1):  # it rests for half a minute
+        seen = [routers.ask(router) for _ in range(20)]
+        faults.remove(fault)
+        seen.append(routers.ask(router))
+        assert {(one["said"]["tag"], one["RoutingReason"]) for one in seen} == {(THERE, "failover")}
 
     def is_back() -> bool:
         seen.append(routers.ask(router))
         return [one["said"]["tag"] for one in seen[-10:]] == [HERE] * 10
 
-    until(is_back)
-    way_back = [one["said"]["tag"] for one in seen[20:-9]]
-    assert THERE in way_back  # not all at once
+    with routers.bench.set_to(waiting=0):  # it has rested
+        until(is_back)
+    way_back = [one["said"]["tag"] for one in seen[21:-9]]
+    assert THERE in way_back  # not all at once; the seed's
     assert seen[-1]["RoutingReason"] == "local-preferred"
 
 
@@ -229,15 +234,19 @@ def test_an_error_of_the_model_is_the_caller_s_and_that_of_a_server_moves_the_ne
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 424
     assert (error.value.response["OriginalStatusCode"], error.value.response["OriginalMessage"]) == (400, "no text")
     assert routers.ask(router)["said"]["tag"] == HERE  # the request was wrong, not the place
-    with pytest.raises(routers.runtime.exceptions.ModelError):
-        routers.ask(router, {"status": 503, "message": "busy"})
-    assert routers.ask(router)["said"]["tag"] == THERE
+    with routers.bench.set_to(waiting=1):
+        with pytest.raises(routers.runtime.exceptions.ModelError):
+            routers.ask(router, {"status": 503, "message": "busy"})
+        assert routers.ask(router)["said"]["tag"] == THERE
 
 
 def test_a_call_that_times_out_is_not_made_again_elsewhere(routers: Routers, pair: tuple[str, str]) -> None:
     router = routers.make(*pair)
-    with pytest.raises(routers.runtime.exceptions.ModelError, match="invocation timed out"):
-        routers.ask(router, {"sleep_s": 1.3})
+    with (
+        routers.bench.set_to(model_timeout_s=1),
+        pytest.raises(routers.runtime.exceptions.ModelError, match="invocation timed out"),
+    ):
+        routers.ask(router, {"until_file": "/absent/file"})
 
 
 def test_a_region_without_its_endpoint_is_passed_over(routers: Routers, pair: tuple[str, str]) -> None:

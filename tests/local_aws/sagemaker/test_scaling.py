@@ -188,8 +188,9 @@ def test_a_minute_over_http(bench: Bench, sleeper: Sleeper) -> None:
         first = json.load(answer)
     with urllib.request.urlopen(minute) as answer:
         assert json.load(answer)["minute"] == first["minute"] + 1
-    with pytest.raises(urllib.error.HTTPError, match="405"):
+    with pytest.raises(urllib.error.HTTPError, match="405") as refused:
         urllib.request.urlopen(f"{bench.aws.url}/_local/scaling/minute")
+    refused.value.close()
 
 
 def test_who_waits_too_long_fails_and_is_told(bench: Bench, sleeper: Sleeper) -> None:

@@ -25,7 +25,7 @@ variant = ProductionVariant(
 )
 config = EndpointConfig.create(endpoint_config_name="sdk", production_variants=[variant])
 endpoint = Endpoint.create(endpoint_name="sdk", endpoint_config_name="sdk")
-endpoint.wait_for_status("InService", poll=1, timeout=30)
+endpoint.wait_for_status("InService", poll=1, timeout=100)
 result = endpoint.invoke(body=b'{"echo": "sdk"}', content_type="application/json")
 said = {
     "answer": result.body.read().decode(),
@@ -35,7 +35,7 @@ said = {
     "type": EndpointConfig.get(endpoint_config_name="sdk").production_variants[0].instance_type,
 }
 endpoint.delete()
-endpoint.wait_for_delete(poll=1, timeout=30)
+endpoint.wait_for_delete(poll=1, timeout=100)
 for resource in (config, model):
     resource.delete()
 print("said " + json.dumps(said))
@@ -50,7 +50,7 @@ def test_the_resource_classes_of_the_sdk_create_wait_invoke_and_delete(bench: Be
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     _, _, said = done.stdout.rpartition("said ")  # after the bars of progress, which do not end their lines
@@ -68,7 +68,7 @@ def test_boto3_s_waiters_wait_for_an_endpoint_to_come_and_to_go(bench: Bench, mo
         monkeypatch.setenv(name, value)
     sagemaker = boto3.session.Session().client("sagemaker")
     sagemaker.create_endpoint(EndpointName="waited", EndpointConfigName=bench.simple_config())
-    often = {"Delay": 1, "MaxAttempts": 20}
+    often = {"Delay": 1, "MaxAttempts": 120}
     sagemaker.get_waiter("endpoint_in_service").wait(EndpointName="waited", WaiterConfig=often)
     runtime = boto3.session.Session().client("sagemaker-runtime")
     answer = runtime.invoke_endpoint(EndpointName="waited", Body=b'{"echo": 1}')

@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -43,8 +44,9 @@ def test_a_job_is_described_and_listed_as_it_was_created(batch: TransformBench) 
             "TransformAmiVersion": "al2-ami-sagemaker-batch-gpu-535",
         },
     }
-    job = batch.create(source, **given, Tags=[{"Key": "run", "Value": "one"}])
-    first = batch.sagemaker.describe_transform_job(TransformJobName=job)
+    with batch.bench.set_to(waiting=1):  # it waits for its machines
+        job = batch.create(source, **given, Tags=[{"Key": "run", "Value": "one"}])
+        first = batch.sagemaker.describe_transform_job(TransformJobName=job)
     assert first["TransformJobStatus"] == "InProgress"
     assert "TransformEndTime" not in first
     described = batch.wait(job)
@@ -200,14 +202,17 @@ def test_jobs_wait_for_their_turn_in_progress(batch: TransformBench) -> None:
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
-def test_a_stopped_job_keeps_what_is_finished_and_leaves_no_process(batch: TransformBench) -> None:
-    source = batch.put({"a": rows(2), "b": b'{"sleep_s": 2}\n', "c": rows(1)})
+def test_a_stopped_job_keeps_what_is_finished_and_leaves_no_process(batch: TransformBench, tmp_path: Path) -> None:
+    end = tmp_path / "end"
+    slow = json.dumps({"until_file": str(end), "stubborn": True}).encode()
+    source = batch.put({"a": rows(2), "b": slow, "c": rows(1)})
     job = batch.create(source)
     until(lambda: batch.outputs(job))
     waiting = batch.create(source)  # the only process is taken
     batch.sagemaker.stop_transform_job(TransformJobName=waiting)
     batch.sagemaker.stop_transform_job(TransformJobName=job)
     assert batch.sagemaker.describe_transform_job(TransformJobName=job)["TransformJobStatus"] == "Stopping"
+    end.touch()
     stopped = batch.wait(job)
     assert stopped["TransformJobStatus"] == batch.wait(waiting)["TransformJobStatus"] == "Stopped"
     assert "FailureReason" not in stopped

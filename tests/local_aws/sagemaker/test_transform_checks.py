@@ -112,16 +112,17 @@ def test_jobs_are_held_to_the_quota_that_service_quotas_tells(batch: TransformBe
     values = {quota["QuotaName"]: quota["Value"] for page in pages for quota in page["Quotas"]}
     assert values["ml.g5.xlarge for transform job usage"] == 4
     assert "ml.g7e.2xlarge for transform job usage" not in values  # no machine for transform jobs
-    slow = batch.put({"a": b'{"sleep_s": 0.5}\n'})
-    first = batch.create(slow, **resources(InstanceCount=3))
-    code, said = refused(batch.create, slow, **resources(InstanceCount=2))
+    source = batch.put({"a": rows(1)})
+    with batch.bench.set_to(waiting=1):  # the first one waits for its machines, which count already
+        first = batch.create(source, **resources(InstanceCount=3))
+        code, said = refused(batch.create, source, **resources(InstanceCount=2))
     assert code == "ResourceLimitExceeded"
     assert (
         "The account-level service limit 'ml.g5.xlarge for transform job usage' is 4 Instances, with current "
         "utilization of 3 Instances and a request delta of 2 Instances." in said
     )
     batch.wait(first)
-    assert batch.run(slow, **resources(InstanceCount=4))["TransformJobStatus"] == "Completed"
+    assert batch.run(source, **resources(InstanceCount=4))["TransformJobStatus"] == "Completed"
 
 
 def test_boto3_s_waiter_waits_for_a_job(batch: TransformBench, source: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +130,7 @@ def test_boto3_s_waiter_waits_for_a_job(batch: TransformBench, source: str, monk
         monkeypatch.setenv(name, value)
     job = batch.create(source)
     waiter = boto3.session.Session().client("sagemaker").get_waiter("transform_job_completed_or_stopped")
-    waiter.wait(TransformJobName=job, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    waiter.wait(TransformJobName=job, WaiterConfig={"Delay": 1, "MaxAttempts": 120})
     assert batch.outputs(job) == {"a.jsonl.out": answers(rows(2))}
 
 
@@ -153,7 +154,7 @@ job = TransformJob.create(
     max_payload_in_mb=6,
     batch_strategy="MultiRecord",
 )
-job.wait(poll=1, timeout=30)
+job.wait(poll=1, timeout=120)
 said = {"status": job.transform_job_status, "jobs": [one.transform_job_name for one in TransformJob.get_all()]}
 print("said " + json.dumps(said))
 """
@@ -168,7 +169,7 @@ def test_the_transform_job_of_the_sdk_is_created_and_waited_for(batch: Transform
         env=environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads(done.stdout.rpartition("said ")[2].splitlines()[0])

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from tests.support.sagemaker_bench import Bench, until
 from tests.support.transform_bench import TransformBench, answers, rows
 
+from local_aws.sagemaker.invocation import Question, post
+
 GOOD = rows(3)
 CLIENT = "ClientError: See job logs for more information"
 ALGORITHM = "AlgorithmError: See job logs for more information"
@@ -73,8 +75,14 @@ def test_a_retry_that_succeeds_is_no_failure(batch: TransformBench) -> None:
     assert batch.outputs(job) == {"b.jsonl.out": answers(GOOD)}
 
 
-def test_an_answer_that_takes_too_long_is_a_failure(batch: TransformBench) -> None:
-    source = batch.put({"a": b'{"sleep_s": 1.5}\n', "b": GOOD})
+def test_an_answer_that_takes_too_long_is_a_failure(batch: TransformBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def post_patiently(pool: Any, question: Question, *, limit_s: float) -> Any:
+        """Hold the file that is to fail to the limit, and not the other, which a busy machine may answer late."""
+        assert limit_s == 1
+        return post(pool, question, limit_s=limit_s if b"until_file" in question.body else 60)
+
+    monkeypatch.setattr("local_aws.sagemaker.transform.calls.post", post_patiently)
+    source = batch.put({"a": b'{"until_file": "/absent/file"}\n', "b": GOOD})
     client = {"InvocationsTimeoutInSeconds": 1, "InvocationsMaxRetries": 0}
     job = failed(batch, source, ALGORITHM, ModelClientConfig=client)
     assert batch.outputs(job) == {"b.out": answers(GOOD)}

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,10 +40,15 @@ def test_traffic_goes_over_in_the_steps_that_were_asked_for(config: dict[str, An
 
 
 class Load:
-    """Clients that call an endpoint without pause and remember what came."""
+    """Clients that call an endpoint without pause and remember what came.
+
+    ``late_tags`` came of calls that began after ``mark`` was set, ``tags`` of all.
+    """
 
     def __init__(self, bench: Bench, endpoint: str, clients: int) -> None:
         self.tags: list[str] = []
+        self.late_tags: list[str] = []
+        self.mark = threading.Event()
         self.failures: list[Exception] = []
         self._bench = bench
         self._endpoint = endpoint
@@ -51,8 +57,12 @@ class Load:
 
     def _run(self, number: int) -> None:
         while not self._over.is_set():
+            late = self.mark.is_set()
             try:
-                self.tags.append(self._bench.ask(self._endpoint, {"sleep_s": 0.02 * (number % 3)})["tag"])
+                tag = self._bench.ask(self._endpoint, {"sleep_s": 0.02 * (number % 3)})["tag"]
+                self.tags.append(tag)
+                if late:
+                    self.late_tags.append(tag)
             except Exception as error:  # noqa: BLE001  # whatever it is, it is counted
                 self.failures.append(error)
 
@@ -120,13 +130,11 @@ def test_no_call_fails_while_an_endpoint_is_updated(bench: Bench, policy: dict[s
     old = bench.ask(name)["pid"]
     with load(bench, name) as running:
         described = update(bench, name, new := bench.simple_config(TAG="new"), DeploymentConfig=policy)
-        running.tags.append("updated")
+        running.mark.set()
+        until(lambda: len(running.late_tags) > 6)
     assert running.failures == []
-    moment = running.tags.index("updated")
-    assert "old" in running.tags[:moment]
-    assert "new" in running.tags[moment:]
-    # a few calls that were admitted before may be told later
-    assert "old" not in running.tags[moment + 7 :]
+    assert "old" in running.tags
+    assert set(running.late_tags) == {"new"}
     assert described["EndpointConfigName"] == new
     assert described.get("LastDeploymentConfig", {}) == policy
     assert bench.ask(name)["pid"] != old
@@ -136,17 +144,18 @@ def test_no_call_fails_while_an_endpoint_is_updated(bench: Bench, policy: dict[s
 
 def test_a_canary_gets_its_share(bench: Bench) -> None:
     name = bench.create_endpoint(bench.simple_config(TAG="old"))
-    bench.sagemaker.update_endpoint(
-        EndpointName=name,
-        EndpointConfigName=bench.simple_config(TAG="new"),
-        DeploymentConfig=blue_green("CANARY", 2000, CanarySize=PERCENT),
-    )
-    until(lambda: bench.ask(name)["tag"] == "new")
-    pending = bench.sagemaker.describe_endpoint(EndpointName=name)
-    assert pending["PendingDeploymentSummary"]["ProductionVariants"][0]["VariantName"] == "main"
-    with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
-        bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=pending["EndpointConfigName"])
-    seen = Counter(bench.ask(name)["tag"] for _ in range(120))
+    with bench.set_to(waiting=1):  # the canary does not end while it is looked at
+        bench.sagemaker.update_endpoint(
+            EndpointName=name,
+            EndpointConfigName=bench.simple_config(TAG="new"),
+            DeploymentConfig=blue_green("CANARY", 2000, CanarySize=PERCENT),
+        )
+        until(lambda: bench.ask(name)["tag"] == "new")
+        pending = bench.sagemaker.describe_endpoint(EndpointName=name)
+        assert pending["PendingDeploymentSummary"]["ProductionVariants"][0]["VariantName"] == "main"
+        with pytest.raises(ClientError, match="Cannot update in-progress endpoint"):
+            bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=pending["EndpointConfigName"])
+        seen = Counter(bench.ask(name)["tag"] for _ in range(120))
     assert 16 <= seen["new"] <= 56  # 36 expected, 4 standard deviations of 5
     bench.wait(name, "InService")
     assert bench.ask(name)["tag"] == "new"
@@ -170,7 +179,7 @@ def test_an_alarm_rolls_an_update_back(bench: Bench) -> None:
     cloudwatch = put_alarm(bench, "errors")
     name = bench.create_endpoint(old := bench.simple_config(TAG="old"))
     policy = blue_green("CANARY", 3600, CanarySize=PERCENT) | watched("errors")
-    with load(bench, name, clients=3) as running:
+    with bench.set_to(waiting=1), load(bench, name, clients=3) as running:
         bench.sagemaker.update_endpoint(
             EndpointName=name, EndpointConfigName=bench.simple_config(TAG="new"), DeploymentConfig=policy
         )
@@ -276,14 +285,21 @@ def test_the_machine_of_a_scaled_variant_changes_only_without_its_scalable_targe
     bench.delete(name)
 
 
-def test_a_call_that_takes_long_is_answered_by_the_fleet_that_began_it(bench: Bench) -> None:
+def test_a_call_that_takes_long_is_answered_by_the_fleet_that_began_it(bench: Bench, tmp_path: Path) -> None:
     name = bench.create_endpoint(bench.simple_config(TAG="old"))
+    begun, end = tmp_path / "begun", tmp_path / "end"
     answers: list[str] = []
-    asking = threading.Thread(target=lambda: answers.append(bench.ask(name, {"sleep_s": 0.9})["tag"]))
+    wish = {"begun_file": str(begun), "until_file": str(end)}
+    asking = threading.Thread(target=lambda: answers.append(bench.ask(name, wish)["tag"]))
     asking.start()
-    time.sleep(0.1)
-    update(bench, name, bench.simple_config(TAG="new"))
+    until(begun.exists)
+    bench.sagemaker.update_endpoint(EndpointName=name, EndpointConfigName=bench.simple_config(TAG="new"))
+    until(lambda: bench.ask(name)["tag"] == "new")
+    time.sleep(0.3)  # the old fleet stays, whatever else is done
+    assert bench.sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "Updating"
+    end.touch()
     asking.join()
+    bench.wait(name, "InService")
     assert answers == ["old"]
     bench.delete(name)
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from jina_v3.config import Config
-from jina_v3.contract import MODEL_DIMENSIONS
+from jina_v3.contract import MODEL_DIMENSIONS, ErrorCode
 from jina_v3.errors import RequestError
+from jina_v3.record_fields import RecordFields, check_name
 from jina_v3.serving.formats.parameters import Given, Parameters, contradiction, read_parameters, wrong_type
 
 HEADER: Final = "X-Amzn-SageMaker-Custom-Attributes"
@@ -27,16 +28,7 @@ def read_attributes(header: str | None, config: Config) -> Parameters:
 
     **Raises**: ``RequestError`` (422) for a parameter of ours with a value that cannot be.
     """
-    values: dict[str, Any] = {}
-    for part in re.split("[;,]", header or ""):
-        pair = _PAIR.fullmatch(part)
-        name = pair[1].lower() if pair else ""
-        if pair is None or name not in _READERS:
-            continue
-        value = _READERS[name](name, pair[2])
-        if name in values and values[name] != value:
-            raise contradiction(f"{HEADER}: {name}", pair[2], f"another {name}").at(HEADER)
-        values[name] = value
+    values = _read_header(header)
     absent = Parameters(
         task=config.default_task,
         dimensions=config.default_dimensions,
@@ -48,6 +40,44 @@ def read_attributes(header: str | None, config: Config) -> Parameters:
         raise RequestError(
             error.code, f"{HEADER}: {error.message}", field=HEADER, value=error.value, allowed=error.allowed
         ) from None
+
+
+def read_record_fields(header: str | None, config: Config) -> RecordFields:
+    """Read where a record's text and id are: the header's names, and else the environment's.
+
+    **Raises**: ``RequestError`` (422) for names that cannot be.
+    """
+    values = _read_header(header)
+    given = RecordFields(
+        text=values.get("text_field", config.fields.text),
+        id=values.get("id_field", config.fields.id),
+        columns=config.fields.columns,
+    )
+    if (fault := given.fault()) is not None:
+        shown = ", ".join(f"{name}={values[name]}" for name in FIELD_NAMES if name in values)
+        raise RequestError(
+            ErrorCode.INVALID_VALUE,
+            f"{HEADER}: {fault}",
+            field=HEADER,
+            value=shown,
+            allowed="names of two fields, which are columns where the columns are known",
+        )
+    return given
+
+
+def _read_header(header: str | None) -> dict[str, Any]:
+    """Return what the header says of ours. **Raises**: ``RequestError`` (422)."""
+    values: dict[str, Any] = {}
+    for part in re.split("[;,]", header or ""):
+        pair = _PAIR.fullmatch(part)
+        name = pair[1].lower() if pair else ""
+        if pair is None or name not in _READERS:
+            continue
+        value = _READERS[name](name, pair[2])
+        if name in values and values[name] != value:
+            raise contradiction(f"{HEADER}: {name}", pair[2], f"another {name}").at(HEADER)
+        values[name] = value
+    return values
 
 
 def append_attribute(header: str | None, attribute: str) -> str | None:
@@ -77,12 +107,25 @@ def _read_word(_name: str, text: str) -> str:
     return text
 
 
+def _read_field(name: str, text: str) -> str:
+    try:
+        return check_name(text)
+    except ValueError as allowed:
+        raise RequestError(
+            ErrorCode.INVALID_VALUE,
+            f"{HEADER}: {name} is {text!r}; it must be {allowed}",
+            field=HEADER,
+            value=f"{name}={text}",
+            allowed=str(allowed),
+        ) from None
+
+
 def _cannot_be(name: str, text: str, allowed: str) -> RequestError:
     error = wrong_type(f"{HEADER}: {name}", text, allowed)
     return RequestError(error.code, error.message, field=HEADER, value=f"{name}={text}", allowed=allowed)
 
 
-_READERS: Final = {
+_PARAMETERS: Final = {
     "task": _read_task,
     "dimensions": _read_dimensions,
     "normalized": _read_flag,
@@ -90,5 +133,12 @@ _READERS: Final = {
     "embedding_type": _read_word,
 }
 
-NAMES: Final = tuple(_READERS)
+_FIELDS: Final = {"text_field": _read_field, "id_field": _read_field}
+
+_READERS: Final = {**_PARAMETERS, **_FIELDS}
+
+NAMES: Final = tuple(_PARAMETERS)
 """The parameters that the header can say."""
+
+FIELD_NAMES: Final = tuple(_FIELDS)
+"""What it can say of records besides."""

@@ -1,5 +1,8 @@
 """CSV: one record a row, ``id,text`` or ``text``; with ``header=present`` by the names in the first row.
 
+The columns can also be known beforehand: then a row that is their names is none. A long file is cut into requests of
+which only the first has it.
+
 Quoting is RFC 4180's, read strictly: a quotation mark in the wrong place is an error of its row. Where a row's bytes
 are not UTF-8 only that row is at fault, so bytes become text with stand-ins that its check finds.
 
@@ -16,21 +19,30 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from jina_v3.contract import ErrorCode, Limits
-from jina_v3.errors import RequestError
+from jina_v3.errors import RequestError, shorten
+from jina_v3.record_fields import RecordFields
 from jina_v3.serving.exchange import Layout, Row, generate_id
 from jina_v3.serving.formats.media_types import RECORDS_OFFER
 from jina_v3.serving.formats.parameters import Parameters
-from jina_v3.serving.formats.records import ANSWER_FIELDS, Record, RecordsRequest, record_item, refuse_too_many
+from jina_v3.serving.formats.records import Record, RecordsRequest, record_item, refuse_too_many
 from jina_v3.serving.formats.texts_request import extras
 from jina_v3.serving.formats.writers import data_frame
 
 csv.field_size_limit(sys.maxsize)  # the process's own setting; how long a text may be is a matter of its tokens
 
-_OURS: Final = ("id", "text", "usage", *ANSWER_FIELDS)
+_USAGE: Final = "usage"
+"""What jina-sagemaker's answer adds to an item besides."""
 
 
 def read_csv(
-    text: str, limits: Limits, absent: Parameters, *, header: bool, first_line: int = 1, batch: bool = False
+    text: str,
+    limits: Limits,
+    absent: Parameters,
+    names: RecordFields,
+    *,
+    header: bool,
+    first_line: int = 1,
+    batch: bool = False,
 ) -> RecordsRequest:
     """Read rows; blank lines are passed over.
 
@@ -40,19 +52,21 @@ def read_csv(
     **Raises**: ``RequestError`` (400, 422 names that are none; 413 more rows than the limit, but in ``batch``).
     """
     records: list[Record] = []
-    for record in _read_records(_Rows(text, first_line), absent, header=header):
+    for record in _read_records(_Rows(text, first_line), absent, names, header=header):
         records.append(record)
         if not batch:
             refuse_too_many(len(records), limits)
     return _request(records, absent)
 
 
-def read_csv_parts(text: str, absent: Parameters, *, header: bool, rows_per_part: int) -> Iterator[RecordsRequest]:
+def read_csv_parts(
+    text: str, absent: Parameters, names: RecordFields, *, header: bool, rows_per_part: int
+) -> Iterator[RecordsRequest]:
     """Return requests of so many rows or fewer each, at least one; rows are read as they are asked for.
 
     **Raises**: ``RequestError`` as ``read_csv``, before the first row.
     """
-    records = _read_records(_Rows(text, 1), absent, header=header)
+    records = _read_records(_Rows(text, 1), absent, names, header=header)
 
     def requests() -> Iterator[RecordsRequest]:
         part = list(itertools.islice(records, rows_per_part))
@@ -63,17 +77,19 @@ def read_csv_parts(text: str, absent: Parameters, *, header: bool, rows_per_part
     return requests()
 
 
-def _read_records(rows: _Rows, absent: Parameters, *, header: bool) -> Iterator[Record]:
+def _read_records(rows: _Rows, absent: Parameters, names: RecordFields, *, header: bool) -> Iterator[Record]:
     """Read the names of the columns, where there are any, and return an iterator over the rows."""
-    names = _read_names(rows) if header else None
+    repeated = None if header or names.columns is None else list(names.columns)
 
     def records(columns: tuple[str, ...] | None) -> Iterator[Record]:
         for line, cells in rows:
+            if cells == repeated:
+                continue
             if columns is None and isinstance(cells, list) and len(cells) in (1, 2):
-                columns = ("id", "text")[-len(cells) :]
-            yield _read(line, cells, columns, absent)
+                columns = (names.id_name, names.text_name)[-len(cells) :]
+            yield _read(line, cells, columns, absent, names)
 
-    return records(names)
+    return records(_read_names(rows, names) if header else names.columns)
 
 
 def _request(records: Sequence[Record], absent: Parameters) -> RecordsRequest:
@@ -127,7 +143,7 @@ class _Rows:
             yield line
 
 
-def _read_names(rows: _Rows) -> tuple[str, ...] | None:
+def _read_names(rows: _Rows, names: RecordFields) -> tuple[str, ...] | None:
     """Read the first row as the names of the columns; None where there is no row at all."""
     _, cells = next(iter(rows), (0, None))
     if cells is None:
@@ -136,18 +152,27 @@ def _read_names(rows: _Rows) -> tuple[str, ...] | None:
         raise cells.at("body")
     for cell in cells:
         _check_unicode(cell, "body")
-    if "text" not in cells or len(set(cells)) < len(cells):
+    wanted = [name for name in (names.text_name, names.id) if name is not None]
+    missing = next((name for name in wanted if name not in cells), None)
+    if missing is not None or len(set(cells)) < len(cells):
+        name = shorten(missing or names.text_name)
         raise RequestError(
-            ErrorCode.MISSING_FIELD if "text" not in cells else ErrorCode.INVALID_VALUE,
-            "the first row must name the columns, one of them 'text' and none twice",
-            field="text",
+            ErrorCode.MISSING_FIELD if missing is not None else ErrorCode.INVALID_VALUE,
+            f"the first row must name the columns, one of them {name!r} and none twice",
+            field=str(name),
             value=f"a row of {len(cells)}",
-            allowed="column names of which one is 'text'",
+            allowed=f"column names of which one is {name!r}",
         )
     return tuple(cells)
 
 
-def _read(line: int, cells: list[str] | RequestError, columns: tuple[str, ...] | None, absent: Parameters) -> Record:
+def _read(
+    line: int,
+    cells: list[str] | RequestError,
+    columns: tuple[str, ...] | None,
+    absent: Parameters,
+    names: RecordFields,
+) -> Record:
     if isinstance(cells, RequestError):
         return Record(line, error=cells)
     if columns is None or len(cells) != len(columns):
@@ -158,8 +183,9 @@ def _read(line: int, cells: list[str] | RequestError, columns: tuple[str, ...] |
             _check_unicode(cell, "row")
     except RequestError as error:
         return Record(line, error=error)
-    metadata = {name: cell for name, cell in fields.items() if name not in _OURS}
-    return Record(line, fields.get("id") or None, metadata, (fields["text"],), ("text",), absent)
+    metadata = {name: cell for name, cell in fields.items() if name not in names.left_out and name != _USAGE}
+    place = str(shorten(names.text_name))
+    return Record(line, fields.get(names.id_name) or None, metadata, (fields[names.text_name],), (place,), absent)
 
 
 def _check_unicode(cell: str, field: str) -> None:

@@ -8,21 +8,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jina_v3.contract import EMBEDDING_TYPES, MODEL_DIMENSIONS, TASKS, EncodeJob, ErrorCode, Task
+from jina_v3.contract import EMBEDDING_TYPES, MODEL_DIMENSIONS, PARAMETERS, TASKS, EncodeJob, ErrorCode, Task
 from jina_v3.errors import RequestError, shorten
 from jina_v3.serving.exchange import EmbeddingTypes
 from jina_v3.serving.formats.json_values import kind
 
-FIELDS: Final = (
-    "task",
-    "dimensions",
-    "late_chunking",
-    "normalized",
-    "truncate",
-    "embedding_type",
-    "encoding_format",
-)
-"""The names of the parameters; ``encoding_format`` is OpenAI's name of ``embedding_type``."""
+FIELDS: Final = PARAMETERS
 
 MAX_NAME_CHARACTERS: Final = 256
 

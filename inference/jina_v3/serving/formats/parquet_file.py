@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from jina_v3.contract import ErrorCode, Limits
 from jina_v3.errors import RequestError, shorten
+from jina_v3.record_fields import RecordFields
 from jina_v3.serving.formats.media_types import RECORDS_OFFER
 from jina_v3.serving.formats.parquet_footer import ColumnChunk, read_footer
 
@@ -50,8 +51,8 @@ class ParquetBody:
     **Raises**: ``RequestError`` (400 no such file, 413 too large when decoded, 422 columns).
     """
 
-    def __init__(self, pa: Any, body: bytes, limits: Limits) -> None:
-        self._pa = pa
+    def __init__(self, pa: Any, body: bytes, limits: Limits, names: RecordFields) -> None:
+        self._pa, self._names = pa, names
         self._most_bytes = _EXPANSION * limits.max_body_bytes
         if body[:4] == b"PARE" or body[-4:] == b"PARE":
             raise _not_parquet("the Parquet file is encrypted; send it as it was before", "an encrypted file")
@@ -93,7 +94,8 @@ class ParquetBody:
         if size > self._most_bytes:
             raise _too_large(size, self._most_bytes)
         return pa.RecordBatch.from_arrays(
-            [_as_type(*pair) for pair in zip(batch.columns, self._schema, strict=True)], schema=self._schema
+            [_as_type(*pair, self._names.text_name) for pair in zip(batch.columns, self._schema, strict=True)],
+            schema=self._schema,
         )
 
     def _try(self, read: Any) -> Any:
@@ -112,20 +114,22 @@ class ParquetBody:
         if len(set(names)) < len(names):
             name = next(name for name in names if names.count(name) > 1)
             raise _bad_columns(ErrorCode.INVALID_VALUE, f"two columns are named {shorten(name)!r}", name, names)
-        if "text" not in names:
-            there = ", ".join(names)[:400]
-            raise _bad_columns(
-                ErrorCode.MISSING_FIELD, f"there is no column 'text'; there are {there}", there, ["text"]
-            )
-        text_type = self._schema.field("text").type
+        text_name, id_name = self._names.text_name, self._names.id
+        for name in (text_name, id_name):
+            if name is not None and name not in names:
+                there = ", ".join(names)[:400]
+                told = f"there is no column {shorten(name)!r}; there are {there}"
+                raise _bad_columns(ErrorCode.MISSING_FIELD, told, there, [name], name)
+        text_type = self._schema.field(text_name).type
         if types.is_dictionary(text_type):
             text_type = text_type.value_type
         if not _is_text(types, text_type) or types.is_binary(text_type) or types.is_large_binary(text_type):
             raise _bad_columns(
                 ErrorCode.WRONG_TYPE,
-                f"the column 'text' is of {shorten(str(text_type))}; it must be of strings",
+                f"the column {shorten(text_name)!r} is of {shorten(str(text_type))}; it must be of strings",
                 str(text_type),
                 "string, large_string or a dictionary of them",
+                text_name,
             )
         for field in self._schema:
             if _depth(field.type, _MAX_DEPTH) > _MAX_DEPTH:
@@ -150,11 +154,11 @@ class ParquetBody:
             raise _too_large(size, self._most_bytes)
 
 
-def _as_type(column: Any, field: Any) -> Any:
+def _as_type(column: Any, field: Any, text_name: str) -> Any:
     """Return a column that was read as a dictionary with the type that it has in the file."""
     if column.type != field.type:
         column = column.cast(column.type.value_type).cast(field.type)
-        if field.name != "text":  # whose strings are looked at one by one
+        if field.name != text_name:  # whose strings are looked at one by one
             column.validate(full=True)  # strings are UTF-8
     return column
 
@@ -186,10 +190,8 @@ def _not_parquet(message: str, value: str) -> RequestError:
     return RequestError(ErrorCode.NOT_PARQUET, message, field="body", value=value, allowed=allowed)
 
 
-def _bad_columns(code: ErrorCode, message: str, value: str, allowed: Any) -> RequestError:
-    return RequestError(
-        code, message, field="text" if code is not ErrorCode.INVALID_VALUE else "body", value=value, allowed=allowed
-    )
+def _bad_columns(code: ErrorCode, message: str, value: str, allowed: Any, field: str = "body") -> RequestError:
+    return RequestError(code, message, field=str(shorten(field)), value=value, allowed=allowed)
 
 
 def _too_large(size: int, most: int) -> RequestError:

@@ -13,11 +13,10 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
-from jina_v3.contract import ErrorCode
+from jina_v3.contract import ANSWER_FIELDS, ErrorCode
 from jina_v3.serving.exchange import Answer, EmbeddingTypes, Kept, Layout, Row, generate_id
 from jina_v3.serving.formats.json_values import write_unknown
 from jina_v3.serving.formats.parquet_file import import_pyarrow
-from jina_v3.serving.formats.records import ANSWER_FIELDS
 
 SUMMARY: Final = "jina_v3.summary"
 """The account's name in the footer's key-value metadata; ``docs/contract.md`` says what stands there."""
@@ -69,7 +68,8 @@ class _Summary:
         self._first: list[dict[str, Any]] = []
 
     def add(self, rows: Sequence[Row], kept: Kept | None) -> None:
-        ids = kept.columns.column("id") if kept is not None and "id" in kept.columns.schema.names else None
+        id_name = None if kept is None else kept.names.id_name
+        ids = kept.columns.column(id_name) if kept is not None and id_name in kept.columns.schema.names else None
         for index, row in enumerate(rows):
             if row.error is None:
                 self._tokens += row.tokens or 0
@@ -153,7 +153,8 @@ def _write_kept(pa: Any, kept: Kept, rows: Sequence[Row]) -> dict[str, Any]:
     bad = {index for index, row in enumerate(rows) if row.error and row.error["code"] == ErrorCode.NOT_UTF8.wire_name}
     if bad:
         there = [None if index in bad else index for index in range(len(rows))]
-        columns["text"] = columns["text"].take(pa.array(there, pa.int64()))
+        name = kept.names.text_name
+        columns[name] = columns[name].take(pa.array(there, pa.int64()))
     return columns
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 from jina_v3.contract import EncodeJob, ErrorCode, Limits
 from jina_v3.errors import RequestError
@@ -28,15 +28,13 @@ from jina_v3.serving.formats.parameters import Parameters
 from jina_v3.serving.formats.vectors import write_vectors
 from jina_v3.serving.formats.writers import in_groups, list_frame
 
-ANSWER_FIELDS: Final = ("embedding", "embeddings", "scale", "tokens", "truncated", "error")
-"""What an answer may add to a record. Its own fields of these names are left out, never mixed with ours."""
-
 
 @dataclass(frozen=True, slots=True)
 class Record:
     """One row of a body: what goes back besides the result, and the work or why there is none.
 
-    ``line`` is where it begins, counted from 1. ``places`` are those of the texts within the record.
+    ``line`` is where it begins, counted from 1. ``places`` are those of the texts within the record, which are
+    ``chunks`` of one document where it has a list of them.
     """
 
     line: int
@@ -46,6 +44,7 @@ class Record:
     places: tuple[str, ...] = ()
     parameters: Parameters | None = None
     error: RequestError | None = None
+    chunks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ def _write(index: int, record: Record, result: Result | None) -> Row:
         described = {**describe_error(error), "line": record.line}
         return Row(index, record.id, metadata=record.metadata, error=described)
     fields = rows[0]
-    if record.places[0].endswith("]"):  # chunks of a document
+    if record.chunks:
         fields = {"embeddings": [row["embedding"] for row in rows]}
         if "scale" in rows[0]:
             fields["scale"] = [row["scale"] for row in rows]

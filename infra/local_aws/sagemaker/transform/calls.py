@@ -8,7 +8,7 @@ from typing import Final
 import urllib3
 
 from local_aws.faults import Call
-from local_aws.sagemaker.container import Container
+from local_aws.sagemaker.container import Container, is_healthy
 from local_aws.sagemaker.hosting import Hosting
 from local_aws.sagemaker.invocation import Question, post
 from local_aws.sagemaker.transform.file import ALGORITHM, CLIENT, FileError
@@ -18,8 +18,6 @@ from local_aws.sagemaker.transform.plan import Plan
 
 _RETRY_S: Final = 1.0
 _POLL_S: Final = 0.05
-_DYING_S: Final = 0.2
-"""What a process that is ending may take until its last connection is closed; a call on that one would fail as well."""
 _REPLACE_LIMIT_S: Final = 480.0
 _BROKEN: Final = "Unable to get response from algorithm"
 
@@ -38,6 +36,7 @@ class Calls:
         self._job = job
         self._container = container
         self._plan = plan
+        self._broke_off: urllib3.HTTPConnectionPool | None = None
 
     def ask(self, file: InputFile, body: bytes) -> bytes:
         """Return the answer to one request of a file's.
@@ -51,7 +50,7 @@ class Calls:
             except FileError as error:
                 if error.kind == CLIENT or not left:
                     raise
-            if self._job.over.wait(max(_DYING_S, _RETRY_S * self._hosting.settings.waiting)):
+            if self._job.over.wait(_RETRY_S * self._hosting.settings.waiting):
                 break
         raise OverError
 
@@ -59,7 +58,7 @@ class Calls:
         deadline = time.monotonic() + _REPLACE_LIMIT_S
         while time.monotonic() < deadline:
             pool = self._container.pool
-            if pool is not None:
+            if pool is not None and self._is_sound(pool):
                 self._meet_faults(file)
                 try:
                     answer = post(pool, question, limit_s=self._plan.timeout_s)
@@ -68,9 +67,10 @@ class Calls:
                         ALGORITHM,
                         f"Model server did not respond to /invocations request within {self._plan.timeout_s} seconds",
                     ) from error
-                except urllib3.exceptions.NewConnectionError:
+                except (urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
                     pass  # the process has just ended, and nobody has seen it yet; another one comes
                 except urllib3.exceptions.HTTPError as error:
+                    self._broke_off = pool
                     raise FileError(ALGORITHM, _BROKEN) from error
                 else:
                     _check_status(answer.status, answer.data)
@@ -78,6 +78,10 @@ class Calls:
             if self._job.over.wait(_POLL_S):
                 raise OverError
         raise FileError(ALGORITHM, _BROKEN)
+
+    def _is_sound(self, pool: urllib3.HTTPConnectionPool) -> bool:
+        """Say whether a process can be asked: one that broke a call off may be ending, and would fail another call."""
+        return pool is not self._broke_off or is_healthy(pool)
 
     def _meet_faults(self, file: InputFile) -> None:
         call = Call(

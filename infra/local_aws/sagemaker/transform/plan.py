@@ -13,7 +13,7 @@ from local_aws.sagemaker.transform.processing import Processing
 from local_aws.sagemaker.transform.records import MB
 
 _MOST_IN_FLIGHT_MB: Final = 100
-_ASK_LIMIT_S: Final = 5.0
+_ASK_LIMIT_S: Final = 60.0
 _DEFAULTS: Final = {"MaxConcurrentTransforms": 1, "MaxPayloadInMB": 6, "BatchStrategy": "MULTI_RECORD"}
 _STRATEGIES: Final = {"MultiRecord": "MULTI_RECORD", "SingleRecord": "SINGLE_RECORD"}
 

@@ -36,7 +36,7 @@ class _FailedError(Exception):
 
 def provision(hosting: Hosting, region: str, job: TransformJob) -> None:
     """Get a job its machines, in their time, and put it in the queue for a process; it ends where there are none."""
-    if job.over.wait(_PROVISION_S * hosting.settings.waiting):
+    if hosting.pause(_PROVISION_S, job.over):
         return
     call = Call(operation="CreateTransformJob", region=region, job=job.name, instance_type=job.instance_type)
     if hosting.faults.take("capacity_missing", call) is not None:
