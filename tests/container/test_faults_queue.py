@@ -14,7 +14,7 @@ from tests.support.wire import check_error
 
 BODY = json.dumps({"input": "the sun rises", "dimensions": 8}).encode()
 MAX_QUEUE_S = 1
-DEADLINE_S = 1.0
+DEADLINE_S = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ async def test_more_than_the_device_can_take_is_refused_at_once_and_the_rest_ser
 
 @scenario
 async def test_what_is_too_late_is_answered_with_503_and_dropped(tiny_model, tmp_path):
-    many = json.dumps({"input": ["the sun rises over a quiet harbour"] * 2000, "dimensions": 8}).encode()
+    many = json.dumps({"input": ["the sun rises over a quiet harbour"] * 800, "dimensions": 8}).encode()
     with PacedServer(tmp_path, tiny_model, {"JINA_V3_REQUEST_TIMEOUT_S": str(DEADLINE_S)}) as server:
         server.wait_until_ready().hold()
         load = Load(server.port, [BODY, many])
@@ -176,7 +176,7 @@ async def test_what_is_too_late_is_answered_with_503_and_dropped(tiny_model, tmp
         with pytest.raises(CutOffError):  # noqa: PT012
             async for part in parts:
                 lines += part
-        assert 0 < lines.count(b"\n") < 2000
+        assert 0 < lines.count(b"\n") < 800
         await until(lambda: server.logged("a response was cut off", code="deadline_exceeded"))
 
         async def is_empty() -> bool:
@@ -202,9 +202,9 @@ async def _serves(server: PacedServer) -> bool:
 
 async def _begin_a_stream(server: PacedServer, body: bytes) -> tuple[Connection, dict[str, str]]:
     """Let the answer begin in its time, and not come to its end; return its connection and headers."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while True:
-            server.hold(after=5)
+            server.hold(after=3)
             connection = await Connection.open(server.port)
             await connection.send(message(body, Accept="application/jsonlines"))
             status, headers = await connection.head()
