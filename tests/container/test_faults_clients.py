@@ -218,7 +218,7 @@ async def test_clients_that_never_read_are_ended_and_hold_nobody_up(tiny_model, 
         for number in range(12):
             connection = await Connection.open(server.port, receive_bytes=4096)
             await connection.send(message(lines, **types, **ways[number % 3]))
-        await until(lambda: len(server.logged("request", status=200)) == 1 + 8, 120)  # the others are streamed
+        await until(lambda: len(server.logged("request", status=200)) == 1 + 8)  # the others are streamed
         normal = Load(server.port, [BODY])
         clients = asyncio.create_task(normal.run(4))
         await until(lambda: server.connections() <= 4, 150)  # those that read

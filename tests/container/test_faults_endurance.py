@@ -1,6 +1,7 @@
 """An hour's worth of requests of every kind, which must leave nothing behind."""
 
 import asyncio
+import functools
 import gzip
 import json
 import random
@@ -14,6 +15,8 @@ REQUESTS = 19_200
 CLIENTS = 16
 PARTS = 6
 """The last two are compared with the two before; the first are for warming up."""
+
+enduring = functools.partial(scenario, limit_s=840)
 
 LEAK_BYTES = 1024
 """A request that leaves so much behind must show."""
@@ -64,7 +67,8 @@ def check_flat(sizes: list[int], requests: int) -> None:
 
 
 @pytest.mark.slow
-@scenario
+@pytest.mark.timeout(900)
+@enduring
 async def test_an_engine_keeps_nothing_of_the_batches_it_has_run(tiny_model, tmp_path):
     """One request at a time: what torch keeps for each new size of a batch is not what is looked for."""
     with PacedServer(tmp_path, tiny_model) as server:
@@ -81,7 +85,8 @@ async def test_an_engine_keeps_nothing_of_the_batches_it_has_run(tiny_model, tmp
 
 
 @pytest.mark.slow
-@scenario
+@pytest.mark.timeout(900)
+@enduring
 async def test_thousands_of_requests_of_all_kinds_leave_nothing_behind(tiny_model, tmp_path):
     draw = random.Random(1)
     with PacedServer(tmp_path, tiny_model, {"JINA_V3_MAX_BODY_BYTES": "200000"}) as server:

@@ -122,7 +122,7 @@ def _is_there(process: psutil.Process) -> bool:
         return False
 
 
-async def until(what: Callable[[], Any], timeout_s: float = 60) -> None:
+async def until(what: Callable[[], Any], timeout_s: float = 120) -> None:
     """Wait until it is true; ``what`` may be a coroutine function."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -134,14 +134,14 @@ async def until(what: Callable[[], Any], timeout_s: float = 60) -> None:
             await asyncio.sleep(0.02)
 
 
-def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+def scenario(test: Callable[..., Awaitable[None]], limit_s: float = SCENARIO_S) -> Callable[..., None]:
     """Run an asynchronous test in an event loop of its own, for a bounded time."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
         async def bounded() -> None:
             try:
-                async with asyncio.timeout(SCENARIO_S):
+                async with asyncio.timeout(limit_s):
                     await test(*arguments, **named)
             finally:
                 await close_all()
