@@ -21,6 +21,8 @@ from jina_v3_batch.wording import count
 
 _THREADS: Final = 32
 _SHOWN: Final = 5
+_LONGEST_SHOWN: Final = 40
+_WORDS: Final = 4
 _LONGEST: Final = 10_240
 """What a variable of a container's environment may have. **Source**: CreateTransformJob."""
 
@@ -39,11 +41,11 @@ def find_columns(store: Store, place: Place, files: Sequence[DataFile], fields: 
     rows = _first_rows(store, place, files)
     if not rows:
         return fields
-    first, names = rows[0]
+    first, names = next((one for one in rows if fields.text_name in one[1]), rows[0])
     named = RecordFields(fields.text_name, fields.id, fields.columns or tuple(names))
     _check(first, named)
     columns = named.columns or ()
-    others = [f"{key} begins with {show(row)}" for key, row in rows if tuple(row) != columns]
+    others = [f"{key} {_differs(row, columns)}" for key, row in rows if tuple(row) != columns]
     if others:
         more = f"; and {count(len(others) - _SHOWN, 'file')} more" if len(others) > _SHOWN else ""
         raise PreflightError(
@@ -78,6 +80,19 @@ def _first_row(head: Head) -> list[str] | None:
     return None if first is None else read_row(first)
 
 
+def _differs(row: list[str], columns: tuple[str, ...]) -> str:
+    """Say how a first row differs; one that may be a record is not shown."""
+    if sorted(row) == sorted(columns):
+        return "has them in another order"
+    missing = [name for name in columns if name not in row]
+    return f"begins with a row of {count(row, 'column')}{f' without {show(missing)}' if missing else ''}"
+
+
+def _shown(columns: tuple[str, ...]) -> str:
+    """Write what should be names; what is too long for one may be a text, and no message shows those."""
+    return show(name if len(name) <= _LONGEST_SHOWN and name.count(" ") < _WORDS else "…" for name in columns)
+
+
 def _check(key: str, fields: RecordFields) -> None:
     columns = fields.columns or ()
     if not columns:
@@ -90,7 +105,7 @@ def _check(key: str, fields: RecordFields) -> None:
             continue
         near = likely(columns)
         hint = f": {say(field, near)}" if near else f'; say one of them as "{field}"'
-        raise PreflightError(f"{field} is {name!r}, and the first row of {key} names {show(columns)}{hint}")
+        raise PreflightError(f"{field} is {name!r}, and the first row of {key} names {_shown(columns)}{hint}")
     twice = next((name for name in columns if columns.count(name) > 1), None)
     if twice is not None:
         raise PreflightError(f"the first row of {key} names two columns {twice!r}; give each a name of its own")

@@ -15,6 +15,7 @@ from jina_v3_batch.fields import RecordFields, read_row
 from jina_v3_batch.places import Place
 from jina_v3_batch.proposals import likely_text, show
 from jina_v3_batch.store import Store
+from jina_v3_batch.wording import count
 
 FILES: Final = 50
 HEAD_BYTES: Final = 64 * 1024
@@ -160,7 +161,7 @@ def _read_csv(key: str, lines: Sequence[bytes], expansion: float, fields: Record
 def _csv_record(size: int, cells: list[str], fields: RecordFields) -> Record:
     columns = fields.columns or (fields.id_name, fields.text_name)[-len(cells) :]
     if not cells or len(cells) != len(columns):
-        return Record(size, None, f"a row of {len(cells)} columns", has_id=False, header=likely_text(cells))
+        return Record(size, None, f"a row of {count(cells, 'column')}", has_id=False, header=likely_text(cells))
     value = dict(zip(columns, cells, strict=True))
     text, has_id = value[fields.text_name], bool(value.get(fields.id_name))
     strings = {name: len(cell) for name, cell in value.items() if cell.strip()} if fields.columns else {}
