@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jina_v3.contract import PARAMETERS
 from jina_v3.record_fields import RecordFields
 from jina_v3_client.batch import BadRecord, BatchRecord
 from jina_v3_client.cli import clients
@@ -63,9 +64,7 @@ def _fields(words: argparse.Namespace) -> Fields:
 
 
 def _names(words: argparse.Namespace) -> RecordFields:
-    """Return the names that a run must know; of what is read here they are the contract's own."""
-    if words.data is not None and not _is_place(words.data):
-        return RecordFields()
+    """Return the names that a run must know, also of what is read here: its other fields may be ``text`` and ``id``."""
     text, record_id, usual = words.text_field, words.id_field, Fields()
     return RecordFields(None if text == usual.text else text, None if record_id == usual.id else record_id)
 
@@ -91,20 +90,26 @@ def _data(call: Call) -> Any:
     is_read_here = (
         words.data == STDIN
         or words.input_format is not None
-        or _fields(words) != Fields()
         or format_of(words.data) == "txt"
+        or (_fields(words) != Fields() and format_of(words.data) != "parquet")
         or has_head(words.data, _fields(words))
     )
     return _records(call) if is_read_here else words.data
 
 
 def _records(call: Call) -> Iterator[dict[str, Any]]:
-    words = call.words
-    for record in read_all(from_files([words.data], words.input_format, _fields(words))):
+    words, fields = call.words, _fields(call.words)
+    is_csv = (words.input_format or format_of(words.data)) == "csv"
+    for record in read_all(from_files([words.data], words.input_format, fields)):
         if record.error is not None:
             raise CommandError(f"{record.place}: {record.error.message}")
-        named = {} if record.id is None else {"id": record.id}
-        yield {**record.metadata, **named, "text": record.text}
+        if is_csv and (name := next((name for name in PARAMETERS if name in record.metadata), None)) is not None:
+            raise CommandError(
+                f"{record.place}: a column is named {name!r}, which in the JSON lines that are sent is a parameter of "
+                f"each text; name it otherwise, or submit a folder with the file in it, where CSV stays as it is"
+            )
+        named = {} if record.id is None else {fields.id: record.id}
+        yield {**record.metadata, **named, fields.text: record.text}
 
 
 def _status(call: Call, client: BatchClient) -> int:

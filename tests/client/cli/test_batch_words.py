@@ -116,12 +116,34 @@ def test_lines_and_other_fields_are_submitted_as_records(
     file = tmp_path / "a.jsonl"
     file.write_text('{"id": 3, "body": "red", "city": "Ulm"}\n')
     run("batch", "submit", str(file), "--field", "body")
-    assert batch.submitted[0] == [{"id": 3, "text": "red", "city": "Ulm"}]
+    assert batch.submitted[0] == [{"id": 3, "body": "red", "city": "Ulm"}]
     run("batch", "submit", str(file), "--text-field", "body", "--id-field", "city")
-    assert batch.submitted[0] == [{"id": "Ulm", "text": "red"}]
-    assert (batch.submitted[1]["text_field"], batch.submitted[1]["id_field"]) == (None, None)
+    assert batch.submitted[0] == [{"id": 3, "body": "red", "city": "Ulm"}]
+    assert (batch.submitted[1]["text_field"], batch.submitted[1]["id_field"]) == ("body", "city")
     run("batch", "submit", str(file))
     assert batch.submitted[0] == str(file)
+
+
+def test_fields_that_have_the_usual_names_are_not_lost_to_other_names(run: Run, batch: Batch, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,key,text,body\n1,a,mine,red\n")
+    (tmp_path / "a.jsonl").write_text('{"id": "1", "key": "a", "text": "mine", "body": "red"}\n')
+    for name in ("a.csv", "a.jsonl"):
+        run("batch", "submit", str(tmp_path / name), "--text-field", "body", "--id-field", "key")
+        assert batch.submitted[0] == [{"id": "1", "key": "a", "text": "mine", "body": "red"}]
+
+
+def test_parquet_keeps_its_types_under_other_names(run: Run, batch: Batch, tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"")  # nothing reads it here
+    run("batch", "submit", str(tmp_path / "a.parquet"), "--text-field", "body")
+    assert (batch.submitted[0], batch.submitted[1]["text_field"]) == (str(tmp_path / "a.parquet"), "body")
+
+
+def test_a_column_that_would_become_a_parameter_is_refused(run: Run, batch: Batch, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,task\nred,classification\n")
+    status, _, err = run("batch", "submit", str(tmp_path / "a.csv"))
+    assert (status, batch.submitted[0]) == (1, None)
+    assert "a.csv:2: a column is named 'task'" in err
+    assert "submit a folder" in err
 
 
 def test_without_data_there_is_a_run_to_resume(run: Run, batch: Batch) -> None:
