@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import sys
@@ -99,8 +100,8 @@ _PLAIN: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0
 
 
 def read_row(line: bytes) -> list[str]:
-    """Read a row of CSV, which may end with a line end; none where it is not CSV."""
-    text = line.decode(errors="surrogateescape").rstrip("\r\n")
+    """Read a row of CSV, which may begin with a byte order mark and end with a line end; none where it is not CSV."""
+    text = line.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape").rstrip("\r\n")
     try:
         return next(csv.reader([text], strict=True), [])
     except csv.Error:

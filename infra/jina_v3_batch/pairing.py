@@ -123,7 +123,10 @@ class _OpenQuotation:
 
 
 def _rows(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
-    """Yield the rows of CSV, which a carriage return ends too, and which any script's spaces leave blank."""
+    """Yield the rows of CSV, which a carriage return ends too, and which any script's spaces leave blank.
+
+    A byte order mark goes away: each file of those that were put together may have brought its own.
+    """
     for number, line in _filled(lines):
         rows: list[bytes] = []
         for part in line.split(b"\r"):
@@ -131,7 +134,7 @@ def _rows(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
                 rows[-1] += b"\r" + part
             else:
                 rows.append(part)
-        for row in rows:
+        for row in (one.removeprefix(codecs.BOM_UTF8) for one in rows):
             if row.decode(errors="surrogateescape").strip():
                 yield number, row
 

@@ -55,7 +55,7 @@ def read_json_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> 
 
 def read_csv_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> RecordIn:
     """Read a row of ``id,text`` or ``text``, or one of named columns."""
-    return RecordIn(fields.id_of(read_row(line.removeprefix(codecs.BOM_UTF8))), absent)
+    return RecordIn(fields.id_of(read_row(line)), absent)
 
 
 def _read_id(value: Any) -> str | int | None:

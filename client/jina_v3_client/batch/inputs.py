@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
@@ -76,7 +77,8 @@ def read_json(data: bytes, id_name: str = "id") -> tuple[str | int | None, str |
 def read_csv(data: bytes) -> tuple[str | None, Any]:
     """Return the id of a row of ``id,text``."""
     try:
-        cells = next(csv.reader([data.decode(errors="surrogateescape").rstrip("\r\n")], strict=True), [])
+        text = data.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape")
+        cells = next(csv.reader([text.rstrip("\r\n")], strict=True), [])
     except csv.Error:
         cells = []
     return (cells[0] or None) if len(cells) == 2 else None, None

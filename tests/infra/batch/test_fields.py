@@ -107,6 +107,14 @@ def test_csv_that_names_a_column_text_needs_no_field(batch):
     assert [(one["id"], one["title"]) for one in answers(batch)] == [("1", "Dawn"), ("2", "Dusk")]
 
 
+@pytest.mark.parametrize("head", ["", "id,text\r\n"])
+def test_csv_files_with_marks_of_byte_order_that_were_put_together(batch, head):
+    files = [f"{head}{name},some words\r\n".encode("utf-8-sig") for name in "abc"]
+    batch.put("a.csv", b"".join(files) + b"\xef\xbb\xbf\r\n")
+    assert batch.run()["records"] == {"all": 3, "embedded": 3, "bad": 0}
+    assert [one["id"] for one in answers(batch)] == ["a", "b", "c"]
+
+
 def test_a_resumed_run_has_the_fields_of_the_first(batch):
     batch.put("a.csv", CSV)
     batch.run(text_field="body", id_field="doc_id")

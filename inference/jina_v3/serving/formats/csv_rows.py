@@ -30,6 +30,9 @@ from jina_v3.serving.formats.writers import data_frame
 
 csv.field_size_limit(sys.maxsize)  # the process's own setting; how long a text may be is a matter of its tokens
 
+_BOM: Final = "\ufeff"
+"""Where files with byte order marks were put together a row begins with one, wherever a request is cut."""
+
 _USAGE: Final = "usage"
 """What jina-sagemaker's answer adds to an item besides."""
 
@@ -134,9 +137,11 @@ class _Rows:
             yield self._begins or self._line, cells
 
     def _next_line(self) -> Iterator[str]:
-        for line in self._lines:
+        for whole in self._lines:
+            line = whole
             self._line += 1
             if self._begins is None:
+                line = whole.removeprefix(_BOM)
                 if not line.strip():
                     continue
                 self._begins = self._line
