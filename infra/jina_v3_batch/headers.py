@@ -23,6 +23,8 @@ _THREADS: Final = 32
 _SHOWN: Final = 5
 _LONGEST_SHOWN: Final = 40
 _WORDS: Final = 4
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_ENOUGH_ROWS: Final = 10
 _LONGEST: Final = 10_240
 """What a variable of a container's environment may have. **Source**: CreateTransformJob."""
 
@@ -35,10 +37,10 @@ def find_columns(store: Store, place: Place, files: Sequence[DataFile], fields: 
     **Raises**: ``PreflightError``.
     """
     if fields == RecordFields():
-        first_rows = _first_rows(store, place, choose(files))
+        first_rows = _first_rows(store, place, choose(files), fields)
         if not any("text" in row for _, row in first_rows):
             return fields
-    rows = _first_rows(store, place, files)
+    rows = _first_rows(store, place, files, fields)
     if not rows:
         return fields
     first, names = next((one for one in rows if fields.text_name in one[1]), rows[0])
@@ -57,7 +59,7 @@ def find_columns(store: Store, place: Place, files: Sequence[DataFile], fields: 
 
 def note_names(store: Store, place: Place, files: Sequence[DataFile]) -> list[str]:
     """Return a note where the first row of rows of ``id,text`` looks as if it named columns."""
-    for key, row in _first_rows(store, place, files):
+    for key, row in _first_rows(store, place, files, RecordFields()):
         if len(row) in (1, 2) and (name := likely_text(row[-1:])) is not None:
             return [
                 f"{key} begins with {show(row)}, which is embedded as a record; if these are the names of its "
@@ -66,18 +68,48 @@ def note_names(store: Store, place: Place, files: Sequence[DataFile]) -> list[st
     return []
 
 
-def _first_rows(store: Store, place: Place, files: Sequence[DataFile]) -> list[tuple[str, list[str]]]:
+def _first_rows(
+    store: Store, place: Place, files: Sequence[DataFile], fields: RecordFields
+) -> list[tuple[str, list[str]]]:
     """Return the first row of each file that has one, after the file's name."""
+
+    def read(file: DataFile) -> tuple[str, list[str] | None]:
+        return file.key, _first_row(file.key, read_head(store, place, file), fields)
+
     with ThreadPoolExecutor(_THREADS) as threads:
-        found = threads.map(lambda file: (file.key, _first_row(read_head(store, place, file))), files)
-        return [(key, row) for key, row in found if row is not None]
+        return [(key, row) for key, row in threads.map(read, files) if row is not None]
 
 
-def _first_row(head: Head) -> list[str] | None:
+def _first_row(key: str, head: Head, fields: RecordFields) -> list[str] | None:
     if head.problem:
         raise PreflightError(head.problem)
-    first = next(iter(head.lines), None)
-    return None if first is None else read_row(first)
+    lines = head.lines
+    if not lines:
+        return None
+    row = read_row(lines[0])
+    if fields.text_name not in row and (separator := _other_separator(lines, fields)) is not None:
+        raise PreflightError(
+            f"the rows of {key} seem to have {separator} between their columns, and CSV has commas: each row would be "
+            f"one text as a whole; write the file with commas, or as JSON lines or Parquet"
+        )
+    return row
+
+
+def _other_separator(lines: Sequence[bytes], fields: RecordFields) -> str | None:
+    """Return the sign that separates columns, by its name, where it is no comma.
+
+    Each row has it as often as the first, or oftener where the first looks like names.
+    """
+    first = lines[0].decode(errors="replace")
+    for sign, name in _SEPARATORS.items():
+        names = [one.strip().strip('"') for one in first.split(sign)]
+        if len(names) == 1 or "," in first:
+            continue
+        counts = {line.count(sign.encode()) for line in lines}
+        named = fields.text_name in names or likely_text(names) is not None
+        if (named and min(counts) == len(names) - 1) or (len(counts) == 1 and len(lines) >= _ENOUGH_ROWS):
+            return name
+    return None
 
 
 def _differs(row: list[str], columns: tuple[str, ...]) -> str:

@@ -128,6 +128,22 @@ def test_a_resumed_run_has_the_fields_of_the_first(batch):
     assert "text_field is 'abstract', but the run to resume has 'body'" in told
 
 
+@pytest.mark.parametrize(("sign", "named"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_columns_that_no_comma_separates_are_refused(batch, sign, named):
+    batch.put("a.csv", "id,Text,year\n1,words; and more,2001\n2,a|b,2002\n".replace(",", sign).encode())
+    assert f"a.csv seem to have {named} between their columns" in refusal(batch)
+    batch.put("a.csv", '"id","body"\n"1","some, words"\n'.replace('","', f'"{sign}"').encode())
+    assert named in refusal(batch, text_field="body")
+    batch.put("a.csv", b"nr,kommentar\n" + b"1,some words\n" * 10)
+    batch.put("a.csv", batch.read("batch/datasets/docs/a.csv").replace(b",", sign.encode()))
+    assert named in refusal(batch)
+
+
+def test_texts_with_semicolons_are_texts(batch):
+    batch.put("a.csv", b"title; summary\nwords without\n" + b"words; with\n" * 20)
+    assert batch.run()["records"] == {"all": 22, "embedded": 22, "bad": 0}
+
+
 LIKELY = 'say "text_field": "body" (--text-field body)'
 
 
