@@ -67,6 +67,9 @@ def check_ids(records: Sequence[Record], fields: RecordFields) -> list[str]:
 def check_columns(key: str, footer: Footer, fields: RecordFields) -> str | None:
     """Say what is wrong with the columns of a Parquet file, ``None`` where nothing is."""
     text = fields.text_name
+    if len(set(footer.columns)) < len(footer.columns):
+        twice = next(name for name in footer.columns if footer.columns.count(name) > 1)
+        return f"{key} has two columns {twice!r}; give each a name of its own"
     if text not in footer.columns:
         strings = [name for name in footer.columns if name in footer.strings]
         near = likely_text(strings) or (strings[0] if len(strings) == 1 else None)

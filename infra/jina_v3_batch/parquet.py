@@ -22,9 +22,12 @@ _WIDTHS: Final = {_TRUE: 1, _FALSE: 1, _BYTE: 1, _DOUBLE: 8, _UUID: 16}
 _MANY: Final = 15
 
 _BYTE_ARRAY: Final = 6
+_UTF8: Final = 0
+_STRING: Final = 1
 
-# FileMetaData: 2 schema (1 type, 4 name, 5 num_children), 3 num_rows, 5 key_value_metadata (1 key, 2 value)
-_WANTED: Final[Any] = {2: [{1: int, 4: bytes, 5: int}], 3: int, 5: [{1: bytes, 2: bytes}]}
+# FileMetaData: 2 schema (1 type, 4 name, 5 num_children, 6 converted_type, 10 logicalType), 3 num_rows,
+# 5 key_value_metadata (1 key, 2 value)
+_WANTED: Final[Any] = {2: [{1: int, 4: bytes, 5: int, 6: int, 10: {_STRING: {}}}], 3: int, 5: [{1: bytes, 2: bytes}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def read_footer(footer: bytes) -> Footer:
         found = _Reader(footer).struct(_WANTED, 0)
         columns = _top_columns(found[2])
         metadata = {_text(pair[1]): _text(pair.get(2, b"")) for pair in found.get(5, ())}
-        strings = frozenset(_text(one[4]) for one in columns if one.get(1) == _BYTE_ARRAY)
+        strings = frozenset(_text(one[4]) for one in columns if _is_string(one))
         return Footer(found[3], tuple(_text(one[4]) for one in columns), strings, metadata)
     except (IndexError, KeyError) as error:
         raise ValueError("its footer ends too early, or lacks something") from error
@@ -79,6 +82,11 @@ def _top_columns(schema: list[dict[int, Any]]) -> list[dict[int, Any]]:
             to_skip += schema[at].get(5, 0) - 1
             at += 1
     return found
+
+
+def _is_string(column: Mapping[int, Any]) -> bool:
+    """Say whether a column's bytes are told to be text; writers tell it in one way, or the other, or both."""
+    return column.get(1) == _BYTE_ARRAY and (column.get(6) == _UTF8 or _STRING in column.get(10, {}))
 
 
 def _text(data: bytes) -> str:
@@ -105,6 +113,8 @@ class _Reader:
             form = wanted.get(field)
             if isinstance(form, list) and kind == _LIST:
                 found[field] = self._list(form[0], depth)
+            elif isinstance(form, dict) and kind == _STRUCT:
+                found[field] = self.struct(form, depth + 1)
             elif form is int and kind in _WHOLE_NUMBERS:
                 found[field] = self._number()
             elif form is bytes and kind == _BINARY:

@@ -93,7 +93,7 @@ def read_head(store: Store, place: Place, file: DataFile) -> Head:
         stored = store.head(place.bucket, place.prefix + file.key, size)
         whole = len(stored) >= file.bytes
         try:
-            data = zlib.decompressobj(wbits=31).decompress(stored) if file.gzip else stored
+            data = _unpack(stored) if file.gzip else stored
         except zlib.error as error:
             return Head(b"", problem=f"{file.key} is named .gz and is not gzip ({error})")
         if whole or b"\n" in data:
@@ -102,6 +102,16 @@ def read_head(store: Store, place: Place, file: DataFile) -> Head:
     if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or data[:400].count(0) > len(data[:400]) // 4:
         problem = f"{file.key} is UTF-16 or binary; write it as UTF-8 ({_ICONV})"
     return Head(data, whole, len(data) / len(stored), problem)
+
+
+def _unpack(stored: bytes) -> bytes:
+    """Unpack what is there of gzip'd files that may have been put together. **Raises**: ``zlib.error``."""
+    parts = []
+    while stored.strip(b"\0"):  # padding may follow
+        member = zlib.decompressobj(wbits=31)
+        parts.append(member.decompress(stored))
+        stored = member.unused_data
+    return b"".join(parts)
 
 
 def read_sample(key: str, head: Head, form: str, fields: RecordFields) -> Sample:

@@ -115,6 +115,22 @@ def test_csv_files_with_marks_of_byte_order_that_were_put_together(batch, head):
     assert [one["id"] for one in answers(batch)] == ["a", "b", "c"]
 
 
+def test_parquet_that_the_container_would_refuse_is_refused_before(batch):
+    batch.put("a.parquet", parquet(text=[b"a"]))
+    assert "the column 'text' of a.parquet holds no strings" in refusal(batch)
+    sink = io.BytesIO()
+    pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"]), pa.array(["c"])], ["text", "x", "x"]), sink)
+    batch.put("a.parquet", sink.getvalue())
+    assert "a.parquet has two columns 'x'" in refusal(batch)
+
+
+def test_a_header_that_was_packed_by_itself_before_the_rows(batch):
+    parts = (b"", b"id,text\n", b"a,first\n", b"b,second\n")
+    batch.put("a.csv.gz", b"".join(map(gzip.compress, parts)) + bytes(512))
+    assert batch.run()["records"] == {"all": 2, "embedded": 2, "bad": 0}
+    assert [one["id"] for one in answers(batch)] == ["a", "b"]
+
+
 def test_a_resumed_run_has_the_fields_of_the_first(batch):
     batch.put("a.csv", CSV)
     batch.run(text_field="body", id_field="doc_id")
