@@ -45,7 +45,10 @@ def test_rows(body, rows):
 
 def test_names_in_the_first_row():
     (item,) = answer(b"city,text,id,tokens,usage\nUlm,x,7,8,9\n", HEADER, "application/jsonlines")
-    assert (item["city"], item["id"], item["tokens"], "usage" in item) == ("Ulm", "7", 3, False)
+    assert (item["city"], item["id"], item["tokens"], item["usage"]) == ("Ulm", "7", 3, "9")
+    good, bad = answer(b"text,id,usage\nx,7,9\n,8,9\n", HEADER)["data"]  # as JSON it is ours
+    assert good["usage"] == {"id": "7", "total_tokens": 3}
+    assert "usage" not in bad
     assert texts(b"\ntext\nx\n\ny\n", HEADER) == [(3, None, "x"), (5, None, "y")]
     assert answer(b"text\n", HEADER)["data"] == answer(b"", HEADER)["data"] == []
 
@@ -82,6 +85,8 @@ def test_a_bad_row_is_an_error_of_its_own():
     found = [(item["error"]["line"], item["error"]["code"]) if "error" in item else None for item in items]
     bad = [(2, "not_csv"), (3, "not_csv"), (4, "not_csv"), (5, "not_utf8"), (6, "empty_text"), (7, "not_utf8")]
     assert found == [None, *bad, None, (9, "not_csv")]
+    assert (items[4]["id"], items[5]["id"]) == ("i", "j")
+    assert re.fullmatch("[0-9a-f]{32}", items[6]["id"])  # it has none that JSON could say
     for item in items:
         if "error" in item:
             check_described(item["error"], "line")

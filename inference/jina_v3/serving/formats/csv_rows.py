@@ -22,6 +22,7 @@ from jina_v3.contract import ErrorCode, Limits
 from jina_v3.errors import RequestError, shorten
 from jina_v3.record_fields import RecordFields
 from jina_v3.serving.exchange import Layout, Row, generate_id
+from jina_v3.serving.formats.json_values import is_unicode
 from jina_v3.serving.formats.media_types import RECORDS_OFFER
 from jina_v3.serving.formats.parameters import Parameters
 from jina_v3.serving.formats.records import Record, RecordsRequest, record_item, refuse_too_many
@@ -34,7 +35,7 @@ _BOM: Final = "\ufeff"
 """Where files with byte order marks were put together a row begins with one, wherever a request is cut."""
 
 _USAGE: Final = "usage"
-"""What jina-sagemaker's answer adds to an item besides."""
+"""What jina-sagemaker's answer adds to an item, where a column of this name has no place."""
 
 
 def read_csv(
@@ -110,10 +111,10 @@ def _request(records: Sequence[Record], absent: Parameters) -> RecordsRequest:
 
 def _sagemaker_item(row: Row) -> dict[str, object]:
     item_id = generate_id() if row.id is None else row.id
+    item = {name: value for name, value in row.metadata.items() if name != _USAGE} | {"id": item_id}
     if row.error is not None:
-        return {**row.metadata, "id": item_id, "error": row.error}
-    usage = {"id": item_id, "total_tokens": row.tokens}
-    return {**row.metadata, "id": item_id, **row.fields, "usage": usage, **extras(row)}
+        return {**item, "error": row.error}
+    return {**item, **row.fields, _USAGE: {"id": item_id, "total_tokens": row.tokens}, **extras(row)}
 
 
 class _Rows:
@@ -183,14 +184,15 @@ def _read(
     if columns is None or len(cells) != len(columns):
         return Record(line, error=_wrong_width(len(cells), len(columns) if columns else None))
     fields = dict(zip(columns, cells, strict=True))
+    row_id = fields.get(names.id_name) or None
     try:
         for cell in cells:
             _check_unicode(cell, "row")
     except RequestError as error:
-        return Record(line, error=error)
-    metadata = {name: cell for name, cell in fields.items() if name not in names.left_out and name != _USAGE}
+        return Record(line, row_id if row_id is None or is_unicode(row_id) else None, error=error)
+    metadata = {name: cell for name, cell in fields.items() if name not in names.left_out}
     place = str(shorten(names.text_name))
-    return Record(line, fields.get(names.id_name) or None, metadata, (fields[names.text_name],), (place,), absent)
+    return Record(line, row_id, metadata, (fields[names.text_name],), (place,), absent)
 
 
 def _check_unicode(cell: str, field: str) -> None:

@@ -130,9 +130,9 @@ def _place_of_lone_surrogate(data: bytes) -> str | None:
     levels = [iter([("", value)])]
     while levels:
         for step, child in levels[-1]:
-            if isinstance(child, str) and not _is_unicode(child):
+            if isinstance(child, str) and not is_unicode(child):
                 return "".join([*path, step]).removeprefix(".")
-            if isinstance(child, dict) and not all(map(_is_unicode, child)):
+            if isinstance(child, dict) and not all(map(is_unicode, child)):
                 return "".join([*path, step]).removeprefix(".")
             if isinstance(child, list | dict):
                 path.append(step)
@@ -151,7 +151,8 @@ def _steps(container: list[Any] | dict[str, Any]) -> Iterator[tuple[str, Any]]:
     return ((f".{shorten(key)}", item) for key, item in container.items())
 
 
-def _is_unicode(text: str) -> bool:
+def is_unicode(text: str) -> bool:
+    """Say whether UTF-8 has a text: it is without halves of surrogate pairs."""
     try:
         text.encode()
     except UnicodeEncodeError:
