@@ -23,7 +23,8 @@ def check_texts(
     if not without:
         return []
     expected = f"the first of these is {without[0].found}, and records are {_shape(form, fields)}"
-    proposal = propose_text([one.strings for one in without]) or _propose_header(without[0], form, fields)
+    others = [{name: size for name, size in one.strings.items() if name != fields.id_name} for one in without]
+    proposal = propose_text(others) or _propose_header(without[0], form, fields)
     told = f"{expected}{proposal}"
     if len(without) == len(records):
         raise PreflightError(
@@ -35,7 +36,7 @@ def check_texts(
             f"{share}, most of them, have no text: {told}. If they are to be so, say "
             f'"allow_missing_text": true (--allow-missing-text), and each of them is an error of its own'
         )
-    return [f"{share} have no text, and will be errors of their own: {told}"]
+    return [f"{share} have no text, and will be errors of their own: {expected}"]  # another field would lose most
 
 
 def check_ids(records: Sequence[Record], fields: RecordFields) -> list[str]:

@@ -115,6 +115,16 @@ def test_csv_files_with_marks_of_byte_order_that_were_put_together(batch, head):
     assert [one["id"] for one in answers(batch)] == ["a", "b", "c"]
 
 
+def test_a_field_that_most_records_have_is_not_to_be_another(batch):
+    names = {"text_field": "body", "id_field": "number"}
+    batch.put("a.csv", b"number,body\nn1,\nn2,\n")
+    assert "say" not in refusal(batch, **names)  # an id is no text
+    batch.put("a.csv", b"number,body\nn1,some words\nn2,\n")
+    (note,) = batch.run("run-2", **names)["notes"]
+    assert note.startswith("1 of 2 sampled records have no text")
+    assert "say" not in note
+
+
 def test_parquet_that_the_container_would_refuse_is_refused_before(batch):
     batch.put("a.parquet", parquet(text=[b"a"]))
     assert "the column 'text' of a.parquet holds no strings" in refusal(batch)
