@@ -12,12 +12,13 @@ from typing import Any, Final
 
 from jina_v3_batch.errors import PreflightError
 from jina_v3_batch.estimate import Estimate
+from jina_v3_batch.fields import planned_fields
 from jina_v3_batch.places import Place, check_allowed
 from jina_v3_batch.request import Request
 from jina_v3_batch.run import Run
 from jina_v3_batch.store import must_be_open
 
-_INHERITED: Final = ("task", "dimensions", "embedding_type", "format")
+_INHERITED: Final = ("task", "dimensions", "embedding_type", "format", "text_field", "id_field")
 
 RESUMED: Final = "resumed.json"
 """Of a run's working files: the name of the one that goes on with it."""
@@ -72,14 +73,21 @@ def inherit(run: Run, request: Request) -> Request:
         )
     asked = dataclasses.asdict(request)
     for name in _INHERITED:
-        if asked[name] not in (None, "auto", before[name]):
+        if asked[name] not in (None, "auto", before.get(name)):
             raise PreflightError(
-                f"{name} is {asked[name]!r}, but the run to resume has {before[name]!r}; leave it out, or start anew"
+                f"{name} is {asked[name]!r}, but the run to resume has {before.get(name)!r}; leave it out, or start "
+                f"anew"
             )
     output = _read_output(before)
     if request.output not in (None, output):
         raise PreflightError(f"output is {request.output.uri}, but the run to resume writes to {output.uri}")
-    return dataclasses.replace(request, output=output, **{name: before[name] for name in _INHERITED})
+    return dataclasses.replace(
+        request,
+        output=output,
+        columns=planned_fields(before).columns,
+        allow_missing_text=request.allow_missing_text or before.get("allow_missing_text", False),
+        **{name: before.get(name) for name in _INHERITED},
+    )
 
 
 def take_over(run: Run, request: Request) -> None:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from jina_v3_batch.fields import planned_fields
 from jina_v3_batch.job_state import read_state
 from jina_v3_batch.places import Place, read_place
 from jina_v3_batch.planning import JobFiles, group_files, read_job
@@ -130,7 +131,7 @@ def _environment(plan: Mapping[str, Any]) -> dict[str, str]:
     }
     if plan["task"] is not None:
         environment["JINA_V3_DEFAULT_TASK"] = plan["task"] or "none"
-    return environment
+    return environment | planned_fields(plan).environment()
 
 
 def _tags(run: Run) -> list[dict[str, str]]:

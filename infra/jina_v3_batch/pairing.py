@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from jina_v3_batch.fields import RecordFields, read_row
 from jina_v3_batch.lines import Line, is_blank
 from jina_v3_batch.records_in import Form, RecordIn, read_csv_record, read_json_record
 from jina_v3_batch.records_out import RecordOut, read_output
@@ -16,8 +17,9 @@ from jina_v3_batch.records_out import RecordOut, read_output
 _GENERATED: Final = re.compile(r"[0-9a-f]{32}")
 """The id of a record that brought none, or of which the container could not read one."""
 _MESSAGE: Final = 500
+_OWN: Final = RecordFields()
 
-Reader = Callable[[bytes, Form], RecordIn]
+Reader = Callable[[bytes, Form, RecordFields], RecordIn]
 READERS: Final[dict[str, Reader]] = {"jsonl": read_json_record, "csv": read_csv_record}
 
 
@@ -54,16 +56,22 @@ def pair(
     form: str,
     absent: Form,
     on_bad: Callable[[int, RecordOut], None],
+    fields: RecordFields = _OWN,
 ) -> Account:
     """Compare a file's lines with its output's; ``on_bad`` gets each bad record with its line, counted from 1.
 
     **Raises**: ``MismatchError``.
     """
+
+    def read(line: bytes) -> RecordIn:
+        return READERS[form](line, absent, fields)
+
     if form != "csv":
-        return _pair(_filled(inputs), _filled(outputs), READERS[form], absent, on_bad)
-    quotations = _OpenQuotation(_rows(inputs))
+        return _pair(_filled(inputs), _filled(outputs), read, on_bad)
+    rows = _rows(inputs)
+    quotations = _OpenQuotation(rows if fields.columns is None else _without_names(rows, fields.columns))
     try:
-        return _pair(quotations, _filled(outputs), READERS[form], absent, on_bad)
+        return _pair(quotations, _filled(outputs), read, on_bad)
     except MismatchError as error:
         if not quotations.line:
             raise
@@ -77,8 +85,7 @@ def pair(
 def _pair(
     inputs: Iterable[tuple[int, bytes]],
     outputs: Iterator[tuple[int, bytes]],
-    read: Reader,
-    absent: Form,
+    read: Callable[[bytes], RecordIn],
     on_bad: Callable[[int, RecordOut], None],
 ) -> Account:
     account = Account()
@@ -86,7 +93,7 @@ def _pair(
         _, answer = next(outputs, (0, None))
         if answer is None:
             raise MismatchError(f"the output ends before the record of line {number}")
-        asked = read(line, absent)
+        asked = read(line)
         out = read_output(answer, asked)
         _check(number, asked, out)
         account.records += 1
@@ -104,7 +111,7 @@ def _pair(
 class _OpenQuotation:
     """Passes lines on, and remembers the first whose quotation is not closed in it."""
 
-    def __init__(self, lines: Iterator[tuple[int, bytes]]) -> None:
+    def __init__(self, lines: Iterable[tuple[int, bytes]]) -> None:
         self._lines = lines
         self.line = 0
 
@@ -127,6 +134,14 @@ def _rows(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:
         for row in rows:
             if row.decode(errors="surrogateescape").strip():
                 yield number, row
+
+
+def _without_names(rows: Iterable[tuple[int, bytes]], columns: tuple[str, ...]) -> Iterator[tuple[int, bytes]]:
+    """Leave out rows that are the names of the columns, which have no answer."""
+    names, begin = list(columns), columns[0].partition('"')[0].encode()
+    for number, row in rows:
+        if not (row.removeprefix(b'"').startswith(begin) and read_row(row) == names):
+            yield number, row
 
 
 def _filled(lines: Iterable[Line]) -> Iterator[tuple[int, bytes]]:

@@ -67,6 +67,8 @@ def plan(run: Run, event: Mapping[str, Any]) -> dict[str, Any]:
             form,
             request.embedding_type or "float",
             request.dimensions or MODEL_DIMENSIONS,
+            request.fields,
+            allow_missing_text=request.allow_missing_text,
         )
     fresh = list(findings.files) if fresh else []
     planned = _Plan(request, output, form, findings, instances, tuple(file.key for file in fresh))
@@ -172,6 +174,8 @@ def _describe(run: Run, event: Mapping[str, Any], planned: _Plan, files: int) ->
         "task": request.task,
         "dimensions": request.dimensions or MODEL_DIMENSIONS,
         "embedding_type": request.embedding_type or "float",
+        **findings.fields.describe(),
+        "allow_missing_text": request.allow_missing_text,
         "instances": planned.instances,
         "instance_type": run.settings.instance_type,
         "usd_per_hour": run.settings.usd_per_hour,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from jina_v3_batch.fields import RecordFields, read_row
+
 _LEAST_ID, _LARGEST_ID = -(2**63), 2**64 - 1
 """Whole numbers beyond are read as doubles by the container, and refused as ids."""
 _NAMES: Final = ("embedding_type", "encoding_format")
+_OWN: Final = RecordFields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class RecordIn:
     chunks: int | None = None
 
 
-def read_json_record(line: bytes, absent: Form) -> RecordIn:
+def read_json_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> RecordIn:
     """Read a line; one that cannot be read says nothing, and its output must be an error."""
     try:
         value = json.loads(line.removeprefix(codecs.BOM_UTF8))
@@ -46,19 +48,14 @@ def read_json_record(line: bytes, absent: Form) -> RecordIn:
         return RecordIn(None, absent)
     if not isinstance(value, dict):
         return RecordIn(None, absent)
-    text = value.get("text", value.get("input"))
+    text = fields.text_of(value)
     chunks = len(text) if value.get("late_chunking") is True and isinstance(text, list) else None
-    return RecordIn(_read_id(value.get("id")), _read_form(value, absent), chunks)
+    return RecordIn(_read_id(value.get(fields.id_name)), _read_form(value, absent), chunks)
 
 
-def read_csv_record(line: bytes, absent: Form) -> RecordIn:
-    """Read a row of ``id,text`` or ``text``."""
-    text = line.removeprefix(codecs.BOM_UTF8).decode(errors="surrogateescape").rstrip("\r\n")
-    try:
-        cells = next(csv.reader([text], strict=True), [])
-    except csv.Error:
-        cells = []
-    return RecordIn((cells[0] or None) if len(cells) == 2 else None, absent)
+def read_csv_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> RecordIn:
+    """Read a row of ``id,text`` or ``text``, or one of named columns."""
+    return RecordIn(fields.id_of(read_row(line.removeprefix(codecs.BOM_UTF8))), absent)
 
 
 def _read_id(value: Any) -> str | int | None:

@@ -2,10 +2,11 @@
 
 A pure function of the run's working files, so it can be made again at any time. ``report.json`` has:
 
-- ``run``, ``resumes`` (earlier runs whose work it counts), ``outcome``: ``complete`` (every record is accounted for),
-  ``incomplete`` (files are outstanding), ``refused`` (the preflight's reasons are in ``error``), ``failed`` (the run
-  broke off), ``dry_run``
-- ``dataset``, ``output``, ``format``, ``task``, ``dimensions``, ``embedding_type``, ``instance_type``
+- ``run``, ``deployment``, ``resumes`` (earlier runs whose work it counts), ``outcome``: ``complete`` (every record is
+  accounted for), ``incomplete`` (files are outstanding), ``refused`` (the preflight's reasons are in ``error``),
+  ``failed`` (the run broke off), ``dry_run``
+- ``dataset``, ``output``, ``format``, ``task``, ``dimensions``, ``embedding_type``, ``text_field`` and ``id_field``
+  (null where they are the contract's), ``instance_type``
 - ``files``: ``all``, ``verified``, ``outstanding``; ``records``: ``all``, ``embedded``, ``bad``, of verified files
 - ``bad``: by code ``count`` and ``first`` (``{file, line, id, code, message}`` each); ``bad_records``: where all are
 - ``outstanding``: ``{file, shard, reason, message, failures}`` each, the first thousand
@@ -26,7 +27,10 @@ from jina_v3_batch.report_text import write_text
 from jina_v3_batch.run import Run
 
 _OUTSTANDING: Final = 1000
-_PLANNED: Final = ("dataset", "output", "format", "task", "dimensions", "embedding_type", "instance_type", "notes")
+_PLANNED: Final = (
+    *("dataset", "output", "format", "task", "dimensions", "embedding_type", "text_field", "id_field"),
+    *("instance_type", "notes"),
+)
 _SUBJECTS: Final = {
     "complete": "complete",
     "incomplete": "incomplete",
@@ -71,6 +75,7 @@ def _write(run: Run, plan: Mapping[str, Any] | None, asked: Any, error: dict[str
     verified = len(totals.verified_files - totals.outstanding_files)
     return {
         "run": run.name,
+        "deployment": run.settings.name,
         "resumes": totals.runs[:-1],
         "outcome": _outcome(plan, error, files - verified),
         "input": asked,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from jina_v3_batch.wording import count
+
 _OUTCOMES: Final = {
     "complete": "Complete: every record is accounted for.",
     "incomplete": "Incomplete: files are outstanding.",
@@ -41,12 +43,24 @@ def _lines(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _what(report: Mapping[str, Any]) -> Iterator[str]:
-    yield f"Dataset    {report['dataset']} ({report['format']}, {_count(report['files']['all'], 'file')})"
+    yield f"Dataset    {report['dataset']} ({report['format']}, {count(report['files']['all'], 'file')})"
     yield f"Vectors    {report['output']}"
+    if report["records"]["embedded"]:
+        yield f"Fetch      {_fetch(report)}"
     task = {None: "the deployment's default", "": "none (base weights)"}.get(report["task"], report["task"])
     yield f"Form       task {task}, {report['dimensions']} dimensions, {report['embedding_type']}"
+    names = {"text": report["text_field"], "id": report["id_field"]}
+    told = [f"{what} from {name}" for what, name in names.items() if name is not None]
+    if told:
+        yield f"Fields     {', '.join(told)}"
     if report["resumes"]:
         yield f"Resumes    {', '.join(report['resumes'])}, whose work is counted here"
+
+
+def _fetch(report: Mapping[str, Any]) -> str:
+    """Return the command that fetches the vectors, and the bad records with their reasons."""
+    partial = "" if report["outcome"] == "complete" else " --partial"
+    return f"jina-v3 batch result {report['run']} --deployment {report['deployment']} --output vectors.parquet{partial}"
 
 
 def _counts(report: Mapping[str, Any]) -> Iterator[str]:
@@ -63,7 +77,7 @@ def _cost(report: Mapping[str, Any]) -> Iterator[str]:
         yield f"Billed     {_time(report['billed_s'], 'machine ')} on {report['instance_type']}{_usd(report['usd'])}"
     clock, machines = _time(estimate["hours"] * 3600), _time(estimate["machine_hours"] * 3600, "machine ")
     yield (
-        f"Estimate   {estimate['records']:,} records, {estimate['tokens']:,} tokens, {clock}, {machines}"
+        f"Estimate   {count(estimate['records'], 'record')}, {count(estimate['tokens'], 'token')}, {clock}, {machines}"
         f"{_usd(estimate['usd'])}"
     )
     yield f"           assumed: {'; '.join(estimate['assumptions'])}"
@@ -82,7 +96,7 @@ def _outstanding(report: Mapping[str, Any]) -> Iterator[str]:
     yield "Outstanding files, of which nothing may be used"
     for one in report["outstanding"][:_FILES]:
         name = one.get("shard") or one["file"]
-        yield f"  {name}: {one['reason']} after {_count(one['failures'], 'failure')}. {one['message']}".rstrip()
+        yield f"  {name}: {one['reason']} after {count(one['failures'], 'failure')}. {one['message']}".rstrip()
     more = len(report["outstanding"]) - _FILES
     if more > 0:
         yield f"  and {more:,} more, in report.json"
@@ -91,10 +105,6 @@ def _outstanding(report: Mapping[str, Any]) -> Iterator[str]:
         f'"{report["dataset"]}", "resume": "{report["run"]}"}}; it takes only these files, and new ones. Mend those '
         f"that fail by their own fault first."
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _time(seconds: float, of: str = "") -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from jina_v3_batch.errors import PreflightError, nearest
+from jina_v3_batch.fields import LONGEST_NAME, RESERVED, RecordFields, can_be_told
 from jina_v3_batch.places import Place, read_place
 
 TASKS: Final = ("retrieval.query", "retrieval.passage", "separation", "classification", "text-matching")
@@ -25,6 +26,9 @@ FIELDS: Final = (
     "resume",
     "dry_run",
     "max_usd",
+    "text_field",
+    "id_field",
+    "allow_missing_text",
 )
 
 
@@ -32,7 +36,8 @@ FIELDS: Final = (
 class Request:
     """One run. ``None`` is what the caller left to us.
 
-    ``task`` of the empty string is the base weights, asked for by ``null``.
+    ``task`` of the empty string is the base weights, asked for by ``null``. ``columns`` are those of the run that is
+    resumed.
     """
 
     dataset: Place
@@ -45,6 +50,15 @@ class Request:
     resume: str | None = None
     dry_run: bool = False
     max_usd: float | None = None
+    text_field: str | None = None
+    id_field: str | None = None
+    allow_missing_text: bool = False
+    columns: tuple[str, ...] | None = None
+
+    @property
+    def fields(self) -> RecordFields:
+        """Where a record's text and id are."""
+        return RecordFields(self.text_field, self.id_field, self.columns)
 
 
 def read_request(value: object) -> Request:
@@ -65,6 +79,7 @@ def read_request(value: object) -> Request:
             )
     if fields.get("dataset") is None:
         raise PreflightError('the input has no "dataset"; it must name a folder in S3, such as s3://bucket/documents/')
+    _refuse_one_field(fields)
     return Request(
         dataset=read_place(fields["dataset"], "dataset"),
         output=None if fields.get("output") is None else read_place(fields["output"], "output"),
@@ -76,6 +91,9 @@ def read_request(value: object) -> Request:
         resume=_read_name(fields),
         dry_run=_read_flag(fields, "dry_run"),
         max_usd=_read_money(fields),
+        text_field=_read_field(fields, "text_field"),
+        id_field=_read_field(fields, "id_field"),
+        allow_missing_text=_read_flag(fields, "allow_missing_text"),
     )
 
 
@@ -128,6 +146,29 @@ def _read_money(fields: Mapping[str, Any]) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
         raise PreflightError(f"max_usd is {value!r}; it must be a number above 0")
     return float(value)
+
+
+def _read_field(fields: Mapping[str, Any], name: str) -> str | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not can_be_told(value):
+        raise PreflightError(
+            f"{name} is {value!r:.300}; it must be the name of a field that records have at their top level, of up to "
+            f"{LONGEST_NAME} characters"
+        )
+    if value in RESERVED:
+        raise PreflightError(
+            f"{name} is {value!r}, which means something else in records and their answers; it may be any name but "
+            f"{', '.join(RESERVED)}: write the records with another one"
+        )
+    return value
+
+
+def _refuse_one_field(fields: Mapping[str, Any]) -> None:
+    text, record_id = fields.get("text_field") or "text", fields.get("id_field") or "id"
+    if text == record_id:
+        raise PreflightError(f"text_field and id_field are both {text!r}; a text and an id are in two fields")
 
 
 def _read_name(fields: Mapping[str, Any]) -> str | None:

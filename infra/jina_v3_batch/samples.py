@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from jina_v3_batch.dataset import DataFile
+from jina_v3_batch.fields import RecordFields, read_row
 from jina_v3_batch.places import Place
+from jina_v3_batch.proposals import likely_text, show
 from jina_v3_batch.store import Store
+from jina_v3_batch.wording import count
 
 FILES: Final = 50
 HEAD_BYTES: Final = 64 * 1024
@@ -23,11 +25,19 @@ _THREADS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of a sample. ``text_bytes`` is None where it has no text, and then ``found`` says what it is instead."""
+    """A record of a sample. ``text_bytes`` is None where it has no text, and then ``found`` says what it is instead.
+
+    ``strings`` are the lengths of what else could be its text, by their fields' names. ``header`` is a cell that looks
+    like a column's name; other cells of rows without names may be texts, which no message shows.
+    """
 
     bytes: int
     text_bytes: int | None
     found: str = ""
+    strings: Mapping[str, int] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    has_id: bool = True
+    header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,24 @@ class Sample:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A file's beginning, unpacked, up to a line end at least if it has one; ``whole`` where it is all of the file."""
+
+    data: bytes
+    whole: bool = True
+    expansion: float = 1.0
+    problem: str | None = None
+
+    @property
+    def lines(self) -> list[bytes]:
+        """The lines that are not blank; the last one is left out where it may be cut."""
+        lines = self.data.removeprefix(codecs.BOM_UTF8).split(b"\n")
+        if not self.whole and len(lines) > 1:
+            lines.pop()
+        return [line for line in lines if line.strip()]
+
+
 def choose(files: Sequence[DataFile], most: int = FILES) -> list[DataFile]:
     """Return files spread evenly over the listing, the first, the last and the largest among them."""
     if len(files) <= most:
@@ -51,48 +79,48 @@ def choose(files: Sequence[DataFile], most: int = FILES) -> list[DataFile]:
     return [files[index] for index in sorted(chosen)]
 
 
-def take_samples(store: Store, place: Place, files: Sequence[DataFile], form: str) -> list[Sample]:
+def take_samples(
+    store: Store, place: Place, files: Sequence[DataFile], form: str, fields: RecordFields
+) -> list[Sample]:
     """Read the beginnings of files, several at a time."""
     with ThreadPoolExecutor(_THREADS) as threads:
-        return list(threads.map(lambda file: _take(store, place, file, form), files))
+        return list(threads.map(lambda file: read_sample(file.key, read_head(store, place, file), form, fields), files))
 
 
-def _take(store: Store, place: Place, file: DataFile, form: str) -> Sample:
+def read_head(store: Store, place: Place, file: DataFile) -> Head:
+    """Read a file's beginning; what cannot be text is a ``problem``."""
     for size in (HEAD_BYTES, _MORE_BYTES):
         stored = store.head(place.bucket, place.prefix + file.key, size)
         whole = len(stored) >= file.bytes
         try:
-            text = zlib.decompressobj(wbits=31).decompress(stored) if file.gzip else stored
+            data = zlib.decompressobj(wbits=31).decompress(stored) if file.gzip else stored
         except zlib.error as error:
-            return Sample(file.key, (), problem=f"{file.key} is named .gz and is not gzip ({error})")
-        if whole or b"\n" in text:
+            return Head(b"", problem=f"{file.key} is named .gz and is not gzip ({error})")
+        if whole or b"\n" in data:
             break
-    return read_sample(file.key, text, form, whole=whole, expansion=len(text) / len(stored))
+    problem = None
+    if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or data[:400].count(0) > len(data[:400]) // 4:
+        problem = f"{file.key} is UTF-16 or binary; write it as UTF-8 ({_ICONV})"
+    return Head(data, whole, len(data) / len(stored), problem)
 
 
-def read_sample(key: str, text: bytes, form: str, *, whole: bool, expansion: float = 1.0) -> Sample:
-    """Read the records of a file's beginning; the last one is left out where it may be cut."""
-    if text[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or text[:400].count(0) > len(text[:400]) // 4:
-        return Sample(key, (), expansion, f"{key} is UTF-16 or binary; write it as UTF-8 ({_ICONV})")
-    lines = text.removeprefix(codecs.BOM_UTF8).split(b"\n")
-    if not whole and len(lines) > 1:
-        lines.pop()
-    lines = [line for line in lines if line.strip()]
+def read_sample(key: str, head: Head, form: str, fields: RecordFields) -> Sample:
+    """Read the records of a file's beginning."""
+    if head.problem:
+        return Sample(key, (), head.expansion, head.problem)
+    lines = head.lines
     if form == "jsonl" and lines and lines[0].lstrip()[:1] == b"[":
-        return Sample(
-            key, (), expansion, f"{key} is one JSON list; write each record on a line of its own (jq -c '.[]')"
-        )
+        problem = f"{key} is one JSON list; write each record on a line of its own (jq -c '.[]')"
+        return Sample(key, (), head.expansion, problem)
     if form == "csv":
-        return _read_csv(key, lines, expansion)
-    return Sample(key, tuple(_json_record(line) for line in lines), expansion)
+        return _read_csv(key, lines, head.expansion, fields)
+    return Sample(key, tuple(_json_record(line, fields) for line in lines), head.expansion)
 
 
 _ICONV: Final = "iconv -f UTF-16 -t UTF-8"
-_NAMES: Final = 5  # of a record's fields, where they are told,
-_NAME: Final = 40  # and of each name its first characters
 
 
-def _json_record(line: bytes) -> Record:
+def _json_record(line: bytes, fields: RecordFields) -> Record:
     size = len(line) + 1
     try:
         value: Any = json.loads(line)
@@ -100,18 +128,20 @@ def _json_record(line: bytes) -> Record:
         return Record(size, None, "a line that is not JSON")
     if not isinstance(value, dict):
         return Record(size, None, "JSON, and no object")
-    text = value.get("text", value.get("input"))
+    text = fields.text_of(value)
     if isinstance(text, list):
         text = "".join(chunk for chunk in text if isinstance(chunk, str))
-    if isinstance(text, str):
-        return Record(size, len(text.encode(errors="replace")))
+    strings = {name: len(one) for name, one in value.items() if isinstance(one, str) and one.strip()}
+    has_id = value.get(fields.id_name) is not None
+    found = f"an object with {show(value)}" if value else "an empty object"
+    if isinstance(text, str) and text.strip():
+        return Record(size, len(text.encode(errors="replace")), "", strings, tuple(value), has_id)
     if text is not None:
-        return Record(size, None, "an object whose text is no string")
-    names = ", ".join(json.dumps(name[:_NAME]) for name in list(value)[:_NAMES])
-    return Record(size, None, f"an object with {names}{', …' if len(value) > _NAMES else ''}" if value else "empty")
+        found = f"an object whose text is {'blank' if isinstance(text, str) else 'no string'}"
+    return Record(size, None, found, strings, tuple(value), has_id)
 
 
-def _read_csv(key: str, lines: Sequence[bytes], expansion: float) -> Sample:
+def _read_csv(key: str, lines: Sequence[bytes], expansion: float, fields: RecordFields) -> Sample:
     records: list[Record] = []
     for number, line in enumerate(lines):
         if line.count(b'"') % 2:
@@ -122,12 +152,19 @@ def _read_csv(key: str, lines: Sequence[bytes], expansion: float) -> Sample:
                 f"{key} has a quotation that goes on over a line end (row {number + 1} or so), and the service cuts "
                 f"requests at line ends; write JSON lines instead, or take the line ends out of the texts",
             )
-        cells = next(csv.reader([line.decode(errors="replace").strip("\r\n")]), [])
-        if len(cells) in (1, 2):
-            records.append(Record(len(line) + 1, len(cells[-1].encode())))
-        else:
-            records.append(Record(len(line) + 1, None, f"a row of {len(cells)} columns"))
-    notes: tuple[str, ...] = ()
-    if lines and lines[0].strip().strip(b'"').lower() in (b"id,text", b'id","text', b"text"):
-        notes = (f"{key} begins with the names of its columns; batch CSV has none, so that row is embedded as a text",)
-    return Sample(key, tuple(records), expansion, notes=notes)
+        cells = read_row(line)
+        if fields.columns is None or tuple(cells) != fields.columns:
+            records.append(_csv_record(len(line) + 1, cells, fields))
+    return Sample(key, tuple(records), expansion)
+
+
+def _csv_record(size: int, cells: list[str], fields: RecordFields) -> Record:
+    columns = fields.columns or (fields.id_name, fields.text_name)[-len(cells) :]
+    if not cells or len(cells) != len(columns):
+        return Record(size, None, f"a row of {count(cells, 'column')}", has_id=False, header=likely_text(cells))
+    value = dict(zip(columns, cells, strict=True))
+    text, has_id = value[fields.text_name], bool(value.get(fields.id_name))
+    strings = {name: len(cell) for name, cell in value.items() if cell.strip()} if fields.columns else {}
+    text_bytes = len(text.encode(errors="replace")) if text.strip() else None
+    found = "a row whose text is blank" if text_bytes is None else ""
+    return Record(size, text_bytes, found, strings, tuple(value), has_id)

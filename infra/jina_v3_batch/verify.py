@@ -16,6 +16,7 @@ from typing import IO, Any, Final
 from jina_v3_batch.dataset import DataFile
 from jina_v3_batch.errors import ChangedError
 from jina_v3_batch.failures import FILES, classify, reason_of
+from jina_v3_batch.fields import planned_fields
 from jina_v3_batch.job import rewritten_place
 from jina_v3_batch.job_state import read_state
 from jina_v3_batch.lines import Line, read_chunks, split_lines, unpack
@@ -29,6 +30,7 @@ from jina_v3_batch.records_out import RecordOut
 from jina_v3_batch.rewriting import find_too_large, rewrite
 from jina_v3_batch.run import Run
 from jina_v3_batch.store import ObjectWriter
+from jina_v3_batch.wording import count
 
 FIRST_BAD: Final = 20
 """Bad records of a group that stand in its result; the rest is in ``bad/``."""
@@ -158,7 +160,7 @@ def _compare(
     inputs = input_lines(group.run, place, file)
     outputs = split_lines(read_chunks(store.stream(output.bucket, key)))
     absent = Form(group.plan["embedding_type"], group.plan["dimensions"])
-    return pair(inputs, outputs, group.plan["format"], absent, on_bad).describe()
+    return pair(inputs, outputs, group.plan["format"], absent, on_bad, planned_fields(group.plan)).describe()
 
 
 def input_lines(run: Run, place: Place, file: DataFile, most_bytes: int | None = None) -> Iterator[Line]:
@@ -185,7 +187,7 @@ def _without_output(group: _Group, file: DataFile, place: Place) -> dict[str, An
             )
             return {
                 "reason": TOO_LARGE,
-                "message": f"{len(large)} records are too large to be sent; the file is embedded without them",
+                "message": f"{count(large, 'record')} too large to be sent; the file is embedded without",
                 "rewritten": {"bytes": size, "aside": large},
             }
     return {"reason": "no_output", "message": reason}

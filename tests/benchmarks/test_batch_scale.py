@@ -95,6 +95,7 @@ def test_where_each_file_fails_the_run_ends_before_it_has_tried_them_one_by_one(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_page_has_what_the_simulation_says():
     shown = re.findall(r"<!-- written by make batch-scale -->\n(.*?)\n<!-- end -->", PAGE.read_text(), re.DOTALL)
     outcomes = [simulate(case) for case in CASES]

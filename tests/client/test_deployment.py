@@ -83,7 +83,11 @@ def test_a_deployment_may_have_no_endpoint(access: Access) -> None:
     _stand(access, "texts-foundation", **{Output.BUCKET: "a-bucket"})
     found = Deployment.find("texts", REGION, access)
     assert (found.bucket, found.endpoint, found.state_machine) == ("a-bucket", None, None)
-    with pytest.raises(EndpointNotFoundError, match="'texts' in us-east-1 has no endpoint"):
+    with pytest.raises(EndpointNotFoundError, match=r"'texts' in us-east-1 has no endpoint; deploy one$"):
+        _ = found.target
+    _stand(access, "texts-batch", **{Output.STATE_MACHINE: "arn"})
+    found = Deployment.find("texts", REGION, access)
+    with pytest.raises(EndpointNotFoundError, match=r"; deploy one; BatchClient\.from_deployment\('texts'\) embeds"):
         _ = found.target
 
 

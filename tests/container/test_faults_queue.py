@@ -1,6 +1,7 @@
 """Requests that compete for the device: many at once, more than it can take, long ones beside short, too late ones."""
 
 import asyncio
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.support.wire import check_error
 
 BODY = json.dumps({"input": "the sun rises", "dimensions": 8}).encode()
 MAX_QUEUE_S = 1
-DEADLINE_S = 1.0
+DEADLINE_S = 2.0
 
 
 @pytest.fixture(scope="module")
@@ -64,24 +65,38 @@ async def test_requests_that_wait_together_share_batches_and_each_gets_its_own_v
 
 @scenario
 async def test_short_requests_overtake_one_of_100_000_tokens_and_it_finishes_too(server):
-    server.pace(0.02)
+    server.hold()
     text = "the sun rises over a quiet harbour and boats return with fish " * 2
     long = json.dumps({"input": [text] * 2048, "dimensions": 8}).encode()
     first = asyncio.create_task(server.ask(long))
     await until(lambda: _is_busy(server))
-    load = Load(server.port, [BODY])
-    clients = asyncio.create_task(load.run(4))
-    await asyncio.wait([first])
-    finished_before = len(load.answers)
-    load.stop()
-    await clients
-    answer = first.result()
+    run = await _batches(server)
+    for _ in range(8):
+        short = asyncio.create_task(server.ask(BODY))
+        await until(lambda: _two_wait(server))
+        server.hold(after=4)  # the two that the engine has already, the next, and the one after it
+        assert vectors(await short).shape == (1, 8)
+        run += 4
+        await until(functools.partial(_have_run, server, run))
+    assert not first.done()
+    server.pace(0)
+    answer = await first
     assert vectors(answer).shape == (2048, 8)
     tokens = json.loads(answer.body)["usage"]["total_tokens"]
     assert tokens > 100_000
-    batches = tokens / 2048
-    assert finished_before > batches / 2  # each waits for a batch or two, not for all
-    assert {answer.status for answer in load.answers.values()} == {200}
+    assert tokens / 2048 > 4 * 8  # batches: all those that were let through before
+
+
+async def _batches(server: PacedServer) -> float:
+    return (await server.metrics())["batches_total"]
+
+
+async def _have_run(server: PacedServer, batches: float) -> bool:
+    return await _batches(server) == batches
+
+
+async def _two_wait(server: PacedServer) -> bool:
+    return (await server.metrics())["queue_requests"] == 2
 
 
 async def _is_busy(server: PacedServer) -> bool:
@@ -102,8 +117,22 @@ async def test_more_than_the_device_can_take_is_refused_at_once_and_the_rest_ser
 
         clients = int(10 * room)
         assert 20 < clients < 1000
+        server.hold()
         load = Load(server.port, [body])
-        await load.run(clients, 2 * clients)
+        asking = asyncio.create_task(load.run(clients, 2 * clients))
+
+        async def all_have_come() -> bool:
+            now = await server.metrics()
+            taken = (now["queue_tokens"] + now["in_flight_tokens"]) / tokens
+            return len(load.answers) + taken == 2 * clients
+
+        await until(all_have_come)
+        assert {answer.status for answer in load.answers.values()} == {429}  # at once
+        held = await server.metrics()
+        waiting_s = (held["queue_tokens"] + held["in_flight_tokens"]) / held["tokens_per_second"]
+        assert waiting_s < 2 * MAX_QUEUE_S  # tokens are estimated by characters where a request is let in
+        server.pace(0.1)
+        await asking
         assert not load.cut_off
         assert len(load.answers) == 2 * clients
         statuses = [answer.status for answer in load.answers.values()]
@@ -116,8 +145,6 @@ async def test_more_than_the_device_can_take_is_refused_at_once_and_the_rest_ser
                 assert 1 <= int(answer.headers["retry-after"]) <= 60
             else:
                 assert vectors(answer).shape == (8, 8)
-        waits = [line["queue_ms"] for line in server.logged("request", status=200)]
-        assert max(waits) < 1000 * (MAX_QUEUE_S + 4)
         assert (await server.metrics())["refused_total"] - refused == statuses.count(429)
         assert server.rss_mb() - before_mb < 150  # most of it is what torch keeps for each new size of batch
 
@@ -130,7 +157,7 @@ async def test_more_than_the_device_can_take_is_refused_at_once_and_the_rest_ser
 
 @scenario
 async def test_what_is_too_late_is_answered_with_503_and_dropped(tiny_model, tmp_path):
-    many = json.dumps({"input": ["the sun rises over a quiet harbour"] * 2000, "dimensions": 8}).encode()
+    many = json.dumps({"input": ["the sun rises over a quiet harbour"] * 800, "dimensions": 8}).encode()
     with PacedServer(tmp_path, tiny_model, {"JINA_V3_REQUEST_TIMEOUT_S": str(DEADLINE_S)}) as server:
         server.wait_until_ready().hold()
         load = Load(server.port, [BODY, many])
@@ -141,28 +168,46 @@ async def test_what_is_too_late_is_answered_with_503_and_dropped(tiny_model, tmp
         metrics = await server.metrics()
         assert metrics["queue_requests"] == metrics["queue_tokens"] == 0
         server.pace(0)
-        connection = await Connection.open(server.port)
-        assert vectors(await connection.ask(message(BODY))).shape == (1, 8)
+        await until(lambda: _serves(server))
 
-        server.pace(0.1)  # a stream that has begun can only be cut off
-        await connection.send(message(many, Accept="application/jsonlines"))
-        status, headers = await connection.head()
-        assert status == 200
+        connection, headers = await _begin_a_stream(server, many)  # which can then only be cut off
         parts = connection.parts(headers)
         lines = await anext(parts)
         with pytest.raises(CutOffError):  # noqa: PT012
             async for part in parts:
                 lines += part
-        assert 0 < lines.count(b"\n") < 2000
+        assert 0 < lines.count(b"\n") < 800
         await until(lambda: server.logged("a response was cut off", code="deadline_exceeded"))
-        server.hold()  # now only what is dropped leaves the queue
 
         async def is_empty() -> bool:
             return (await server.metrics())["queue_tokens"] == 0
 
-        await until(is_empty, timeout_s=5)  # the log's line comes first
+        await until(is_empty)  # only what is dropped leaves the queue; the log's line comes first
         server.pace(0)
-        assert vectors(await server.ask(BODY)).shape == (1, 8)
+        await until(lambda: _serves(server))
         await until(lambda: server.logged("request", response_bytes=len(lines)))
         assert server.stderr == b""
     assert not server.logged("Exception in ASGI application\n")
+
+
+async def _serves(server: PacedServer) -> bool:
+    """Say whether a request is answered in its time, which it may not be while the machine has other things to do."""
+    answer = await server.ask(BODY)
+    if answer.status == 503:
+        assert check_error(answer.body, answer.status)["code"] == "deadline_exceeded"
+        return False
+    assert vectors(answer).shape == (1, 8)
+    return True
+
+
+async def _begin_a_stream(server: PacedServer, body: bytes) -> tuple[Connection, dict[str, str]]:
+    """Let the answer begin in its time, and not come to its end; return its connection and headers."""
+    async with asyncio.timeout(120):
+        while True:
+            server.hold(after=3)
+            connection = await Connection.open(server.port)
+            await connection.send(message(body, Accept="application/jsonlines"))
+            status, headers = await connection.head()
+            if status == 200:
+                return connection, headers
+            assert status == 503

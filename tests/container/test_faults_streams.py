@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from tests.support.load import Connection, message
-from tests.support.paced import PacedServer, scenario
+from tests.support.paced import PacedServer, scenario, until
 from tests.support.wire import check_error
 
 JSON_LINES = {"Content_Type": "application/jsonlines"}
@@ -64,13 +64,12 @@ async def test_texts_come_in_parts_before_all_are_done_and_make_up_the_whole(tin
     with PacedServer(tmp_path, tiny_model) as server:
         server.wait_until_ready()
         whole = json.loads((await server.ask(body)).body)["data"]
-        server.pace(0.02)
+        server.hold(after=1)
         connection = await Connection.open(server.port)
         await connection.send(message(body, Accept="application/jsonlines"))
         status, headers = await connection.head()
         parts = connection.parts(headers)
         received = [await anext(parts)]
-        server.hold()
         assert (await server.metrics())["queue_tokens"] > 0  # the first part is here, the last not begun
         server.pace(0)
         received += [part async for part in parts]
@@ -150,19 +149,26 @@ async def test_batches_side_by_side_keep_their_lines_apart(batch):
 async def test_a_batch_whose_client_vanishes_amid_the_answer_frees_everything(batch):
     connection = await Connection.open(batch.port)
     body = b"\n".join(record(number, 0, "x" * 300) for number in range(12_000))
+    batch.hold(after=12)  # enough for a first part, and not for all
     await connection.send(message(body, **JSON_LINES))
     status, headers = await connection.head()
     assert status == 200
     await anext(connection.parts(headers))
-    batch.hold()
+    await until(lambda: _waits(batch))
     connection.reset()
-    async with asyncio.timeout(20):
-        while (await batch.metrics())["queue_tokens"]:
-            await asyncio.sleep(0.02)
+    await until(lambda: _is_empty(batch))
     batch.pace(0)
     answer = await batch.ask(record(1, 1), **JSON_LINES)
     check_line(answer.body, 1)
     assert batch.connections() <= 1
+
+
+async def _waits(server: PacedServer) -> bool:
+    return (await server.metrics())["queue_tokens"] > 0
+
+
+async def _is_empty(server: PacedServer) -> bool:
+    return not await _waits(server)
 
 
 @scenario

@@ -3,14 +3,13 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+from tests.support.calling import wait_until
 from tests.support.serving import ServeProcess, serve_after
 from tests.support.wire import check_error, from_base64, from_float
 
@@ -238,27 +237,45 @@ def test_texts_are_never_logged(server, client):
 
 # beginning and end
 
-SLOW = """
+HELD = """
 import time
-from jina_v3.serving.handler import input_fn, model_fn, output_fn
+from pathlib import Path
+from jina_v3.serving.handler import input_fn, output_fn
+from jina_v3.serving.handler import model_fn as load
 from jina_v3.serving.handler import predict_fn as ours
 
+def model_fn(model_dir):
+    return load(model_dir), Path(model_dir).parent
+
 def predict_fn(data, model):
-    time.sleep(1.5)
-    return ours(data, model)
+    encoder, folder = model
+    (folder / "begun").touch()
+    while not (folder / "may end").exists():
+        time.sleep(0.005)
+    return ours(data, encoder)
 """
 
 
+def refuses_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except ConnectionRefusedError:
+        return True
+    except ConnectionResetError:  # it was opened while the port was being closed
+        pass
+    return False
+
+
 def test_sigterm_finishes_what_is_in_flight_and_exits_0(tiny_model, tmp_path):
-    with ServeProcess(base_with(tmp_path, tiny_model, SLOW)) as server, server.wait_until_ready().client() as client:
+    with ServeProcess(base_with(tmp_path, tiny_model, HELD)) as server, server.wait_until_ready().client() as client:
+        port = httpx.URL(server.url).port or 0
         answers: list[httpx.Response] = []
         asking = threading.Thread(target=lambda: answers.append(invoke(client, GOOD)))
         asking.start()
-        time.sleep(0.5)
+        wait_until((tmp_path / "begun").exists, 60)
         server.terminate()
-        time.sleep(0.3)
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{server.url}/ping", trust_env=False)
+        wait_until(lambda: refuses_connections(port), 60)
+        (tmp_path / "may end").touch()
         asking.join()
         assert server.wait() == 0
         assert [response.status_code for response in answers] == [200]
@@ -397,12 +414,8 @@ def test_a_minute_with_requests_ends_with_a_line_of_the_log(tiny_model, tmp_path
         server.wait_until_ready()
         for _ in range(3):
             assert invoke(client, GOOD).status_code == 200
-        deadline = time.monotonic() + 60
-        lines: list[dict[str, Any]] = []
-        while sum(line["requests"] for line in lines) < 3:
-            assert time.monotonic() < deadline, lines
-            time.sleep(0.02)
-            lines = server.logged("load")
+        wait_until(lambda: sum(line["requests"] for line in server.logged("load")) >= 3)
+        lines = server.logged("load")
         assert sum(line["requests"] for line in lines) == 3  # in one such time or in several, but each once
         assert (lines[-1]["queue_requests"], lines[-1]["level"]) == (0, "info")
         assert lines[-1]["queue_wait_p99_ms"] >= 0

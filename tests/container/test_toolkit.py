@@ -63,7 +63,7 @@ class Toolkit:
         return Answer(**(answer | {"body": base64.b64decode(answer["body"])}))
 
     def close(self) -> None:
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=120)
         assert self.process.returncode == 0
 
     def _read(self) -> dict:

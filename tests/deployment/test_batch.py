@@ -4,6 +4,8 @@ Twenty shards, ten thousand lines, a hundred of them bad in ten ways: each recor
 client reads these runs, and makes runs of its own: of texts, records, a data frame and a place in S3.
 """
 
+import csv
+import io
 import json
 import os
 import re
@@ -267,7 +269,7 @@ def test_the_client_makes_runs_of_texts_records_frames_and_places(bulk, model, c
     assert {"stopped", of_records.name, of_frame.name, resumed.name} < {one.name for one in batch.runs()}
     with pytest.raises(EndpointNotFoundError, match="there is no run 'nothing'; there are "):
         batch.run("nothing").status()
-    with pytest.raises(EndpointNotFoundError, match="has no endpoint; deploy one, or use the deployment's batch"):
+    with pytest.raises(EndpointNotFoundError, match=r"has no endpoint; .* BatchClient\.from_deployment\('bulk'\)"):
         EmbeddingClient.from_deployment("bulk", region=REGION)
 
 
@@ -290,6 +292,33 @@ def test_what_breaks_in_the_middle_is_tried_again_and_what_stays_broken_is_compl
     again, status, printed = bulk.run("--resume", run)
     assert status == 0, printed
     check_all_accounted_for(bulk, again, run)
+
+
+def test_columns_of_csv_with_names_of_their_own_come_back(bulk, model, caller):
+    rows = [(f"d{number}", TEXTS[number % 300], f'{number}, "{number}"') for number in range(600)]
+    rows[7] = ("d7", "", "7")
+    for name, some in (("a.csv", rows[:500]), ("b.csv", rows[500:])):
+        written = io.StringIO()
+        writer = csv.writer(written)
+        writer.writerows([("doc_id", "body", "what it is"), *some])
+        bulk.s3.put_object(Bucket=bulk.bucket, Key=f"batch/datasets/articles/{name}", Body=written.getvalue().encode())
+    place = f"s3://{bulk.bucket}/batch/datasets/articles/"
+    _, status, printed = bulk.run(place)
+    assert status == 1
+    assert 'say "text_field": "body" (--text-field body)' in printed
+    run, status, printed = bulk.run(
+        place, "--text-field", "body", "--id-field", "doc_id", "--task", "retrieval.passage"
+    )
+    assert status == 0, printed
+    assert f"Fetch      jina-v3 batch result {run} --deployment bulk" in printed
+    assert bulk.report(run)["records"] == {"all": 600, "embedded": 599, "bad": 1}
+    assert [(one["file"], one["line"], one["id"]) for one in bulk.bad_records(run)] == [("a.csv", 9, "d7")]
+    found = list(BatchClient.from_deployment("bulk", region=REGION).run(run).result())
+    good = [row for row in rows if row[1]]
+    assert [(one.id, one.metadata) for one in found] == [(name, {"what it is": what}) for name, _, what in good]
+    assert [one.line for one in found if one.file == "b.csv"] == list(range(2, 102))
+    by_text = dict(zip(TEXTS, expected_vectors(model), strict=True))
+    np.testing.assert_allclose([one.vector for one in found], [by_text[text] for _, text, _ in good], atol=2e-5)
 
 
 def test_a_success_file_starts_a_run_of_its_folder(bulk):

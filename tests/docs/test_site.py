@@ -26,6 +26,8 @@ from pages.drawing.drawing import draw
 
 from jina_v3_infra.config import check_deployment
 
+pytestmark = pytest.mark.timeout(900)  # the first that asks for the site has it built
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))

@@ -38,7 +38,7 @@ def test_the_endpoint_has_the_oracles_vectors_and_scores(tmp_path: Path, monkeyp
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     with ServeProcess(tmp_path) as server:
-        transport = ToTheServer(server.client())
+        transport = ToTheServer(server.wait_until_ready().client())
         with EmbeddingClient("texts", region="eu-west-1", transport=transport) as client:
             results = list(suite.run(client, Oracle(model), make_inputs()))
     assert len(results) == 6

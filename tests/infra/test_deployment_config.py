@@ -392,6 +392,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (schedule(timezone="Europe/Belrin"), "timezone = 'Europe/Belrin' is no time zone; did you mean Europe/Berlin?"),
     (batch(environment={"SAGEMAKER_BATCH": "false"}), "batch.environment: SAGEMAKER_BATCH is SageMaker's own to set"),
     (batch(environment={"X": "é" * 600}), "batch.environment: X has more than 1024 bytes"),
+    (batch(environment={"JINA_V3_TEXT_FIELD": "body"}), "JINA_V3_TEXT_FIELD is for each run to say, as text_field and"),
+    (schedule(text_field=""), "batch.schedules[0].text_field = ''"),
 ]
 
 

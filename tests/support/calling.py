@@ -38,8 +38,14 @@ QUICK = Settings(
     attempt_s=60,
     patience_s=60,
 )
-STEADFAST = replace(QUICK.retry, attempts=100, budget_burst=1000)
-"""For attempts of less than a second: a machine that stands still for a while uses up several of them."""
+HURRIED = replace(
+    QUICK,
+    attempt_s=0.5,
+    concurrency=2,
+    breaker=BreakerSettings(failures=2, rest_s=0.5),
+    retry=replace(QUICK.retry, attempts=100, budget_burst=1000),
+)
+"""For attempts that are to run out of time: two at once, or all would on a slow machine; many, if it stands still."""
 NEAR, FAR = Endpoint("texts", region="eu-west-1"), Endpoint("texts", region="us-east-1")
 
 

@@ -75,7 +75,7 @@ class Connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         try:
             await asyncio.get_running_loop().sock_connect(connection, (HOST, port))
-        except OSError:
+        except BaseException:  # also when nobody waits for it any more
             connection.close()
             raise
         limit = 2**16 if receive_bytes is None else 1  # how much asyncio reads ahead of its own accord

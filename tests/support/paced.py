@@ -21,11 +21,19 @@ from jina_v3.serving.handler import model_fn as load
 def model_fn(model_dir):
     encoder = load(model_dir)
     submit, pace = encoder.submit, Path(model_dir).with_name("pace")
+    known, left = None, 0
+
+    def may_pass(word):
+        nonlocal known, left
+        if word != known:
+            known, left = word, int(word.split()[1])
+        left -= 1
+        return left >= 0
 
     def paced(batch):
-        while (seconds := pace.read_text()) == "hold":
+        while (word := pace.read_text()).startswith("hold") and not may_pass(word):
             time.sleep(0.005)
-        time.sleep(float(seconds))
+        time.sleep(0 if word.startswith("hold") else float(word))
         return submit(batch)
 
     encoder.submit = paced
@@ -53,6 +61,7 @@ class PacedServer(ServeProcess):
             (folder / "model" / file.name).symlink_to(file)
         (code / "inference.py").write_text(program)
         self._pace = folder / "pace"
+        self._holds = 0
         self.pace(pace)
         super().__init__(folder, environment, command)
 
@@ -60,9 +69,10 @@ class PacedServer(ServeProcess):
         """Let each batch take so much longer from now on."""
         self._write_pace(str(seconds))
 
-    def hold(self) -> None:
-        """Let no batch end until ``pace`` is set again."""
-        self._write_pace("hold")
+    def hold(self, after: int = 0) -> None:
+        """Let no batch end until ``pace`` is set again, but for so many of each engine that it has still to begin."""
+        self._holds += 1
+        self._write_pace(f"hold {after} {self._holds}")
 
     @functools.cached_property
     def port(self) -> int:
@@ -102,10 +112,17 @@ class PacedServer(ServeProcess):
 
 
 def are_gone(processes: list[psutil.Process]) -> bool:
-    return not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in processes)
+    return not any(map(_is_there, processes))
 
 
-async def until(what: Callable[[], Any], timeout_s: float = 60) -> None:
+def _is_there(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:  # gone between the two
+        return False
+
+
+async def until(what: Callable[[], Any], timeout_s: float = 120) -> None:
     """Wait until it is true; ``what`` may be a coroutine function."""
     async with asyncio.timeout(timeout_s):
         while True:
@@ -117,14 +134,14 @@ async def until(what: Callable[[], Any], timeout_s: float = 60) -> None:
             await asyncio.sleep(0.02)
 
 
-def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+def scenario(test: Callable[..., Awaitable[None]], limit_s: float = SCENARIO_S) -> Callable[..., None]:
     """Run an asynchronous test in an event loop of its own, for a bounded time."""
 
     @functools.wraps(test)
     def run(*arguments: Any, **named: Any) -> None:
         async def bounded() -> None:
             try:
-                async with asyncio.timeout(SCENARIO_S):
+                async with asyncio.timeout(limit_s):
                     await test(*arguments, **named)
             finally:
                 await close_all()

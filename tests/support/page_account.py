@@ -101,6 +101,8 @@ class PageAccount:
         s3.create_bucket(Bucket="bucket")
         for folder in ("documents", "batch/datasets/docs"):
             s3.put_object(Bucket="bucket", Key=f"{folder}/docs.jsonl", Body=lines.encode())
+        article = {"doc_id": "a", "body": "boats return", "year": 2026}
+        s3.put_object(Bucket="bucket", Key="articles/a.jsonl", Body=json.dumps(article).encode())
 
     def learn(self) -> None:
         """Know what the deployment has made, which pages call BUCKET, ARN and ALARM."""

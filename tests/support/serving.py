@@ -66,7 +66,7 @@ class ServeProcess:
     def client(self, **settings: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=60, trust_env=False, **settings)
 
-    def wait_for_log(self, event: str, timeout_s: float = 60, **fields: object) -> dict[str, Any]:
+    def wait_for_log(self, event: str, timeout_s: float = 120, **fields: object) -> dict[str, Any]:
         """Wait for a line of that event, and with those fields."""
         wanted = {"event": event, **fields}.items()
         deadline = time.monotonic() + timeout_s
@@ -90,7 +90,7 @@ class ServeProcess:
     def terminate(self) -> None:
         self._process.send_signal(signal.SIGTERM)
 
-    def wait(self, timeout_s: float = 30) -> int:
+    def wait(self, timeout_s: float = 60) -> int:
         status = self._process.wait(timeout_s)
         for reader in self._readers:
             reader.join()

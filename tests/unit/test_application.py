@@ -1,4 +1,4 @@
-"""What becomes of a request whose client vanishes while it is being answered."""
+"""What becomes of a request whose client vanishes while it is being answered, and of one that comes too late."""
 
 import asyncio
 import gc
@@ -76,8 +76,30 @@ def test_work_is_dropped_at_once_when_the_client_goes_while_a_part_is_being_sent
             await sending.wait()
             assert pool.begun > 1
             gone.set()
-            await asyncio.wait_for(serving, 5)
+            await asyncio.wait_for(serving, 100)
             await asyncio.sleep(0)
         assert pool.dropped == pool.begun - 1
+
+    asyncio.run(run())
+
+
+def test_nothing_is_begun_once_the_server_has_given_up() -> None:
+    async def run() -> None:
+        config, pool, sent = Config(), Pool(), []
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": b"{}", "more_body": False}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        with ThreadPoolExecutor(1) as threads:
+            service = Service(config, load_program(config), pool, threads)  # type: ignore[arg-type]  # the part used
+            application = Application(config, service=service)
+            application.give_up()
+            await application(SCOPE, receive, send)
+        assert sent[0]["status"] == 503
+        assert b"this server ends" in sent[1]["body"]
+        assert pool.begun == 0
 
     asyncio.run(run())

@@ -244,7 +244,7 @@ from jina_v3.encoder.block import ahead
 items = (number for number in range(3) if time.sleep(0.1) is None)
 threading.Thread(target=lambda: print(list(ahead(items)))).start()
 """
-    ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=240)
     assert (ended.stdout, ended.stderr) == ("[0, 1, 2]\n", "")
 
 

@@ -140,30 +140,47 @@ def test_an_encoder_with_settings_of_the_users_is_batched_for(base):
 
 
 OVERLAPPING = """
-import os, threading, time
+import os, threading
+from pathlib import Path
+from types import SimpleNamespace
 from jina_v3.encoder import Encoder
+from jina_v3.serving.engine import answers
 
 class Device:
-    '''One batch at a time, each for twice as many ms as its first id; 9 breaks it, 8 is one that fails.'''
+    '''One batch at a time, each for twice as many ms of its own clock as its first id.
+
+    200 waits until the next is there too, 300 never comes back, 9 breaks the device, 8 is one that fails.
+    '''
 
     def __init__(self):
-        self.turn = threading.Lock()
+        self.now = self.free_at = 0.0
+        self.given = 0
+        self.more = threading.Condition()
 
-    def run(self, batch, sums, done):
-        with self.turn:
-            time.sleep(batch.ids[0] / 500)
-        done.set()
+    def begin(self):
+        with self.more:
+            self.given += 1
+            self.more.notify_all()
+            return self.given
+
+    def end(self, first, number):
+        with self.more:
+            if first == 300:
+                (Path(os.environ["SAGEMAKER_BASE_DIR"]) / "waits").touch()
+            if first in (200, 300):
+                assert self.more.wait_for(lambda: first == 200 and self.given > number, 120)
+            self.now = self.free_at = self.free_at + first / 500
 
 class Pending:
-    def __init__(self, batch, sums, device):
-        self.batch, self.sums, self.done = batch, sums, threading.Event()
-        threading.Thread(target=device.run, args=[batch, sums, self.done], daemon=True).start()
+    def __init__(self, first, sums, device):
+        self.first, self.sums, self.device = first, sums, device
+        self.number = device.begin()
 
     def result(self):
-        self.done.wait()
-        if self.batch.ids[0] == 8:
+        self.device.end(self.first, self.number)
+        if self.first == 8:
             raise KeyError("a batch that fails when it comes back")
-        if self.batch.ids[0] == 9:
+        if self.first == 9:
             raise RuntimeError("CUDA error: an illegal memory access was encountered")
         return self.sums
 
@@ -174,10 +191,12 @@ class Overlapping(Encoder):
     def submit(self, batch):
         if batch.ids[0] == 7:
             raise KeyError("a batch that cannot be begun")
-        return Pending(batch, super().submit(batch).result(), self.pace)
+        return Pending(int(batch.ids[0]), super().submit(batch).result(), self.pace)
 
 def model_fn(folder):
-    return Overlapping.from_folder(folder)
+    encoder = Overlapping.from_folder(folder)
+    answers.time = SimpleNamespace(perf_counter=lambda: encoder.pace.now)
+    return encoder
 """
 
 
@@ -205,9 +224,8 @@ def test_two_batches_overlap_and_keep_their_answers(overlapping):
         assert [isinstance(one, CallFailedError) for one in answers] == [False, False, True, False, True, False]
         assert (answers[1].sums == alone[0]).all()
         assert (answers[3].sums == alone[1]).all()
-        for long, short in ((answers[0], answers[1]), (answers[5], answers[3])):
-            assert long.device_s >= 0.4
-            assert short.device_s < long.device_s  # the wait for the one before it is not its own
+        times = [answers[index].device_s for index in (0, 1, 3, 5)]
+        assert times == pytest.approx([0.4, 0.022, 0.024, 0.402])  # the wait for the one before it is not its own
 
     assert run(overlapping, "encoder", use) == []
 
@@ -218,9 +236,7 @@ def test_a_device_that_is_lost_with_two_in_flight_fails_both(overlapping):
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert answers[0].sums.shape == (1, 64)
         assert all(isinstance(one, EngineLostError) for one in answers[1:])
-        while engine._process.poll() is None:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
+        assert await asyncio.to_thread(engine._process.wait, 60) is not None
 
     assert run(overlapping, "encoder", use) == [4]
 
@@ -228,12 +244,13 @@ def test_a_device_that_is_lost_with_two_in_flight_fails_both(overlapping):
 def test_a_server_that_goes_with_two_in_flight_leaves_no_process(overlapping):
     async def use(engine, model):
         calls = [asyncio.ensure_future(engine.encode(batch_of(first))) for first in (300, 301)]
-        await asyncio.sleep(0.1)  # they are on their way, and take half a second each
+        while not (overlapping / "waits").exists():
+            await asyncio.sleep(0.01)
         engine._ending = True
         engine._writer.close()
         answers = await asyncio.gather(*calls, return_exceptions=True)
         assert all(isinstance(one, EngineLostError) for one in answers)
-        assert await asyncio.to_thread(engine._process.wait, 20) == 0
+        assert await asyncio.to_thread(engine._process.wait, 60) == 0
 
     assert run(overlapping, "encoder", use) == []
 
@@ -252,26 +269,23 @@ def test_another_model_gets_whole_requests(base):
         assert engine.is_lost
         with pytest.raises(EngineLostError):
             await engine.invoke(b"abc", "text/x", None, context)
-        while engine._process.poll() is None:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
+        assert await asyncio.to_thread(engine._process.wait, 60) is not None
 
     assert run(base, "object", use) == [4]
 
 
 @pytest.mark.parametrize(("number", "timeout_s"), [(signal.SIGKILL, 60), (signal.SIGSTOP, 0.5)])
-def test_a_process_that_is_killed_or_hangs_is_lost_and_said_to_be(base, number, timeout_s):
+def test_a_process_that_is_killed_or_hangs_is_lost_and_said_to_be(base, number, timeout_s, caplog):
     async def use(engine, model):
         assert model is not None
         os.kill(engine.pid, number)
         with pytest.raises(EngineLostError):
             await engine.encode(batch_of(0))
         assert engine.is_lost
-        while engine._process.poll() is None:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
 
     assert run(base, "encoder", use, timeout_s) == [4]
+    (line,) = [record.fields for record in caplog.records if record.getMessage().startswith("an engine is gone")]
+    assert line["engine"] == 4  # though the server ends at once
 
 
 def test_a_model_that_cannot_be_loaded(base):

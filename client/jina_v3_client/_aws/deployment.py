@@ -41,9 +41,10 @@ class Deployment:
         **Raises**: ``EndpointNotFoundError`` where the deployment has none.
         """
         if self.endpoint is None:
+            batch = f"BatchClient.from_deployment({self.name!r}) embeds datasets by the batch that it has"
             raise EndpointNotFoundError(
                 f"deployment {self.name!r} in {self.region} has no endpoint",
-                advice="deploy one, or use the deployment's batch",
+                advice="deploy one" if self.state_machine is None else f"deploy one; {batch}",
             )
         return Endpoint(self.endpoint, region=self.region, inference_component=self.inference_component)
 

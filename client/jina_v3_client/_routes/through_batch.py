@@ -39,6 +39,7 @@ def embed_in_batch(batch: BatchClient, texts: Iterable[str], call: Call, progres
         embedding_type=call.parameters.form,
         normalized=call.parameters.normalized,
         truncate=call.parameters.truncate,
+        allow_missing_text=True,
         progress=progress,
     )
     run.wait(call.left_s, progress=progress)

@@ -12,6 +12,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from jina_v3.contract import MODEL_DIMENSIONS
+from jina_v3.record_fields import RecordFields, check_name
 from jina_v3_client._aws.access import Access
 from jina_v3_client._aws.deployment import Deployment
 from jina_v3_client.batch.datasets import prepared, upload
@@ -132,6 +133,9 @@ class BatchClient:
         max_usd: float | None = None,
         dry_run: bool = False,
         resume: str | None = None,
+        text_field: str | None = None,
+        id_field: str | None = None,
+        allow_missing_text: bool = False,
         progress: Progress | None = None,
     ) -> BatchRun:
         """Start a run over data, and return it at once.
@@ -141,6 +145,10 @@ class BatchClient:
         own, which come back unless they are named as an answer's), or a data frame or table with a column ``text``.
         What is not in S3 is written to files on disk, in bounded memory, and uploaded once: the same data is found
         again by its digest. Texts and records without an ``id`` are given their place, from 0.
+
+        ``text_field`` and ``id_field`` name the fields, or columns, that have texts and ids, where these are not
+        ``text`` and ``id``. CSV may begin with the names of its columns, of which one is ``text`` or is named so.
+        ``allow_missing_text``: a dataset of which most records have no text is not refused.
 
         ``task``, ``dimensions`` and ``embedding_type`` hold for records that do not say their own; what is not given is
         the deployment's. Vectors of texts and records travel as base64 where ``float`` is asked for. ``normalized`` and
@@ -163,6 +171,10 @@ class BatchClient:
         """  # noqa: E501  # the message is one line
         service, _ = self._connect()
         fields = _read_fields(task, dimensions, embedding_type, output, format, instances, max_usd, dry_run, resume)
+        names = _read_names(text_field, id_field)
+        fields |= {key: value for key, value in (("text_field", names.text), ("id_field", names.id)) if value}
+        if allow_missing_text:
+            fields["allow_missing_text"] = True
         self._check(service, fields, name)
         own = {**({} if normalized else {"normalized": False}), **({"truncate": True} if truncate else {})}
         if data is None:
@@ -170,7 +182,7 @@ class BatchClient:
         elif isinstance(data, str) and data.startswith("s3://"):
             place = read_place(data)
         else:
-            place = self._bring(service, data, fields, own, progress)
+            place = self._bring(service, data, fields, own, names, progress)
         request = RunRequest(name=name or name_run(place), dataset=place, fields=fields)
         service.start(request)
         return self.run(request.name)
@@ -197,7 +209,13 @@ class BatchClient:
         return self._connect()[0].latest(count)
 
     def _bring(
-        self, service: RunService, data: Data, fields: dict[str, Any], own: dict[str, Any], progress: Progress | None
+        self,
+        service: RunService,
+        data: Data,
+        fields: dict[str, Any],
+        own: dict[str, Any],
+        names: RecordFields,
+        progress: Progress | None,
     ) -> Place:
         """Bring data of this machine into S3, and choose the form that its vectors travel in."""
         if self._bucket is None:
@@ -211,7 +229,10 @@ class BatchClient:
             fields["embedding_type"] = "base64"
         size = VectorSize(fields.get("embedding_type", "float"), fields.get("dimensions", MODEL_DIMENSIONS))
         any_name = fields.get("format", "auto") != "auto"
-        with prepared(data, size, own, any_name=any_name, most_bytes=service.most_record_bytes) as found:
+        local = prepared(
+            data, size, own, names, any_name=any_name, most_bytes=service.most_record_bytes, heads=service.resumes
+        )
+        with local as found:
             return upload(self._connect()[1], self._bucket, found, progress)
 
     def _resumed(self, service: RunService, resume: str | None) -> Place:
@@ -294,6 +315,20 @@ def _read_fields(
     if dry_run:
         fields["dry_run"] = True
     return fields
+
+
+def _read_names(text_field: str | None, id_field: str | None) -> RecordFields:
+    """Return where texts and ids are. **Raises**: ``ConfigurationError``."""
+    for field, name in (("text_field", text_field), ("id_field", id_field)):
+        try:
+            if name is not None:
+                check_name(name)
+        except ValueError as allowed:
+            raise ConfigurationError(f"{field} is {name!r}; it must be {allowed}") from None
+    names = RecordFields(text_field, id_field)
+    if (fault := names.fault()) is not None:
+        raise ConfigurationError(f"text_field and id_field: {fault}")
+    return names
 
 
 def name_run(place: Place) -> str:

@@ -16,6 +16,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Final
 
+from jina_v3.record_fields import RecordFields
 from jina_v3_client.batch.places import DATASETS, Place
 from jina_v3_client.batch.progress import uploading
 from jina_v3_client.batch.sharding import LineShards, LocalFile, hash_file
@@ -70,25 +71,33 @@ def is_hidden(name: str) -> bool:
 
 @contextmanager
 def prepared(
-    data: object, size: VectorSize, fields: Mapping[str, Any], *, any_name: bool, most_bytes: int | None
+    data: object,
+    size: VectorSize,
+    fields: Mapping[str, Any],
+    names: RecordFields,
+    *,
+    any_name: bool,
+    most_bytes: int | None,
+    heads: bool,
 ) -> Iterator[LocalData]:
     """Give data as files of this machine; those that are made for it go away afterwards.
 
-    ``fields`` stand in every record, ``most_bytes`` is what one may have; ``any_name``: all files are data.
+    ``fields`` stand in every record, whose texts and ids are where ``names`` says; ``most_bytes`` is what one may have;
+    ``any_name``: all files are data; ``heads``: CSV may begin with the names of its columns.
 
     **Raises**: ``InvalidInputError``, ``ConfigurationError``.
     """
     if isinstance(data, str | PathLike):
         _refuse_fields(fields, "a file")
         path = Path(data).expanduser()
-        yield LocalData(name=_name(path), files=list_files(path, any_name=any_name))
+        yield LocalData(name=_name(path), files=list_files(path, any_name=any_name, heads=heads))
         return
     with tempfile.TemporaryDirectory(prefix="jina-v3-batch-") as folder:
         if is_table(data):
             _refuse_fields(fields, "a table")
-            yield LocalData(name="table", files=write_tables(data, Path(folder), size), is_sharded=True)
+            yield LocalData(name="table", files=write_tables(data, Path(folder), size, names), is_sharded=True)
         elif isinstance(data, Iterable) and not isinstance(data, bytes | Mapping):
-            shards = LineShards(Path(folder), size, fields, most_bytes)
+            shards = LineShards(Path(folder), size, fields, most_bytes, names)
             yield LocalData(name="records", files=shards.write(data), is_sharded=True)
         else:
             raise InvalidInputError(
@@ -106,7 +115,7 @@ def _refuse_fields(fields: Mapping[str, Any], what: str) -> None:
         )
 
 
-def list_files(path: Path, *, any_name: bool) -> dict[str, LocalFile]:
+def list_files(path: Path, *, any_name: bool, heads: bool) -> dict[str, LocalFile]:
     """Return the data files under a path by their names from it; warn of those that are no data by their names.
 
     **Raises**: ``InvalidInputError`` where there are none.
@@ -137,13 +146,13 @@ def list_files(path: Path, *, any_name: bool) -> dict[str, LocalFile]:
             stacklevel=2,
         )
     for name, one in data.items():
-        if format_of(name) == "csv":
+        if format_of(name) == "csv" and not heads:
             _refuse_head(name, one)
     return {name: LocalFile(one, hash_file(one)) for name, one in data.items()}
 
 
 def _refuse_head(name: str, path: Path) -> None:
-    """Refuse CSV whose first row names its columns: the service would embed the names as a text."""
+    """Refuse CSV whose first row names its columns, where nothing looks at it before the names become a text."""
     try:
         with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
             row = file.readline(_LONGEST_HEAD).decode("utf-8-sig", errors="replace").strip()
@@ -152,8 +161,9 @@ def _refuse_head(name: str, path: Path) -> None:
     cells = next(csv.reader([row]), [])
     if cells in (["text"], ["id", "text"]) or (len(cells) > 2 and "text" in cells):  # a row is id,text
         raise InvalidInputError(
-            f"{name} begins with the names of its columns ({', '.join(cells[:_SHOWN])}), and CSV in batch has no head",
-            advice="submit csv.DictReader(file) instead, or take the head out",
+            f"{name} begins with the names of its columns ({', '.join(cells[:_SHOWN])}), which a transform "
+            "job alone would take for a text",
+            advice="submit csv.DictReader(file) instead, take them out, or give the client a state machine",
             code="not_csv",
             field="data",
         )

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from jina_v3.record_fields import RecordFields
 from jina_v3_client.batch.outputs import BadFile, Counts, OutputFile, Outputs
 from jina_v3_client.batch.places import RUNS, Place, read_place
 from jina_v3_client.batch.records import TOO_LARGE
@@ -74,13 +75,14 @@ class ExecutionFiles:
                     run=self.name,
                     advice="embed its file again: what was deleted is in no report",
                 )
-            files.append(_output(file, result, aside, there[key]))
+            files.append(_output(file, result, aside, there[key], has_names=plan.get("columns") is not None))
         return Outputs(
             run=self.name,
             format=plan["format"],
             form=plan["embedding_type"],
             files=tuple(sorted(files, key=lambda one: one.order)),
             bad_files=None if plan["format"] == "parquet" else self._bad_files(earlier),
+            names=RecordFields(plan.get("text_field"), plan.get("id_field")),
         )
 
     def _accounts(self, earlier: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any], list[int]]]:
@@ -121,13 +123,16 @@ def _original(file: Mapping[str, Any]) -> str:
     return str(file.get("source") or file["key"])
 
 
-def _output(file: Mapping[str, Any], result: Mapping[str, Any], aside: list[int], stored: Stored) -> OutputFile:
+def _output(
+    file: Mapping[str, Any], result: Mapping[str, Any], aside: list[int], stored: Stored, *, has_names: bool
+) -> OutputFile:
+    """Return an output; with ``has_names`` a file begins with those of its columns, which have no answer."""
     before = int(file.get("lines_before", 0))
     errors: Mapping[str, int] = result["errors"]
     return OutputFile(
         stored=stored,
         file=_original(file),
-        lines_before=before,
+        lines_before=before or int(has_names),
         aside=frozenset({line for line, _ in file.get("aside", ())} | {before + line for line in aside}),
         counts=Counts(
             embedded=result["embedded"],

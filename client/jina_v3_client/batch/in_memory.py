@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jina_v3.contract import MODEL_DIMENSIONS
+from jina_v3.record_fields import RecordFields
 from jina_v3_client._texts.answering import reply
 from jina_v3_client._texts.requests import JSON_LINES
 from jina_v3_client.batch.client import BatchClient
@@ -21,7 +22,7 @@ from jina_v3_client.batch.store import Store, Stored
 from jina_v3_client.errors import BatchError, ConfigurationError, EndpointNotFoundError
 
 _BUCKET: Final = "in-memory"
-_ASKED: Final = ("text", "input", "task", "dimensions", "late_chunking", "normalized", "truncate", "embedding_type")
+_PARAMETERS: Final = ("task", "dimensions", "late_chunking", "normalized", "truncate", "embedding_type")
 
 
 class InMemoryBatchClient(BatchClient):
@@ -109,18 +110,23 @@ class _InMemoryRuns:
         name = source.key.removeprefix(request.dataset.prefix)
         if not name.endswith(".jsonl"):
             raise ConfigurationError(f"{name}: batch in memory takes texts, records and files .jsonl")
-        names = ("task", "dimensions", "embedding_type")
-        asked = {"dimensions": MODEL_DIMENSIONS} | {key: request.fields[key] for key in names if key in request.fields}
+        given = ("task", "dimensions", "embedding_type")
+        asked = {"dimensions": MODEL_DIMENSIONS} | {key: request.fields[key] for key in given if key in request.fields}
+        names = RecordFields(request.fields.get("text_field"), request.fields.get("id_field"))
         lines = [line for line in self._store.objects[source.key].split(b"\n") if line.strip()]
         key = f"{VECTORS}{request.name}/{name}.out"
-        self._store.objects[key] = b"".join(_answer({**asked, **json.loads(line)}) for line in lines)
+        self._store.objects[key] = b"".join(_answer(asked, json.loads(line), names) for line in lines)
         (stored,) = self._store.list(Place(_BUCKET, key))
         return OutputFile(stored=stored, file=name, source=source)
 
 
-def _answer(record: dict[str, Any]) -> bytes:
+def _answer(asked: dict[str, Any], record: dict[str, Any], names: RecordFields) -> bytes:
     """Return the line that a record's embedding or error is."""
-    question = {name: value for name, value in record.items() if name in _ASKED or name == "id"}
+    places = {names.text_name: "text", names.id_name: "id"}
+    if names.text is None:
+        places["input"] = "input"
+    question = asked | {name: value for name, value in record.items() if name in _PARAMETERS}
+    question |= {place: record[name] for name, place in places.items() if name in record}
     (answer,) = json.loads(reply(json.dumps(question).encode(), JSON_LINES).body)
-    own = {name: value for name, value in record.items() if name not in question}
+    own = {name: value for name, value in record.items() if name not in (*places, *_PARAMETERS, "id")}
     return json.dumps({**own, **answer}).encode() + b"\n"

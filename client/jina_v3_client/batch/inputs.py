@@ -20,7 +20,12 @@ _GENERATED: Final = re.compile(r"[0-9a-f]{32}")
 
 
 def pair_lines(
-    output: OutputFile, chunks: Iterable[bytes], source: Iterable[bytes], form: str, data_format: str
+    output: OutputFile,
+    chunks: Iterable[bytes],
+    source: Iterable[bytes],
+    form: str,
+    data_format: str,
+    id_name: str = "id",
 ) -> Iterator[Record]:
     """Yield the records of an output, each compared with the line that went in. **Raises**: ``DamagedError``."""
     answers = split_lines(chunks)
@@ -30,15 +35,18 @@ def pair_lines(
             _, answer = next(answers, (0, b""))
             if not answer:
                 raise DamagedError(f"it ends before the record of line {line}")
-            yield _pair(output, line, data, answer, form, data_format)
+            asked = read_csv(data) if data_format == "csv" else read_json(data, id_name)
+            yield _pair(output, line, asked, answer, form)
     except (zlib.error, EOFError) as error:
         raise DamagedError(f"its input is gzip that cannot be read to its end: {error}") from None
     if next(answers, None) is not None:
         raise DamagedError("it has more records than went in")
 
 
-def _pair(output: OutputFile, line: int, data: bytes, answer: bytes, form: str, data_format: str) -> Record:
-    id, own_form = read_csv(data) if data_format == "csv" else read_json(data)
+def _pair(
+    output: OutputFile, line: int, asked: tuple[str | int | None, str | None], answer: bytes, form: str
+) -> Record:
+    id, own_form = asked
     try:
         record = read_record(output, line, parse_line(answer), own_form or form)
     except DamagedError as error:
@@ -50,7 +58,7 @@ def _pair(output: OutputFile, line: int, data: bytes, answer: bytes, form: str, 
     raise DamagedError(f"line {line} has the id {id!r:.80}, and its output {record.id!r:.80}")
 
 
-def read_json(data: bytes) -> tuple[str | int | None, str | None]:
+def read_json(data: bytes, id_name: str = "id") -> tuple[str | int | None, str | None]:
     """Return a line's id, and the form it asks for by itself; nothing of a line that cannot be read."""
     try:
         value = json.loads(data)
@@ -58,7 +66,7 @@ def read_json(data: bytes) -> tuple[str | int | None, str | None]:
         return None, None
     if not isinstance(value, dict):
         return None, None
-    id, form = value.get("id"), value.get("embedding_type", value.get("encoding_format"))
+    id, form = value.get(id_name), value.get("embedding_type", value.get("encoding_format"))
     return (
         id if isinstance(id, str | int) and not isinstance(id, bool) else None,
         form if isinstance(form, str) else None,

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from jina_v3.record_fields import RecordFields
 from jina_v3_client.batch.lines import split_lines
 from jina_v3_client.batch.records import BadRecord, BatchRecord
 from jina_v3_client.batch.store import Stored
@@ -69,6 +70,7 @@ class Outputs:
     """What a run has left: verified outputs, in the order of their records, and the form it asked for.
 
     ``bad_files`` have the bad records of text, one in a line; ``None`` where they are to be read from the outputs.
+    ``names`` says where the records that went in have their texts and ids.
     """
 
     run: str
@@ -76,6 +78,7 @@ class Outputs:
     form: str
     files: tuple[OutputFile, ...]
     bad_files: tuple[BadFile, ...] | None = None
+    names: RecordFields = field(default_factory=RecordFields)
 
 
 def index_of(file: str, line: int) -> int | None:

@@ -142,10 +142,10 @@ class BatchResult:
     def _read(self, output: OutputFile, chunks: Iterator[bytes], source: Iterator[bytes]) -> Iterator[Record]:
         form, data_format = self._outputs.form, self._outputs.format
         if data_format == "parquet":
-            return _with_count(read_rows(output, chunks, form), source if output.source else None)
+            return _with_count(read_rows(output, chunks, form, self._outputs.names), source if output.source else None)
         if output.source is None:
             return read_lines(output, chunks, form)
-        return pair_lines(output, chunks, source, form, data_format)
+        return pair_lines(output, chunks, source, form, data_format, self._outputs.names.id_name)
 
     def _listed_bad(self) -> Iterator[BadRecord]:
         files = self._outputs.bad_files or ()

@@ -7,10 +7,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
+from jina_v3.record_fields import RecordFields
 from jina_v3_client.batch.sizes import ANSWER_BYTES, FILE_BYTES, VectorSize
 from jina_v3_client.errors import InvalidInputError, TooLargeError
+
+_OWN: Final = RecordFields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +33,14 @@ class LocalFile:
 class LineShards:
     """Writes records as JSON lines. ``most_bytes`` is what one record may have, ``None`` without a limit.
 
-    ``fields`` stand in each record that has not its own.
+    ``fields`` stand in each record that has not its own; ``names`` says where texts and ids are.
     """
 
     folder: Path
     size: VectorSize
     fields: Mapping[str, Any] = field(default_factory=dict)
     most_bytes: int | None = None
+    names: RecordFields = field(default_factory=RecordFields)
     files: dict[str, LocalFile] = field(default_factory=dict)
     _file: IO[bytes] | None = None
     _digest: Any = None
@@ -50,7 +54,7 @@ class LineShards:
         """
         try:
             for index, record in enumerate(records):
-                self._write(index, *encode_record(index, record, self.fields))
+                self._write(index, *encode_record(index, record, self.fields, self.names))
         finally:
             self._end()
         if not self.files:
@@ -91,26 +95,29 @@ def name_file(first_index: int, suffix: str) -> str:
     return f"records-{first_index:012d}.{suffix}"
 
 
-def encode_record(index: int, record: object, fields: Mapping[str, Any]) -> tuple[bytes, int]:
+def encode_record(
+    index: int, record: object, fields: Mapping[str, Any], names: RecordFields = _OWN
+) -> tuple[bytes, int]:
     """Return a record's line, and how many bytes of it are not its text. **Raises**: ``InvalidInputError``."""
     if isinstance(record, str):
-        value: dict[str, Any] = {"id": index, "text": record, **fields}
+        value: dict[str, Any] = {names.id_name: index, names.text_name: record, **fields}
     elif isinstance(record, Mapping):
-        value = {"id": index, **fields, **record}
-        if value["id"] is None:
-            value["id"] = index
+        value = {names.id_name: index, **fields, **record}
+        if value[names.id_name] is None:
+            value[names.id_name] = index
     else:
         raise _wrong(index, f"is a {type(record).__name__}", "a text, or a dict with a text")
-    text = value.get("text", value.get("input"))
+    text = value.get("text", value.get("input")) if names.text is None else value.get(names.text)
     if not isinstance(text, str) and not _is_chunks(value, text):
-        raise _wrong(index, "has no text", 'a text, or a dict with "text"; "text" may be a list with late_chunking')
+        name = json.dumps(names.text_name, ensure_ascii=False)
+        raise _wrong(index, "has no text", f"a text, or a dict with {name}; {name} may be a list with late_chunking")
     try:
         line = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:
         raise InvalidInputError(
             f"record {index} has half of a surrogate pair, which is no Unicode text",
             code="invalid_text",
-            field="text",
+            field=names.text_name,
             index=index,
         ) from None
     except (TypeError, ValueError) as error:

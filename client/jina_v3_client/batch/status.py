@@ -49,7 +49,7 @@ class BatchStatus:
                 f"{self.jobs_done or 0:,} of {self.jobs:,} {'pieces' if self.phase == 'cutting' else 'jobs'} done"
             )
         if self.records_done is not None:
-            parts.append(f"{self.records_done:,} records verified")
+            parts.append(f"{self.records_done:,} record{'' if self.records_done == 1 else 's'} verified")
         if self.records_bad:
             parts.append(f"{self.records_bad:,} bad")
         return f"{self.name}: {', '.join(parts)}{f' ({self.reason})' if self.reason else ''}"

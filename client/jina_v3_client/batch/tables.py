@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from jina_v3.record_fields import RecordFields
 from jina_v3_client.batch.outputs import ANSWER_FIELDS, OutputFile, Record
 from jina_v3_client.batch.records import BadRecord, BatchRecord
 from jina_v3_client.batch.vectors import DamagedError, decode_vector
 from jina_v3_client.errors import ConfigurationError
 
 _ROWS: Final = 1024
+_OWN: Final = RecordFields()
 _IN_MEMORY: Final = 8 * 2**20
 
 
@@ -44,13 +46,13 @@ def read_batches(chunks: Iterable[bytes]) -> Iterator[Any]:
             raise DamagedError(f"it is no Parquet that can be read: {error}") from None
 
 
-def read_rows(output: OutputFile, chunks: Iterable[bytes], form: str) -> Iterator[Record]:
+def read_rows(output: OutputFile, chunks: Iterable[bytes], form: str, names: RecordFields = _OWN) -> Iterator[Record]:
     """Yield the records of an output of Parquet. **Raises**: ``DamagedError``."""
     line = output.lines_before
     for batch in read_batches(chunks):
         vectors = batch.column("embedding")
         own = [name for name in batch.schema.names if name not in ANSWER_FIELDS]
-        columns = {name: batch.column(name).to_pylist() for name in own if name != "text"}
+        columns = {name: batch.column(name).to_pylist() for name in own if name != names.text_name}
         answer = {
             name: batch.column(name).to_pylist()
             for name in ANSWER_FIELDS
@@ -65,13 +67,14 @@ def read_rows(output: OutputFile, chunks: Iterable[bytes], form: str) -> Iterato
                 {name: column[row] for name, column in answer.items()},
                 vectors[row],
                 form,
+                names.id_name,
             )
 
 
 def _record(
-    output: OutputFile, line: int, own: dict[str, Any], answer: dict[str, Any], vector: Any, form: str
+    output: OutputFile, line: int, own: dict[str, Any], answer: dict[str, Any], vector: Any, form: str, id_name: str
 ) -> Record:
-    id, error = own.pop("id", None), answer["error"]
+    id, error = own.pop(id_name, None), answer["error"]
     if error is not None:
         return BadRecord(
             file=output.file,

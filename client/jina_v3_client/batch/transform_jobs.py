@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from jina_v3.record_fields import RecordFields, read_name
 from jina_v3_client.batch.aws_failures import code_of, explained
 from jina_v3_client.batch.datasets import format_of, is_hidden
 from jina_v3_client.batch.executions import describe_known
@@ -39,6 +40,7 @@ _STATES: Final[dict[str, State]] = {
     "Stopped": "stopped",
     "Failed": "failed",
 }
+_NAMES: Final = {"text_field": "JINA_V3_TEXT_FIELD", "id_field": "JINA_V3_ID_FIELD"}
 _LISTED: Final = 10
 _SUFFIX: Final = ".out"
 _TAG: Final = {"Key": "jina-v3-client", "Value": "batch"}
@@ -111,6 +113,7 @@ class TransformJobs:
         found = self._describe(name)
         place, output = read_place(_source(found)), read_place(found["TransformOutput"]["S3OutputPath"], "output")
         inputs, form, _ = self._list(place)
+        environment: Mapping[str, str] = found.get("Environment", {})
         there = {one.key: one for one in self._store.list(output)}
         files, missing = [], []
         names = {one.key.removeprefix(place.prefix): one for one in inputs}
@@ -131,8 +134,9 @@ class TransformJobs:
         return Outputs(
             run=name,
             format=form,
-            form=found.get("Environment", {}).get("JINA_V3_DEFAULT_EMBEDDING_TYPE", "float"),
+            form=environment.get("JINA_V3_DEFAULT_EMBEDDING_TYPE", "float"),
             files=tuple(sorted(files, key=lambda one: one.order)),
+            names=_names(environment),
         )
 
     def _request(self, request: RunRequest) -> dict[str, Any]:
@@ -147,6 +151,11 @@ class TransformJobs:
             raise ConfigurationError(
                 f"a Parquet file of {largest:,} bytes is more than one request may have, {_MAX_MEBIBYTES} MiB",
                 advice="write smaller files",
+            )
+        if form == "csv" and {"text_field", "id_field"} & set(request.fields):
+            raise ConfigurationError(
+                "text_field and id_field of CSV need the state machine, which reads the names of columns beforehand",
+                advice="deploy batch, or submit csv.DictReader(file)",
             )
         content_type, accept = _MEDIA_TYPES[form]
         split = "None" if form == "parquet" else "Line"
@@ -222,7 +231,16 @@ def _environment(fields: Mapping[str, Any]) -> dict[str, str]:
     environment = {variable: str(fields[name]) for name, variable in names.items() if name in fields}
     if "task" in fields:
         environment["JINA_V3_DEFAULT_TASK"] = fields["task"] or "none"
+    for field, variable in _NAMES.items():
+        if field in fields:  # as a cell of CSV
+            environment[variable] = '"' + fields[field].replace('"', '""') + '"'
     return environment
+
+
+def _names(environment: Mapping[str, str]) -> RecordFields:
+    """Return where a job's records have their texts and ids."""
+    text, record_id = (read_name(environment[one]) if one in environment else None for one in _NAMES.values())
+    return RecordFields(text, record_id)
 
 
 def _kept_parts(place: Place, names: Iterable[str]) -> list[str]:

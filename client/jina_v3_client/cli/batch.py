@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from jina_v3.record_fields import RecordFields
 from jina_v3_client.batch import BadRecord, BatchRecord
 from jina_v3_client.cli import clients
 from jina_v3_client.cli.batch_report import tell_report
 from jina_v3_client.cli.call import DONE, Call
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.cli.outputs import VectorKind, choose_format, choose_path, open_output
-from jina_v3_client.cli.records import STDIN, Record, format_of, from_files, has_head, read_all
+from jina_v3_client.cli.records import STDIN, Fields, Record, format_of, from_files, has_head, read_all
 from jina_v3_client.cli.screen import Screen
 from jina_v3_client.cli.tally import Tally
 from jina_v3_client.parameters import UNSET
@@ -30,7 +32,7 @@ def batch(call: Call) -> int:
 
 
 def _submit(call: Call, client: BatchClient) -> int:
-    words = call.words
+    words, names = call.words, _names(call.words)
     run = client.submit(
         _data(call),
         task={None: UNSET, "none": None}.get(words.task, words.task),
@@ -42,6 +44,9 @@ def _submit(call: Call, client: BatchClient) -> int:
         dry_run=words.dry_run,
         resume=words.resume,
         format=words.input_format if _is_place(words.data) and words.input_format else "auto",
+        allow_missing_text=words.allow_missing_text,
+        text_field=names.text,
+        id_field=names.id,
     )
     if words.follow or words.dry_run:  # a plan takes seconds
         return _follow(call, run)
@@ -51,6 +56,18 @@ def _submit(call: Call, client: BatchClient) -> int:
         call.screen.say(run.name)  # alone, so that a script can take it
         call.screen.note(f"to see how far it is: jina-v3 batch status {run.name} --follow")
     return DONE
+
+
+def _fields(words: argparse.Namespace) -> Fields:
+    return Fields(words.text_field, words.id_field)
+
+
+def _names(words: argparse.Namespace) -> RecordFields:
+    """Return the names that a run must know; of what is read here they are the contract's own."""
+    if words.data is not None and not _is_place(words.data):
+        return RecordFields()
+    text, record_id, usual = words.text_field, words.id_field, Fields()
+    return RecordFields(None if text == usual.text else text, None if record_id == usual.id else record_id)
 
 
 def _is_place(data: str | None) -> bool:
@@ -66,27 +83,24 @@ def _data(call: Call) -> Any:
             raise CommandError("there is no data; name it, or - for standard input, or --resume RUN", usage=True)
         return None
     if _is_place(words.data):
-        if words.field != "text" or words.input_format == "txt":
-            raise CommandError(
-                "what is in S3 or in a folder stays as it is: JSON lines, CSV or Parquet, whose field is named text",
-                usage=True,
-            )
+        if words.input_format == "txt":
+            raise CommandError("what is in S3 or in a folder stays as it is: JSON lines, CSV or Parquet", usage=True)
         return words.data
     if words.data != STDIN and not Path(words.data).exists():
         raise CommandError(f"there is no file or folder {words.data} here", usage=True)
     is_read_here = (
         words.data == STDIN
         or words.input_format is not None
-        or words.field != "text"
+        or _fields(words) != Fields()
         or format_of(words.data) == "txt"
-        or has_head(words.data, words.field)
+        or has_head(words.data, _fields(words))
     )
     return _records(call) if is_read_here else words.data
 
 
 def _records(call: Call) -> Iterator[dict[str, Any]]:
     words = call.words
-    for record in read_all(from_files([words.data], words.input_format, words.field)):
+    for record in read_all(from_files([words.data], words.input_format, _fields(words))):
         if record.error is not None:
             raise CommandError(f"{record.place}: {record.error.message}")
         named = {} if record.id is None else {"id": record.id}
@@ -116,7 +130,8 @@ class _Lines:
     def __call__(self, done: int, total: int | None) -> None:
         if done > self._last:
             self._last = done
-            self._screen.note(f"{done:,} {'' if total is None else f'of about {total:,} '}records verified")
+            share = f" of about {total:,}" if total is not None else ""
+            self._screen.note(f"{done:,}{share} record{'' if (total or done) == 1 else 's'} verified")
 
 
 def _report(call: Call, client: BatchClient) -> int:

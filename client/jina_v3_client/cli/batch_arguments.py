@@ -16,7 +16,8 @@ _ACTIONS: Final = {
         "[DATA]",
         "start a run over a place in S3, a file or folder of this machine, or standard input",
         "jina-v3 batch submit s3://bucket/documents/ --task retrieval.passage --dimensions 256\n"
-        "jina-v3 batch submit documents.jsonl --field body --max-usd 5 --follow\n"
+        "jina-v3 batch submit s3://bucket/articles/ --text-field body --id-field doc_id --dry-run\n"
+        "jina-v3 batch submit documents.jsonl --text-field body --max-usd 5 --follow\n"
         "jina-v3 batch submit --resume documents-20260301 --follow",
     ),
     "status": ("RUN", "say how far a run is", "jina-v3 batch status documents-20260301 --follow"),
@@ -63,8 +64,8 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
         "data",
         nargs="?",
         metavar="DATA",
-        help="s3://bucket/folder/, a file (.jsonl, .csv, .parquet, .txt) or folder, - for standard input; a CSV file "
-        "may have a head, CSV in S3 or a folder has none",
+        help="s3://bucket/folder/, a file (.jsonl, .csv, .parquet, .txt) or folder, - for standard input; CSV may "
+        "begin with the names of its columns",
     )
     add_input(parser)
     kept = "(default: the deployment's)"
@@ -77,6 +78,9 @@ def _add_submit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--instances", type=at_least_1, metavar="N", help=f"machines at a time {kept}")
     parser.add_argument("--max-usd", type=_dollars, metavar="USD", help="refuse a run that is estimated to cost more")
     parser.add_argument("--dry-run", action="store_true", help="plan it, and say what it would cost; embed nothing")
+    parser.add_argument(
+        "--allow-missing-text", action="store_true", help="embed the rest where most of the records have no text"
+    )
     parser.add_argument("--resume", metavar="RUN", help="embed only what an earlier run has left")
 
 

@@ -30,6 +30,9 @@ def _form(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if report.get("dimensions"):
         task = report["task"] or "none"
         yield "form", f"task {task}, {report['dimensions']} dimensions, {report['embedding_type']}"
+    names = {"text": report.get("text_field"), "id": report.get("id_field")}
+    if any(names.values()):
+        yield "fields", ", ".join(f"{what} from {name}" for what, name in names.items() if name)
 
 
 def _counts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -39,18 +42,29 @@ def _counts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "files", f"{files['all']:,}" if is_plan else f"{files['verified']:,} of {files['all']:,} verified"
     if records and not is_plan:
         yield "records", f"{records['all']:,}: {records['embedded']:,} embedded, {records['bad']:,} bad"
+        if records["embedded"]:
+            yield "fetch", f"jina-v3 batch result {report['run']} --output vectors.parquet{_partial(report)}"
         yield "cost", f"{report['billed_s']:,} s of {report['instance_type']}{_dollars(report['usd'])}"
     if estimate:
         yield (
             "estimate",
-            f"{estimate['records']:,} records, {estimate['tokens']:,} tokens: {estimate['hours']:,.3g} h, "
+            f"{_count(estimate['records'], 'record')}, {_count(estimate['tokens'], 'token')}: "
+            f"{estimate['hours']:,.3g} h, "
             f"{estimate['machine_hours']:,.3g} machine hours of {report['instance_type']}{_dollars(estimate['usd'])}",
         )
         yield from (("assumes", one) for one in estimate["assumptions"])
 
 
+def _partial(report: Mapping[str, Any]) -> str:
+    return "" if report["outcome"] == "complete" else " --partial"
+
+
 def _dollars(usd: float | None) -> str:
     return "" if usd is None else f", ${usd:,.2f}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _failures(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -67,6 +81,6 @@ def _failures(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         listed = report.get("outstanding", ())
         yield from (("left", f"{one['file']}: {one['message'] or one['reason']}") for one in listed[:_SHOWN])
         if len(listed) > _SHOWN:
-            yield "left", f"and {report['files']['outstanding'] - _SHOWN:,} files more"
+            yield "left", f"and {_count(report['files']['outstanding'] - _SHOWN, 'file')} more"
     if report.get("error"):
         yield "error", report["error"]["message"]

@@ -50,8 +50,16 @@ class Record:
         return f"<Record {self.place}>"
 
 
-Reader = Callable[[BinaryIO, str, str], Iterator[Record]]
-"""Takes a file, what it is called, and the name of its texts' field."""
+@dataclass(frozen=True, slots=True)
+class Fields:
+    """The names of the fields, or columns, that have texts and ids."""
+
+    text: str = "text"
+    id: str = "id"
+
+
+Reader = Callable[[BinaryIO, str, Fields], Iterator[Record]]
+"""Takes a file, what it is called, and where its texts and ids are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +79,12 @@ def from_words(texts: Sequence[str]) -> Source:
     return Source(name="the command line", read=read)
 
 
-def from_files(names: Sequence[str], text_format: str | None, text_field: str) -> list[Source]:
+def from_files(names: Sequence[str], text_format: str | None, fields: Fields) -> list[Source]:
     """Return the files, ``-`` for standard input, after a look at whether they can be read.
 
     **Raises**: ``CommandError``.
     """
-    return [_from_file(name, _choose_format(name, text_format), text_field) for name in names]
+    return [_from_file(name, _choose_format(name, text_format), fields) for name in names]
 
 
 def _choose_format(name: str, text_format: str | None) -> str:
@@ -100,19 +108,19 @@ def format_of(name: str) -> str | None:
     return SUFFIXES.get(Path(name.lower().removesuffix(".gz")).suffix)
 
 
-def has_head(name: str, text_field: str) -> bool:
+def has_head(name: str, fields: Fields) -> bool:
     """Say whether a file is CSV whose first row names the column of texts. **Raises**: ``OSError``."""
     if format_of(name) != "csv":
         return False
     with gzip.open(name) if name.lower().endswith(".gz") else Path(name).open("rb") as file:
         first = io.TextIOWrapper(cast(BinaryIO, file), encoding="utf-8-sig", errors="replace", newline="")
         try:
-            return text_field in next(csv.reader(first), [])
+            return fields.text in next(csv.reader(first), [])
         except csv.Error:
             return False
 
 
-def _from_file(name: str, text_format: str, text_field: str) -> Source:
+def _from_file(name: str, text_format: str, fields: Fields) -> Source:
     shown = "stdin" if name == STDIN else name
     if name != STDIN:
         Path(name).open("rb").close()  # before anything is asked of anybody
@@ -120,19 +128,19 @@ def _from_file(name: str, text_format: str, text_field: str) -> Source:
     def read() -> Iterator[Record]:
         stdin = nullcontext(cast(io.BufferedReader, sys.stdin.buffer))
         with stdin if name == STDIN else Path(name).open("rb") as file:
-            yield from _unpacked(file, shown, _READERS[text_format], text_field)
+            yield from _unpacked(file, shown, _READERS[text_format], fields)
 
     return Source(name=shown, read=read)
 
 
-def _unpacked(file: io.BufferedReader, name: str, reader: Reader, text_field: str) -> Iterator[Record]:
+def _unpacked(file: io.BufferedReader, name: str, reader: Reader, fields: Fields) -> Iterator[Record]:
     """Read what may be gzip'd, of which its first bytes tell whatever its name is."""
     if not file.peek(2).startswith(_GZIP):
-        yield from reader(file, name, text_field)
+        yield from reader(file, name, fields)
         return
     try:
         with gzip.GzipFile(fileobj=file) as unpacked:
-            yield from reader(cast(BinaryIO, unpacked), name, text_field)
+            yield from reader(cast(BinaryIO, unpacked), name, fields)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise CommandError(f"{name}: gzip that cannot be read to its end: {error}") from None
 
@@ -151,12 +159,12 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
             yield place, text
 
 
-def _read_txt(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+def _read_txt(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
     for number, (place, text) in enumerate(_lines(file, name)):
         if number == 0 and _is_object(text):
             warnings.warn(
                 f"{place}: the line is embedded as it is, and looks like JSON; --input-format jsonl embeds its "
-                f"{text_field!r}",
+                f"{fields.text!r}",
                 stacklevel=2,
             )
         yield Record(text=text, place=place)
@@ -169,7 +177,7 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _read_jsonl(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+def _read_jsonl(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
     for place, line in _lines(file, name):
         try:
             value = json.loads(line, parse_constant=_refuse_constant)
@@ -178,32 +186,32 @@ def _read_jsonl(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
             continue
         if not isinstance(value, dict):
             more = " (of a list, jq -c '.[]' makes lines)" if isinstance(value, list) else ""
-            told = f"the line is {_shorten(value)}; it must be an object with {text_field!r}{more}"
+            told = f"the line is {_shorten(value)}; it must be an object with {fields.text!r}{more}"
             yield _bad(place, "wrong_type", told)
             continue
-        yield _record(place, value, text_field)
+        yield _record(place, value, fields)
 
 
-def _record(place: str, members: dict[str, Any], text_field: str) -> Record:
-    is_there = text_field in members
-    text, given_id = members.pop(text_field, None), members.get("id")
+def _record(place: str, members: dict[str, Any], fields: Fields) -> Record:
+    is_there = fields.text in members
+    text, given_id = members.pop(fields.text, None), members.get(fields.id)
     has_id = isinstance(given_id, str | int) and not isinstance(given_id, bool)
     if has_id:
-        del members["id"]
+        del members[fields.id]
     known: dict[str, Any] = {"place": place, "id": given_id if has_id else None, "metadata": members}
     if isinstance(text, str):
         return Record(text=text, **known)
     there = ", ".join(map(repr, members)) or "nothing"
     message = (
-        f"{text_field!r} is {_shorten(text)}; it must be a string"
+        f"{fields.text!r} is {_shorten(text)}; it must be a string"
         if is_there
-        else f"there is no {text_field!r}; the record has {there}; --field names the text's field"
+        else f"there is no {fields.text!r}; the record has {there}; --text-field names the text's field"
     )
     code = "wrong_type" if is_there else "missing_field"
     return Record(text="", error=TextError(code=code, message=message), **known)
 
 
-def _read_csv(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+def _read_csv(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
     csv.field_size_limit(_LONGEST_CELL)
     text_file = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
@@ -211,15 +219,15 @@ def _read_csv(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
         columns = next(rows, None)
         if columns is None:
             return
-        if text_field not in columns:
-            raise CommandError(_no_column(name, text_field, columns))
+        if fields.text not in columns:
+            raise CommandError(_no_column(name, fields, columns))
         if len(set(columns)) < len(columns):
             raise CommandError(f"{name}: two columns have the same name: {', '.join(map(repr, columns))}")
         first = rows.line_num + 1
         for row in rows:
             place, first = f"{name}:{first}", rows.line_num + 1  # where the row begins
             if len(row) == len(columns):
-                yield _record(place, dict(zip(columns, row, strict=True)), text_field)
+                yield _record(place, dict(zip(columns, row, strict=True)), fields)
             elif row:
                 message = f"the row has {len(row)} cells; the head has {len(columns)} columns"
                 yield _bad(place, "invalid_csv", message)
@@ -231,26 +239,26 @@ def _read_csv(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
         text_file.detach()  # the file is its opener's to close
 
 
-def _read_parquet(file: BinaryIO, name: str, text_field: str) -> Iterator[Record]:
+def _read_parquet(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
     pa = import_pyarrow("reading Parquet")
     try:
         seekable = file if file.seekable() else io.BytesIO(file.read())
         with pa.parquet.ParquetFile(seekable) as table:
             columns = table.schema_arrow.names
-            if text_field not in columns:
-                raise CommandError(_no_column(name, text_field, columns))
+            if fields.text not in columns:
+                raise CommandError(_no_column(name, fields, columns))
             first = 1
             for batch in table.iter_batches(batch_size=_ROWS):
                 for number, row in enumerate(batch.to_pylist(), first):
-                    yield _record(f"{name}:{number}", row, text_field)
+                    yield _record(f"{name}:{number}", row, fields)
                 first += batch.num_rows
     except pa.ArrowException as error:
         raise CommandError(f"{name}: no Parquet that can be read: {error}") from None
 
 
-def _no_column(name: str, text_field: str, columns: Sequence[str]) -> str:
+def _no_column(name: str, fields: Fields, columns: Sequence[str]) -> str:
     there = ", ".join(map(repr, columns))
-    return f"{name}: no column is named {text_field!r}; there are {there}; --field names the text's column"
+    return f"{name}: no column is named {fields.text!r}; there are {there}; --text-field names the text's column"
 
 
 _READERS: Final[dict[str, Reader]] = {

@@ -54,7 +54,15 @@ def add_input(parser: argparse.ArgumentParser) -> None:
         "--input-format", choices=INPUT_FORMATS, help="the files' form (default: by their names; of stdin txt)"
     )
     parser.add_argument(
-        "--field", default="text", help="the field of JSON lines, or column of CSV, that is the text (default: text)"
+        "--text-field",
+        "--field",
+        default="text",
+        dest="text_field",
+        metavar="NAME",
+        help="the field of JSON lines, or column of CSV and Parquet, that is the text (default: text)",
+    )
+    parser.add_argument(
+        "--id-field", default="id", metavar="NAME", help="the field, or column, that is the id (default: id)"
     )
 
 

@@ -162,6 +162,7 @@ def _listen(config: Config) -> socket.socket:
 def _accept_all(listener: socket.socket) -> Iterator[socket.socket]:
     """Take in those that the kernel has shaken hands with already: it would reset them when the port is closed."""
     with contextlib.suppress(OSError):
+        listener.listen(0)  # others are left to ask again, but for one, however long this process is kept from going on
         while True:
             connection, _ = listener.accept()
             connection.setblocking(False)

@@ -37,6 +37,12 @@ class BatchScheduleSettings:
     task: Annotated[TaskName | None, Field(description="of records that name none")] = None
     dimensions: Annotated[int | None, Field(ge=1, le=1024, description="of records that name none")] = None
     embedding_type: Annotated[EmbeddingType | None, Field(description="of records that name none")] = None
+    text_field: Annotated[
+        str | None, Field(min_length=1, max_length=256, description="the field, or column, that has the text")
+    ] = None
+    id_field: Annotated[
+        str | None, Field(min_length=1, max_length=256, description="the field, or column, that has the id")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from functools import cache
 from typing import Final
 
 from jina_v3_infra.config.batch import BatchScheduleSettings, BatchSettings
-from jina_v3_infra.config.container_settings import unknown_settings
+from jina_v3_infra.config.container_settings import OF_A_DATASET, unknown_settings
 from jina_v3_infra.config.instances import instance_type, transform_instance_types
 from jina_v3_infra.config.schedules import schedule_fault
 from jina_v3_infra.config.schema import Deployment
@@ -158,6 +158,11 @@ def _environment(batch: BatchSettings) -> Iterator[str]:
     for name, value in batch.environment.items():
         if name.startswith("SAGEMAKER_"):
             yield f"batch.environment: {name} is SageMaker's own to set; remove it"
+        if name in OF_A_DATASET:
+            yield (
+                f"batch.environment: {name} is for each run to say, as text_field and id_field of its input or of its "
+                "schedule; remove it"
+            )
         if len(value.encode()) > _VALUE_BYTES:
             yield f"batch.environment: {name} has more than {_VALUE_BYTES} bytes, the most there can be; shorten it"
     yield from unknown_settings(batch.environment, "batch.environment")

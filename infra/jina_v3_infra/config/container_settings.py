@@ -13,9 +13,12 @@ NAMES: Final = frozenset(
         *("ATTENTION", "BIND_HOST", "BODY_TIMEOUT_S", "DEFAULT_DIMENSIONS", "DEFAULT_EMBEDDING_TYPE", "DEFAULT_TASK"),
         *("DEVICE", "DTYPE", "ENGINES", "ENGINE_TIMEOUT_S", "GRAPHS", "KERNELS", "MAX_BATCH_TOKENS", "MAX_BODY_BYTES"),
         *("MAX_QUEUE_S", "MAX_TEXTS", "MAX_TOKENS", "MODEL", "REQUEST_TIMEOUT_S", "SHUTDOWN_TIMEOUT_S"),
+        *("CSV_COLUMNS", "ID_FIELD", "TEXT_FIELD"),
     )
 )
 """Those that docs/contract.md lists; a test holds them to the container's own."""
+OF_A_DATASET: Final = tuple(f"{PREFIX}{name}" for name in ("CSV_COLUMNS", "ID_FIELD", "TEXT_FIELD"))
+"""Those that a batch run sets, as what looks at its data before must know of them."""
 
 
 def unknown_settings(environment: Mapping[str, str], place: str) -> Iterator[str]:

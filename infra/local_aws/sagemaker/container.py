@@ -73,6 +73,7 @@ class Container:
         self._program = program
         self._journal = journal
         self._process: subprocess.Popen[bytes] | None = None
+        self._killed: subprocess.Popen[bytes] | None = None
         self._pool: urllib3.HTTPConnectionPool | None = None
         self._ending = threading.Event()
         self._starting = threading.Lock()
@@ -195,11 +196,12 @@ class Container:
 
     def _kill(self) -> None:
         process = self._process
-        if process is None:
+        if process is None or process is self._killed:  # whose number may be another's by now
             return
         with contextlib.suppress(ProcessLookupError):  # the group, because its leader may have left children
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        self._killed = process
 
 
 def is_healthy(pool: urllib3.HTTPConnectionPool) -> bool:

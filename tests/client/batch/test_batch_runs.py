@@ -197,7 +197,7 @@ def test_a_file_that_was_cut_comes_back_in_the_order_of_its_lines(client, batch)
 
 def test_bad_records_behind_blank_lines_come_once(client, batch):
     batch.put("a.jsonl", b'{"text": "red"}\n\n{"text": ""}\n{"text": ""}\n')
-    result = submit(client, f"s3://{BUCKET}/batch/datasets/docs/", name="blank")
+    result = submit(client, f"s3://{BUCKET}/batch/datasets/docs/", name="blank", allow_missing_text=True)
     assert [type(record).__name__ for record in result.records()] == ["BatchRecord", "BadRecord", "BadRecord"]
     assert [one.line for one in result.bad] == [3, 4]
     assert list(result.unsent) == []

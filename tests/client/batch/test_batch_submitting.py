@@ -1,7 +1,5 @@
 """What is submitted: files of a sensible size, uploaded once, and refused where it cannot be embedded."""
 
-import csv
-import gzip
 import json
 
 import numpy as np
@@ -176,23 +174,6 @@ def test_files_of_another_kind_are_left_out_and_said_to_be(client, batch, tmp_pa
     (tmp_path / "a.jsonl").unlink()
     with pytest.raises(InvalidInputError, match=r"has no data: files are \.jsonl"):
         client.submit(tmp_path)
-
-
-@pytest.mark.parametrize("head", ["text", "id,text", '\ufeff"id","text"', "id,city,text"])
-def test_a_head_of_csv_is_not_embedded_as_a_text(client, batch, tmp_path, head):
-    for name, pack in (("a.csv", bytes), ("a.csv.gz", gzip.compress)):
-        (tmp_path / name).write_bytes(pack(f"{head}\r\n1,red,Ulm\r\n".encode()))
-        with pytest.raises(InvalidInputError, match=r"begins with the names of its columns .*csv\.DictReader"):
-            client.submit(tmp_path / name)
-        with pytest.raises(InvalidInputError, match="begins with the names"):
-            client.submit(tmp_path)
-        (tmp_path / name).unlink()
-    assert batch.keys(DATASETS) == []
-    (tmp_path / "b.csv").write_text("1,text\n2,id\n")
-    client.submit(tmp_path / "b.csv")
-    client.submit(csv.DictReader(["id,text,city", '7,"red\nsea",Ulm']), name="rows")
-    client.run("rows").wait()
-    assert [(one.id, one.metadata) for one in client.run("rows").result()] == [("7", {"city": "Ulm"})]
 
 
 def test_what_records_must_say_themselves_cannot_be_set_for_a_file(client, tmp_path):

@@ -101,7 +101,10 @@ def test_what_is_in_s3_is_not_read_here(run: Run, batch: Batch) -> None:
     run("batch", "submit", "s3://bucket/docs/", "--input-format", "csv")
     assert batch.submitted[0] == "s3://bucket/docs/"
     assert batch.submitted[1]["format"] == "csv"
-    assert run("batch", "submit", "s3://bucket/docs/", "--field", "body")[0] == 2
+    assert (batch.submitted[1]["text_field"], batch.submitted[1]["id_field"]) == (None, None)
+    run("batch", "submit", "s3://bucket/docs/", "--text-field", "body", "--id-field", "key", "--allow-missing-text")
+    wanted = {"text_field": "body", "id_field": "key", "allow_missing_text": True}
+    assert {name: batch.submitted[1][name] for name in wanted} == wanted
 
 
 def test_lines_and_other_fields_are_submitted_as_records(
@@ -114,6 +117,9 @@ def test_lines_and_other_fields_are_submitted_as_records(
     file.write_text('{"id": 3, "body": "red", "city": "Ulm"}\n')
     run("batch", "submit", str(file), "--field", "body")
     assert batch.submitted[0] == [{"id": 3, "text": "red", "city": "Ulm"}]
+    run("batch", "submit", str(file), "--text-field", "body", "--id-field", "city")
+    assert batch.submitted[0] == [{"id": "Ulm", "text": "red"}]
+    assert (batch.submitted[1]["text_field"], batch.submitted[1]["id_field"]) == (None, None)
     run("batch", "submit", str(file))
     assert batch.submitted[0] == str(file)
 
@@ -239,6 +245,7 @@ def test_a_report_names_what_is_bad_and_what_is_left() -> None:
         "docs-1: incomplete",
         "files     2 of 9 verified",
         "records   40: 39 embedded, 1 bad",
+        "fetch     jina-v3 batch result docs-1 --output vectors.parquet --partial",
         "cost      90.0 s of ml.g6.xlarge",
         "bad       1 empty_text, the first a.jsonl:3: text is empty",
         *(f"left      {number}.jsonl: timeout" for number in range(5)),
@@ -264,7 +271,7 @@ def test_what_is_left_out_is_said_in_one_line(run: Run, batch: Batch, monkeypatc
     [
         (["nowhere.jsonl"], "no file or folder nowhere.jsonl"),
         (["s3://b/d/", "--max-usd", "nan"], "nan must be a number above 0"),
-        ([".", "--field", "body"], "stays as it is"),
+        ([".", "--input-format", "txt"], "stays as it is"),
     ],
 )
 def test_data_and_limits_that_cannot_be_are_refused_here(run: Run, batch: Batch, words: list[str], told: str) -> None:

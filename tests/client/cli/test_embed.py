@@ -134,7 +134,7 @@ def test_bad_records_stand_where_they_were_and_the_others_are_embedded(
     assert [line["error"]["place"] for line in lines(out) if "error" in line][:2] == ["stdin:1", "stdin:3"]
     assert lines(out)[3]["id"] == "x"
     assert "5 of 6 texts" in err
-    assert "--field names" in err
+    assert "--text-field names" in err
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -17,6 +17,8 @@ import numpy as np
 import pytest
 from tests.support.loopback_endpoint import REGION, LoopbackEndpoint, Pace, expected
 
+from jina_v3_client import Settings
+
 COMMAND = [sys.executable, "-m", "jina_v3_client"]
 
 
@@ -80,13 +82,15 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(endpoint: LoopbackEndp
 
 def test_ctrl_c_ends_it_quietly_and_leaves_no_half_file(tmp_path: Path, endpoint: LoopbackEndpoint) -> None:
     endpoint.set_pace(Pace(request_s=600))
+    endpoint.forget()
     with start("embed", "--output", str(tmp_path / "v.parquet")) as process:
         assert process.stdin is not None
         assert process.stderr is not None
         process.stdin.write(b"red apple\n" * 5000)
         process.stdin.close()
-        while endpoint.totals()["open"] == 0 or not list(tmp_path.iterdir()):  # until it waits for answers
+        while endpoint.totals()["requests"] < Settings().concurrency:  # until it waits for answers
             assert process.poll() is None
+        assert len(list(tmp_path.iterdir())) == 1
         process.send_signal(signal.SIGINT)
         assert process.wait(120) == 130
         assert process.stderr.read() == b""

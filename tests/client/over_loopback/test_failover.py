@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import numpy as np
 import pytest
 from tests.support.calling import (
     FAR,
+    HURRIED,
     NEAR,
-    STEADFAST,
+    QUICK,
     Caller,
     open_async_client,
     open_client,
@@ -82,8 +84,7 @@ def test_an_address_that_goes_away_under_load_costs_no_text(
 def assert_survives(endpoint: LoopbackEndpoint, caller: Caller, policy: Failover, death: Death) -> None:
     """Let the first target die in the middle of a stream, of which each text must arrive all the same."""
     endpoint.set_pace(PACE)
-    hung = {"attempt_s": 0.3, "retry": STEADFAST} if death is DEATHS["hangs"] else {}
-    quick = settings(limits=RequestLimits(texts=16), **hung)
+    quick = replace(HURRIED if death is DEATHS["hangs"] else QUICK, limits=RequestLimits(texts=16))
     taken = caller.stream(policy, TEXTS, AfterSome(200, lambda: death(endpoint)), settings=quick)
     assert_whole(taken)
     before, after = endpoint.answered("eu-west-1"), endpoint.answered("us-east-1")

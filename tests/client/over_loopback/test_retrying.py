@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.calling import STEADFAST, Caller, open_client, right, settings, some_texts
+from tests.support.calling import HURRIED, QUICK, Caller, open_client, right, settings, some_texts
 from tests.support.loopback_endpoint import Fault, LoopbackEndpoint, faults
 
 from jina_v3_client import (
@@ -42,15 +42,14 @@ PASSING = {
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 def test_what_passes_is_outlasted(endpoint: LoopbackEndpoint, caller: Caller, fault: Fault) -> None:
     endpoint.inject(fault)
-    quick = settings(attempt_s=0.5, retry=STEADFAST) if fault.kind == "wrong_length" else settings()
-    found = caller.embed("texts", TEXTS, settings=quick)
+    found = caller.embed("texts", TEXTS, settings=HURRIED if fault.kind == "wrong_length" else QUICK)
     assert np.array_equal(np.asarray(found), right(TEXTS))
     assert set(endpoint.answered()) == set(TEXTS)
 
 
 def test_half_open_connections_cost_an_attempt_and_no_more(endpoint: LoopbackEndpoint, caller: Caller) -> None:
     endpoint.inject(Fault(kind="hang", times=2))
-    found = caller.embed("texts", TEXTS, settings=settings(attempt_s=0.4, retry=STEADFAST))
+    found = caller.embed("texts", TEXTS, settings=HURRIED)
     assert np.array_equal(np.asarray(found), right(TEXTS))
 
 

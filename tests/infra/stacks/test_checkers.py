@@ -39,6 +39,7 @@ def test_cdk_nag_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_cfn_lint_finds_nothing() -> None:
     found = {name: sorted(case(name).folder.glob("*.template.json")) for name in [*CASES, *EXAMPLE_NAMES]}
     for region in ("us-east-1", *ELSEWHERE.values()):
@@ -56,6 +57,7 @@ def test_cfn_lint_finds_nothing() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_cdk_itself_finds_nothing(tmp_path: Path) -> None:
     """It looks into templates only where the environment does not tell Node, as it starts, not to."""
     environment = {name: value for name, value in os.environ.items() if name != "CDK_VALIDATION"}

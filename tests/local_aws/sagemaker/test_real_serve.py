@@ -61,7 +61,7 @@ def test_it_logs_to_cloudwatch_and_ends_in_good_order(bench: Bench, served: str)
     until(lambda: served not in str(bench.sagemaker.list_endpoints()))
     events = [json.loads(line.partition(": ")[2])["event"] for line in bench.logged(served) if "{" in line]
     assert {"listening", "ready"} <= set(events)
-    assert len([path for path in Path("/proc").glob("[0-9]*/environ") if _is_of(path, bench)]) == 0
+    until(lambda: not any(_is_of(path, bench) for path in Path("/proc").glob("[0-9]*/environ")))
 
 
 def _is_of(path: Path, bench: Bench) -> bool:

@@ -132,6 +132,8 @@ class EngineProcess:
                 await asyncio.to_thread(self._process.wait, _END_S)
             self._process.kill()
             await self._status()
+        if self._reading is not None:
+            await asyncio.wait([self._reading])  # it may have to tell the log of a process that was lost just now
 
     def kill(self) -> None:
         """Kill the process, whatever it does."""

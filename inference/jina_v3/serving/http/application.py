@@ -48,6 +48,7 @@ class Application:
     service: Service | None = None
     _held: Held = field(init=False)
     _running: set[Interruption] = field(default_factory=set, init=False)
+    _has_given_up: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._held = Held(_BODIES_IN_MEMORY * self.config.limits.max_body_bytes)
@@ -75,11 +76,10 @@ class Application:
         self._log(context, reply.sent_bytes, time.perf_counter() - started)
 
     def give_up(self) -> None:
-        """End the requests that are still running, for the server must end."""
+        """End the requests that are still running, for the server must end, and begin no other."""
+        self._has_given_up = True
         for interruption in tuple(self._running):
-            interruption.end(
-                RequestError(ErrorCode.NOT_READY, "this server ends; send the request again, to the one that follows")
-            )
+            interruption.end(_ending())
 
     def _look(self, context: RequestContext) -> bytes:
         """Answer what needs no model."""
@@ -128,6 +128,8 @@ class Application:
             await reply.end()
 
     def _ready(self) -> Service:
+        if self._has_given_up:
+            raise _ending()
         if self.service is None:
             raise RequestError(ErrorCode.NOT_READY, "the model is being loaded; ask /ping until it answers 200")
         return self.service
@@ -171,3 +173,7 @@ class Application:
         }
         with contextlib.suppress(OSError):  # standard output may be gone
             _log.info("request", extra={"fields": fields})
+
+
+def _ending() -> RequestError:
+    return RequestError(ErrorCode.NOT_READY, "this server ends; send the request again, to the one that follows")

@@ -82,7 +82,8 @@ class Protocol(HttpToolsProtocol):
         """End gracefully: an idle connection after a moment, a busy one after its answer."""
         self._is_ending = True
         if self.cycle is None or self.cycle.response_complete:
-            self.loop.call_later(_LINGER_S, self._close_if_idle)
+            # in two steps: a loop that was held up calls what is due before it reads what has come meanwhile
+            self.loop.call_later(_LINGER_S / 2, self.loop.call_later, _LINGER_S / 2, self._close_if_idle)
         else:
             self.cycle.keep_alive = False
 

@@ -13,6 +13,7 @@ _EXAMPLES: Final = {
         "embed a dataset: an s3:// place, or a file or folder of this machine, which is uploaded first",
         "jina-v3-infra batch start s3://bucket/documents/ --task retrieval.passage --follow\n"
         "jina-v3-infra batch start ./documents/ --dry-run     # what it would take and cost\n"
+        "jina-v3-infra batch start s3://bucket/articles/ --text-field body --id-field doc_id\n"
         "jina-v3-infra batch start --resume RUN               # only what that run left outstanding",
     ),
     "status": (
@@ -52,6 +53,11 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--embedding-type", choices=get_args(EmbeddingType), help="of records that name none")
     parser.add_argument(
         "--format", choices=("auto", "jsonl", "csv", "parquet"), help="by default from the files' names"
+    )
+    parser.add_argument("--text-field", metavar="NAME", help="the field, or column, that has the text (default: text)")
+    parser.add_argument("--id-field", metavar="NAME", help="the field, or column, that has the id (default: id)")
+    parser.add_argument(
+        "--allow-missing-text", action="store_true", help="embed the rest where most of the records have no text"
     )
     parser.add_argument("--output", metavar="S3_PLACE", help="where the vectors go (default: the deployment's bucket)")
     parser.add_argument("--instances", type=int, help="machines of one job (default: the configuration's)")

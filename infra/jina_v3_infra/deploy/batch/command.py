@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from jina_v3_batch.wording import count
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.batch.following import describe_time, follow, show_end, why_no_report
@@ -17,6 +18,18 @@ from jina_v3_infra.deploy.failures import CommandError
 from jina_v3_infra.deploy.screen import Screen
 
 NO_TASK: Final = "none"
+_GIVEN: Final = (
+    "output",
+    "dimensions",
+    "embedding_type",
+    "format",
+    "text_field",
+    "id_field",
+    "instances",
+    "max_usd",
+    "resume",
+)
+"""Words whose values are the run's, as they are."""
 _LISTED: Final = 20
 _SHOWN: Final = 5
 
@@ -44,12 +57,12 @@ def _start(words: argparse.Namespace, runs: Runs, screen: Screen) -> bool:
 
 def _read_fields(words: argparse.Namespace) -> dict[str, object]:
     """Return what was given of the run's input; what was not is the deployment's, or the steps', to choose."""
-    names = ("output", "dimensions", "embedding_type", "format", "instances", "max_usd", "resume")
-    fields: dict[str, object] = {name: value for name in names if (value := getattr(words, name)) is not None}
+    fields: dict[str, object] = {name: value for name in _GIVEN if (value := getattr(words, name)) is not None}
     if words.task is not None:
         fields["task"] = None if words.task == NO_TASK else words.task
-    if words.dry_run:
-        fields["dry_run"] = True
+    for name in ("dry_run", "allow_missing_text"):
+        if getattr(words, name):
+            fields[name] = True
     return fields
 
 
@@ -72,7 +85,7 @@ def _find_dataset(words: argparse.Namespace, runs: Runs, screen: Screen) -> str:
         more = ", …" if len(left_out) > _SHOWN else ""
         screen.say(f"left out, as no data by its name: {', '.join(left_out[:_SHOWN])}{more} ({len(left_out)} in all)")
     place, sent = upload_dataset(runs.account.client("s3"), runs.bucket, path, files)
-    screen.say(f"{given} is at {place}" + (f": {sent} files sent" if sent else ", where it was already"))
+    screen.say(f"{given} is at {place}" + (f": {count(sent, 'file')} sent" if sent else ", where it was already"))
     return place
 
 

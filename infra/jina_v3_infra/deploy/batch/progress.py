@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from jina_v3_batch.wording import count
 from jina_v3_infra.deploy.batch.runs import Run, Runs
 from jina_v3_infra.deploy.failures import AWS_ERRORS
 from jina_v3_infra.prefixes import BATCH_RUNS
@@ -31,7 +32,7 @@ class RunProgress:
             return "planning"
         if not self._plan.get("jobs"):
             return f"cutting large files: {self._items(run, 'pieces')}"
-        return f"embedding: {self._items(run, 'jobs')}, {self._records()} records verified"
+        return f"embedding: {self._items(run, 'jobs')}, {self._records()} verified"
 
     def _items(self, run: Run, noun: str) -> str:
         counts = self._counts(run)
@@ -61,9 +62,9 @@ class RunProgress:
             for key in new[:_READ_AT_A_LOOK]:
                 self._verified[key] = self._read(key)
         except AWS_ERRORS:
-            return "an unknown number of"
+            return "an unknown number of records"
         files = {name: records for found in self._verified.values() for name, records in found.items()}
-        return f"{'at least ' if len(new) > _READ_AT_A_LOOK else ''}{sum(files.values()):,}"
+        return f"{'at least ' if len(new) > _READ_AT_A_LOOK else ''}{count(sum(files.values()), 'record')}"
 
     def _list_verified(self) -> Iterator[str]:
         s3, prefix = self.runs.account.client("s3"), f"{BATCH_RUNS}{self.name}/"

@@ -92,6 +92,8 @@ def _run_input(schedule: BatchScheduleSettings, bucket: str) -> dict[str, object
         "task": schedule.task,
         "dimensions": schedule.dimensions,
         "embedding_type": schedule.embedding_type,
+        "text_field": schedule.text_field,
+        "id_field": schedule.id_field,
     }
     return {name: value for name, value in given.items() if value is not None}
 

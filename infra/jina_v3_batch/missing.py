@@ -1,0 +1,97 @@
+"""Texts and ids that are not where they were said to be: what is refused, what is noted, what to ask for instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jina_v3_batch.errors import PreflightError
+from jina_v3_batch.fields import RecordFields
+from jina_v3_batch.parquet import Footer
+from jina_v3_batch.proposals import likely_id, likely_text, propose_text, say, show
+from jina_v3_batch.samples import Record, Sample
+from jina_v3_batch.wording import count
+
+
+def check_texts(
+    records: Sequence[Record], samples: Sequence[Sample], form: str, fields: RecordFields, *, allow_missing_text: bool
+) -> list[str]:
+    """Return a note of sampled records that have no text.
+
+    **Raises**: ``PreflightError`` where none has one, or fewer than half of them and that is not allowed.
+    """
+    without = [record for record in records if record.text_bytes is None]
+    if not without:
+        return []
+    expected = f"the first of these is {without[0].found}, and records are {_shape(form, fields)}"
+    proposal = propose_text([one.strings for one in without]) or _propose_header(without[0], form, fields)
+    told = f"{expected}{proposal}"
+    if len(without) == len(records):
+        raise PreflightError(
+            f"none of the first {count(records, 'record')} of {count(samples, 'file')} has a text: {told}"
+        )
+    share = f"{len(without):,} of {count(records, 'sampled record')}"
+    if 2 * len(without) > len(records) and not allow_missing_text:
+        raise PreflightError(
+            f"{share}, most of them, have no text: {told}. If they are to be so, say "
+            f'"allow_missing_text": true (--allow-missing-text), and each of them is an error of its own'
+        )
+    return [f"{share} have no text, and will be errors of their own: {told}"]
+
+
+def check_ids(records: Sequence[Record], fields: RecordFields) -> list[str]:
+    """Return a note of sampled records that have no id.
+
+    **Raises**: ``PreflightError`` where none has the one that was asked for.
+    """
+    objects = [record for record in records if record.names]
+    without = [record for record in objects if not record.has_id]
+    if not without:
+        return []
+    common = [name for name in without[0].names if all(name in record.names for record in objects)]
+    near = likely_id(common)
+    if fields.id is not None and len(without) == len(objects):
+        hint = f": {say('id_field', near)}" if near else ""
+        raise PreflightError(
+            f"id_field is {fields.id!r}, which none of the first {count(objects, 'record')} has; they have "
+            f"{show(without[0].names)}{hint}"
+        )
+    if fields.id is not None:
+        return [f"{len(without):,} of {count(objects, 'sampled record')} have no {fields.id!r}, and are given an id"]
+    if len(without) == len(objects) and near is not None:
+        return [
+            f'no sampled record has an "id", so each is given one; they have {show([near])}: {say("id_field", near)}'
+        ]
+    return []
+
+
+def check_columns(key: str, footer: Footer, fields: RecordFields) -> str | None:
+    """Say what is wrong with the columns of a Parquet file, ``None`` where nothing is."""
+    text = fields.text_name
+    if text not in footer.columns:
+        strings = [name for name in footer.columns if name in footer.strings]
+        near = likely_text(strings) or (strings[0] if len(strings) == 1 else None)
+        hint = f": {say('text_field', near)}" if near else ""
+        return f"{key} has no column {text!r}; it has {show(footer.columns)}{hint}"
+    if text not in footer.strings:
+        return f"the column {text!r} of {key} holds no strings; write it as text"
+    if fields.id is not None and fields.id not in footer.columns:
+        near = likely_id(footer.columns)
+        hint = f": {say('id_field', near)}" if near else ""
+        return f"{key} has no column {fields.id!r}; it has {show(footer.columns)}{hint}"
+    return None
+
+
+def _shape(form: str, fields: RecordFields) -> str:
+    if form != "csv":
+        return f"objects with {show([fields.text_name])}"
+    if fields.columns is None:
+        return "rows of id,text or of text, without a header"
+    return f"rows of {show(fields.columns)}, with a text in {show([fields.text_name])}"
+
+
+def _propose_header(record: Record, form: str, fields: RecordFields) -> str:
+    if form != "csv" or fields.columns is not None or record.names:
+        return ""
+    if record.header is not None:
+        return f"; if the first row names the columns, {say('text_field', record.header)}"
+    return '; if the first row names the columns, say which has the texts: "text_field" (--text-field)'
