@@ -124,7 +124,7 @@ class Handlers:
         return context.status, media_type, written
 
 
-@pytest.mark.parametrize("count", [2_000, pytest.param(25_000, marks=slow)])
+@pytest.mark.parametrize("count", [2_000, pytest.param(50_000, marks=slow)])
 def test_the_handlers(count, monkeypatch):
     handlers, tally = Handlers(), Tally()
     monkeypatch.setattr(handler, "_config", lambda: handlers.config)
@@ -146,7 +146,7 @@ def test_the_handlers(count, monkeypatch):
     check_spread(tally)
 
 
-@pytest.mark.parametrize("count", [200, pytest.param(2_000, marks=slow)])
+@pytest.mark.parametrize("count", [200, pytest.param(4_000, marks=slow)])
 @pytest.mark.parametrize("batch", ["false", "true"])
 def test_the_process(tiny_model: Path, count, batch):
     tally = Tally()

@@ -44,7 +44,7 @@ from jina_v3.serving.context import RequestContext
 GOOD = b'{"data":[{"text":"the sun rises"}],"parameters":{"dimensions":4}}'
 
 FAST = settings(max_examples=250, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-LONG = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
 each_length = pytest.mark.parametrize(
     "length", [FAST, pytest.param(LONG, marks=[pytest.mark.slow, pytest.mark.timeout(900)])]
 )
