@@ -62,7 +62,7 @@ check: setup docs ## lint (Python and the Dockerfile), types, import directions,
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/hadolint inference/Dockerfile
-	$(BIN)/mypy --num-workers $(JOBS)
+	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 format: setup ## let ruff rewrite what it can
