@@ -5,6 +5,7 @@ import importlib.util
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -32,21 +33,40 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what deploys everything: at the end, one process would have the longest, and the other nothing."""
-    first = ("deployment", "notebooks")
+    """Begin with what takes longest: at the end, one process would have it, and the other nothing."""
+    first = ("deployment", "notebooks", "demo", "docs", "local_aws")
     items.sort(key=lambda item: first.index(item.path.parent.name) if item.path.parent.name in first else len(first))
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_loader() -> Iterator[None]:
-    """Read botocore's models once for all tests: each session would otherwise parse megabytes of JSON anew."""
+    """Read botocore's models once for all tests: each session would otherwise parse megabytes of JSON anew.
+
+    Clients of one service share its model and their methods, which are a third of making a client.
+    """
     if importlib.util.find_spec("botocore") is None:  # a machine for the GPU's tests alone
         yield
         return
     import botocore.loaders
+    from botocore.client import ClientCreator
+
+    load_model, create_methods = ClientCreator._load_service_model, ClientCreator._create_methods
+    models: dict[int, Any] = {}
+    methods: dict[int, dict[str, Any]] = {}
+
+    def load_model_once(creator: Any, *arguments: Any, **named: Any) -> Any:
+        model = load_model(creator, *arguments, **named)
+        return models.setdefault(id(model._service_description), model)  # the model keeps it, so its id stays
+
+    def create_methods_once(creator: Any, model: Any) -> dict[str, Any]:
+        if id(model) not in methods:
+            methods[id(model)] = create_methods(creator, model)
+        return methods[id(model)].copy()  # boto3 adds to what it gets
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("botocore.session.create_loader", functools.cache(botocore.loaders.create_loader))
+        patch.setattr(ClientCreator, "_load_service_model", load_model_once)
+        patch.setattr(ClientCreator, "_create_methods", create_methods_once)
         yield
 
 

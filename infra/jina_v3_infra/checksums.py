@@ -53,11 +53,11 @@ def file_digest(path: Path, algorithm: Literal["sha256", "git-blob"]) -> str:
 def sha256(path: Path) -> str:
     """Hash a file once a process, as long as its size and time stay: names and manifests ask for the same digests."""
     status = path.stat()
-    return _sha256(path.resolve(), status.st_ino, status.st_size, status.st_mtime_ns)
+    return _sha256(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache(maxsize=4096)
-def _sha256(path: Path, _inode: int, _size_bytes: int, _mtime_ns: int) -> str:
+def _sha256(path: Path, _device: int, _inode: int, _size_bytes: int, _mtime_ns: int) -> str:
     return file_digest(path, "sha256")
 
 

@@ -33,6 +33,8 @@ class Cdk:
             **aws.environment(region),
             "PATH": os.pathsep.join([str(NODE.parent), os.environ["PATH"]]),
             "HOME": str(folder),
+            # unpacking the CDK's libraries anew takes longer than making the templates
+            "JSII_RUNTIME_PACKAGE_CACHE_ROOT": str(Path.home() / ".cache/aws/jsii/package-cache"),
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         }

@@ -7,6 +7,7 @@ import json
 import random
 import threading
 import uuid
+from functools import partial
 from typing import Any, Final
 
 from local_aws.sagemaker.endpoint import Endpoint
@@ -60,14 +61,16 @@ class Capture:
         with self._lock:
             batches, self._lines = self._lines, {}
         for (region, target, key_id), lines in batches.items():
-            moment = now()
-            bucket, prefix = split_uri(target)
-            name = f"{moment:%Y/%m/%d/%H/%M-%S}-{moment.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
-            encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
-            body = "".join(f"{line}\n" for line in lines).encode()
-            self._hosting.client("s3", region).put_object(
-                Bucket=bucket, Key=f"{prefix}/{name}", Body=body, **encryption
-            )
+            # Each by itself: where one cannot be written, its bucket being gone, the others are.
+            self._hosting.guard(f"capture to {target}", partial(self._write, region, target, key_id, lines))()
+
+    def _write(self, region: str, target: str, key_id: str, lines: list[str]) -> None:
+        moment = now()
+        bucket, prefix = split_uri(target)
+        name = f"{moment:%Y/%m/%d/%H/%M-%S}-{moment.microsecond // 1000:03d}-{uuid.uuid4()}.jsonl"
+        encryption = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_id} if key_id else {}
+        body = "".join(f"{line}\n" for line in lines).encode()
+        self._hosting.client("s3", region).put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=body, **encryption)
 
 
 def _side(mode: str, config: dict[str, Any], body: bytes, content_type: str) -> dict[str, str]:

@@ -229,6 +229,8 @@ def account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, services: Services)
     # moto knows machines of some years ago only, and gives endpoints names of its own
     monkeypatch.setattr(sagemaker_models.FakeEndpointConfig, "validate_instance_type", lambda *_: None)
     monkeypatch.setattr(sagemaker_models.FakeEndpoint, "cloudformation_name_type", staticmethod(lambda: "EndpointName"))
+    # what moto does for the library requests, which nothing here uses: 1,300 patterns for each test
+    monkeypatch.setattr("moto.core.models.RESPONSES_METHODS", [])
     with mock_aws():
         made = open_account(REGION)
         for service in SERVICES_MOTO_LACKS:

@@ -242,3 +242,13 @@ def test_captures_are_sampled_and_a_side_can_be_left_out(bench: Bench) -> None:
     assert 12 <= len(lines) <= 48  # 30 expected, 4 standard deviations of 4.6
     assert {tuple(line["captureData"]) for line in lines} == {("endpointInput",)}
     bench.delete(name, last)
+
+
+def test_a_capture_that_cannot_be_written_ends_no_other(bench: Bench) -> None:
+    lost = capturing(bench, DestinationS3Uri="s3://nowhere/captured")
+    kept = capturing(bench)
+    for calls in (1, 2):  # what comes together is written in its order: this one after one that failed
+        bench.ask(lost, {"echo": 1})
+        bench.ask(kept, {"echo": 1})
+        assert len(captured(bench, kept, calls)) == calls
+    bench.delete(lost, kept)
