@@ -58,8 +58,15 @@ def find_columns(store: Store, place: Place, files: Sequence[DataFile], fields: 
 
 
 def note_names(store: Store, place: Place, files: Sequence[DataFile]) -> list[str]:
-    """Return a note where the first row of rows of ``id,text`` looks as if it named columns."""
+    """Return a note where the first row of rows of ``id,text`` looks as if it named columns.
+
+    **Raises**: ``PreflightError`` where it seems to name them the other way round, and each id would be the text.
+    """
     for key, row in _first_rows(store, place, files, RecordFields()):
+        if len(row) == 2 and (name := likely_text(row[:1])) is not None and likely_id(row[1:]) is not None:
+            raise PreflightError(
+                f"{key} begins with {show(row)}, and rows without names are id,text: {say('text_field', name)}"
+            )
         if len(row) in (1, 2) and (name := likely_text(row[-1:])) is not None:
             return [
                 f"{key} begins with {show(row)}, which is embedded as a record; if these are the names of its "

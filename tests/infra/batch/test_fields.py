@@ -165,6 +165,11 @@ def test_columns_that_no_comma_separates_are_refused(batch, sign, named):
     assert named in refusal(batch)
 
 
+def test_ids_behind_the_texts_are_not_embedded(batch):
+    batch.put("a.csv", b"Body,ID\nsome words,1\n")
+    assert 'begins with "Body", "ID", and rows without names are id,text: say "text_field": "Body"' in refusal(batch)
+
+
 def test_texts_with_semicolons_are_texts(batch):
     batch.put("a.csv", b"title; summary\nwords without\n" + b"words; with\n" * 20)
     assert batch.run()["records"] == {"all": 22, "embedded": 22, "bad": 0}
