@@ -86,7 +86,7 @@ def write_pandas(records: Iterable[BatchRecord]) -> Any:
     rows = [
         {
             "id": one.id,
-            **one.metadata,
+            **{name: value for name, value in one.metadata.items() if name != "id"},
             "embedding": one.vector,
             **({} if one.scale is None else {"scale": one.scale}),
             "tokens": one.tokens,

@@ -218,7 +218,8 @@ def _peek(records: Iterator[BatchRecord | BadRecord]) -> tuple[list[BatchRecord 
 def _as_embedding(index: int, one: BatchRecord | BadRecord) -> tuple[Record, TextEmbedding]:
     place = f"{one.file}:{one.line}"
     if isinstance(one, BatchRecord):
-        record = Record(text="", place=place, id=one.id, metadata=dict(one.metadata))
+        metadata = {name: value for name, value in one.metadata.items() if name != "id"}  # which is the record's id
+        record = Record(text="", place=place, id=one.id, metadata=metadata)
         return record, TextEmbedding(
             index=index, vector=one.vector, tokens=one.tokens, truncated=one.truncated, scale=one.scale
         )

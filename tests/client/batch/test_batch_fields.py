@@ -40,6 +40,9 @@ def test_a_data_frame(client):
     frame = pd.DataFrame({"doc_id": ["a", "b"], "body": ["first", "second"], "text": [1, 2]})
     first, second = ends(client, frame, **NAMES)
     assert (first.id, first.metadata, second.id) == ("a", {"text": 1}, "b")
+    twofold = ends(client, frame.assign(id=["x", "y"]), **NAMES, name="twofold")
+    assert [(one.id, one.metadata["id"]) for one in twofold] == [("a", "x"), ("b", "y")]
+    assert list(twofold.to_pandas()["id"]) == ["a", "b"]
     unnamed = ends(client, frame.drop(columns="doc_id"), text_field="body")
     assert [one.id for one in unnamed] == [0, 1]
     with pytest.raises(InvalidInputError, match=r"no column 'text'; it has doc_id, body; say .* by text_field"):

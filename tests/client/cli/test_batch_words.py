@@ -209,6 +209,12 @@ def test_a_result_has_vectors_and_bad_records_in_their_places(run: Run, batch: B
     assert last["error"]["code"] == "record_too_large"
 
 
+def test_a_column_id_beside_the_ids_does_not_pass_for_them(run: Run, batch: Batch) -> None:
+    batch.answers = [embedded(1, [1, 0], id=None, metadata={"id": "mine"}), embedded(2, [1, 0], metadata={"id": "x"})]
+    first, second = (json.loads(line) for line in run("batch", "result", "docs-1")[1].splitlines())
+    assert ("id" in first, first["index"], second["id"]) == (False, 0, "r2")
+
+
 def test_a_result_is_an_array(run: Run, batch: Batch, tmp_path: Path) -> None:
     bad = BadRecord(file="a.jsonl", line=1, id="x", code="empty_text", message="text is empty")
     batch.answers = [bad, embedded(2, [1, 0]), embedded(3, [0, 1])]
