@@ -40,11 +40,22 @@ def check_texts(
 
 
 def check_ids(records: Sequence[Record], fields: RecordFields) -> list[str]:
-    """Return a note of sampled records that have no id.
+    """Return notes of sampled records that have no id, or one that cannot be.
 
-    **Raises**: ``PreflightError`` where none has the one that was asked for.
+    **Raises**: ``PreflightError`` where none has the one that was asked for, or all have one that cannot be.
     """
     objects = [record for record in records if record.names]
+    wrong = [record for record in objects if record.has_wrong_id]
+    told = (
+        f"{len(wrong):,} of {count(objects, 'sampled record')} have something in {fields.id_name!r} that is neither a "
+        f"string nor a whole number of at most 64 bits, and would be errors of their own"
+    )
+    if wrong and len(wrong) == len(objects):
+        raise PreflightError(f"{told}; write ids as strings")
+    return [*([told] if wrong else []), *_note_without_id(objects, fields)]
+
+
+def _note_without_id(objects: Sequence[Record], fields: RecordFields) -> list[str]:
     without = [record for record in objects if not record.has_id]
     if not without:
         return []

@@ -50,7 +50,7 @@ def read_json_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> 
         return RecordIn(None, absent)
     text = fields.text_of(value)
     chunks = len(text) if value.get("late_chunking") is True and isinstance(text, list) else None
-    return RecordIn(_read_id(value.get(fields.id_name)), _read_form(value, absent), chunks)
+    return RecordIn(read_id(value.get(fields.id_name)), _read_form(value, absent), chunks)
 
 
 def read_csv_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> RecordIn:
@@ -58,7 +58,8 @@ def read_csv_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> R
     return RecordIn(fields.id_of(read_row(line)), absent)
 
 
-def _read_id(value: Any) -> str | int | None:
+def read_id(value: Any) -> str | int | None:
+    """Return what may be an id, None of anything else."""
     if isinstance(value, str):
         return value
     if isinstance(value, int) and not isinstance(value, bool) and _LEAST_ID <= value <= _LARGEST_ID:

@@ -14,6 +14,7 @@ from jina_v3_batch.dataset import DataFile
 from jina_v3_batch.fields import RecordFields, read_row
 from jina_v3_batch.places import Place
 from jina_v3_batch.proposals import likely_text, show
+from jina_v3_batch.records_in import read_id
 from jina_v3_batch.store import Store
 from jina_v3_batch.wording import count
 
@@ -38,6 +39,7 @@ class Record:
     names: tuple[str, ...] = ()
     has_id: bool = True
     header: str | None = None
+    has_wrong_id: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +144,16 @@ def _json_record(line: bytes, fields: RecordFields) -> Record:
     if isinstance(text, list):
         text = "".join(chunk for chunk in text if isinstance(chunk, str))
     strings = {name: len(one) for name, one in value.items() if isinstance(one, str) and one.strip()}
-    has_id = value.get(fields.id_name) is not None
+    record_id = value.get(fields.id_name)
+    has_id = record_id is not None
+    is_wrong = has_id and read_id(record_id) is None
     found = f"an object with {show(value)}" if value else "an empty object"
     if isinstance(text, str) and text.strip():
-        return Record(size, len(text.encode(errors="replace")), "", strings, tuple(value), has_id)
+        text_bytes = len(text.encode(errors="replace"))
+        return Record(size, text_bytes, "", strings, tuple(value), has_id, has_wrong_id=is_wrong)
     if text is not None:
         found = f"an object whose text is {'blank' if isinstance(text, str) else 'no string'}"
-    return Record(size, None, found, strings, tuple(value), has_id)
+    return Record(size, None, found, strings, tuple(value), has_id, has_wrong_id=is_wrong)
 
 
 def _read_csv(key: str, lines: Sequence[bytes], expansion: float, fields: RecordFields) -> Sample:

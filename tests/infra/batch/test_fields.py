@@ -165,6 +165,15 @@ def test_columns_that_no_comma_separates_are_refused(batch, sign, named):
     assert named in refusal(batch)
 
 
+def test_ids_that_cannot_be_are_told_before_they_are_errors(batch):
+    put_lines(batch, "a.jsonl", *({"doc_id": wrong, "body": "x"} for wrong in (1.0, True, 2**70, ["a"])))
+    told = refusal(batch, text_field="body", id_field="doc_id")
+    assert told.startswith("4 of 4 sampled records have something in 'doc_id' that is neither a string")
+    put_lines(batch, "b.jsonl", {"doc_id": 2**64 - 1, "body": "x"})
+    report = batch.run("run-2", text_field="body", id_field="doc_id")
+    assert (report["notes"], report["records"]["bad"]) == ([told.replace("4 of 4", "4 of 5").partition(";")[0]], 4)
+
+
 def test_ids_behind_the_texts_are_not_embedded(batch):
     batch.put("a.csv", b"Body,ID\nsome words,1\n")
     assert 'begins with "Body", "ID", and rows without names are id,text: say "text_field": "Body"' in refusal(batch)
