@@ -215,7 +215,7 @@ def _read_csv(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
     csv.field_size_limit(_LONGEST_CELL)
     text_file = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
-        rows = csv.reader(text_file, strict=True)
+        rows = csv.reader((line.removeprefix("\ufeff") for line in text_file), strict=True)
         columns = next(rows, None)
         if columns is None:
             return
@@ -226,6 +226,8 @@ def _read_csv(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
         first = rows.line_num + 1
         for row in rows:
             place, first = f"{name}:{first}", rows.line_num + 1  # where the row begins
+            if row == columns:  # of files that were put together
+                continue
             if len(row) == len(columns):
                 yield _record(place, dict(zip(columns, row, strict=True)), fields)
             elif row:

@@ -233,6 +233,13 @@ def test_batch_is_a_deployments(run: Run) -> None:
     assert "--deployment" in err
 
 
+def test_csv_files_that_were_put_together_have_no_texts_in_their_heads(run: Run, batch: Batch, tmp_path: Path) -> None:
+    files = [f'"id",text\r\n{name},red\r\n'.encode("utf-8-sig") for name in "ab"]
+    (tmp_path / "a.csv").write_bytes(b"".join(files))
+    run("batch", "submit", str(tmp_path / "a.csv"))
+    assert batch.submitted[0] == [{"id": "a", "text": "red"}, {"id": "b", "text": "red"}]
+
+
 def test_csv_with_a_head_is_read_here_as_embed_reads_it(run: Run, batch: Batch, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text('\ufeffid,text,city\r\n7,"red\r\nand ""blue""",Ulm\r\n')
