@@ -39,6 +39,7 @@ _DIGITS: Final = 12
 _UPLOADS: Final = 4
 _SHOWN: Final = 5
 _LONGEST_HEAD: Final = 65_536
+_SEPARATORS: Final = (";", "\t", "|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +168,14 @@ def _refuse_head(name: str, path: Path) -> None:
             code="not_csv",
             field="data",
         )
+    for sign in _SEPARATORS:
+        if "," not in row and sign in row and "text" in [one.strip('" ') for one in row.split(sign)]:
+            raise InvalidInputError(
+                f"{name} seems to have {sign!r} between its columns, and CSV has commas: each row would be one text",
+                advice=f"submit csv.DictReader(file, delimiter={sign!r}) instead, or write the file with commas",
+                code="not_csv",
+                field="data",
+            )
 
 
 def _name(path: Path) -> str:

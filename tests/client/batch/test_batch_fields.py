@@ -121,6 +121,13 @@ def test_jobs_without_a_state_machine_would_embed_the_names_of_columns(jobs, bat
     assert batch.keys("batch/datasets/") == []
 
 
+@pytest.mark.parametrize("sign", [";", "\t", "|"])
+def test_jobs_without_a_state_machine_would_embed_rows_that_no_comma_separates(jobs, tmp_path, sign):
+    (tmp_path / "a.csv").write_text(f'"id"{sign}"text"\n1{sign}red\n')
+    with pytest.raises(InvalidInputError, match=r"between its columns.*DictReader\(file, delimiter="):
+        jobs.submit(tmp_path)
+
+
 def test_a_record_keeps_its_own_text():
     line, _ = encode_record(3, {"text": "x"}, {})
     assert json.loads(line) == {"id": 3, "text": "x"}
