@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jina_v3_batch.errors import PreflightError
-from jina_v3_batch.fields import RecordFields
+from jina_v3_batch.fields import ANSWER_FIELDS, RecordFields
 from jina_v3_batch.parquet import Footer
 from jina_v3_batch.proposals import likely_id, likely_text, propose_text, say, show
 from jina_v3_batch.samples import Record, Sample
@@ -74,6 +74,14 @@ def _note_without_id(objects: Sequence[Record], fields: RecordFields) -> list[st
             f'no sampled record has an "id", so each is given one; they have {show([near])}: {say("id_field", near)}'
         ]
     return []
+
+
+def note_left_out(records: Sequence[Record], fields: RecordFields) -> list[str]:
+    """Return a note of fields that the sampled records have and that do not come back, for the answer has its own."""
+    names = dict.fromkeys(name for record in records for name in record.names)
+    ours = (*ANSWER_FIELDS, *(() if fields.id_name == "id" else ("id",)))
+    left_out = [name for name in names if name in ours]
+    return [f"records have {show(left_out)}, which an answer has of its own; theirs do not come back"] * bool(left_out)
 
 
 def check_columns(key: str, footer: Footer, fields: RecordFields) -> str | None:

@@ -11,7 +11,7 @@ from jina_v3_batch.dataset import DataFile
 from jina_v3_batch.errors import PreflightError
 from jina_v3_batch.fields import RecordFields
 from jina_v3_batch.headers import find_columns, note_names
-from jina_v3_batch.missing import check_columns, check_ids, check_texts
+from jina_v3_batch.missing import check_columns, check_ids, check_texts, note_left_out
 from jina_v3_batch.parquet import fetch_footer
 from jina_v3_batch.places import Place
 from jina_v3_batch.proposals import show
@@ -85,7 +85,7 @@ def inspect(
         what = "all their lines are blank" if fields.columns is None else "they have no more than names of columns"
         raise PreflightError(f"none of {count(samples, 'file')} looked into has a record; {what}")
     found = check_texts(records, samples, form, fields, allow_missing_text=allow_missing_text)
-    notes = [*found, *check_ids(records, fields)]
+    notes = [*found, *check_ids(records, fields), *note_left_out(records, fields)]
     if form == "csv" and fields.columns is None:
         notes += note_names(store, place, chosen)
     elif form == "csv" and asked.text is None:

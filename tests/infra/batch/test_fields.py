@@ -174,6 +174,13 @@ def test_ids_that_cannot_be_are_told_before_they_are_errors(batch):
     assert (report["notes"], report["records"]["bad"]) == ([told.replace("4 of 4", "4 of 5").partition(";")[0]], 4)
 
 
+def test_fields_that_do_not_come_back_are_told(batch):
+    put_lines(batch, "a.jsonl", {"doc_id": "a", "id": 1, "text": "x"}, {"doc_id": "b", "text": "x", "error": "mine"})
+    (note,) = batch.run(id_field="doc_id")["notes"]
+    assert note == 'records have "id", "error", which an answer has of its own; theirs do not come back'
+    assert all(not {"error"} & one.keys() and one["id"] in ("a", "b") for one in answers(batch))
+
+
 def test_ids_behind_the_texts_are_not_embedded(batch):
     batch.put("a.csv", b"Body,ID\nsome words,1\n")
     assert 'begins with "Body", "ID", and rows without names are id,text: say "text_field": "Body"' in refusal(batch)
