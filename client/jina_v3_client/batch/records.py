@@ -19,7 +19,8 @@ class BatchRecord:
     """A record that was embedded.
 
     ``metadata`` are the record's own fields, without its text. ``file`` is relative to the dataset; ``line`` is its
-    line or row there, from 1 (of a file that has blank lines, which outputs do not tell of, it may come out lower).
+    line or row there, from 1 (of a file that has blank lines, or the names of its columns in its midst, which outputs
+    do not tell of, it may come out lower).
     ``index`` is the record's place among those that were submitted, of data that this client sharded.
 
     **Shapes**: ``vector``: (dimensions,) float32, int8, or packed int8 / uint8; (chunks, …) of a record that is a
