@@ -73,6 +73,7 @@ def _run(console: Console, model: str | None, *, keep: bool) -> None:
     source = _find_model(console, corpus, model)
     with local_account(source) as account:
         console.rule(f"An AWS on this machine, at {account.aws.url}", align="left")
+        console.print("Nothing is billed here: the costs below are those of the same deployment in an account.")
         account.deploy()
         with EmbeddingClient.from_deployment(account.deployment.name) as client:
             _show_all(console, corpus, account, Endpoint(client), untrained=model is None)

@@ -215,6 +215,7 @@ def check_batch_by_hand(command: str, environment: dict[str, str]) -> None:
 def test_an_interrupted_demo_takes_everything_down(number: signal.Signals, status: int) -> None:
     with demo() as process:
         read_until(process, "An AWS on this machine")
+        read_until(process, "Nothing is billed here")
         deadline = time.monotonic() + 240
         while not (children := psutil.Process(process.pid).children(recursive=True)):
             assert time.monotonic() < deadline

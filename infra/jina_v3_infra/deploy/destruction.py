@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
+from jina_v3_batch.wording import count
 from jina_v3_infra.config import Deployment
 from jina_v3_infra.deploy.account import Account
 from jina_v3_infra.deploy.batch.runs import stop_all_runs
@@ -87,12 +88,12 @@ class Destroying:
         record.note(stack, resources)
         s3, ecr = self.account.client("s3"), self.account.client("ecr")
         for repository in _names(resources, "AWS::ECR::Repository"):
-            count = empty_repository(ecr, repository)
-            self.screen.say(f"{repository}: {count} images deleted")
+            images = empty_repository(ecr, repository)
+            self.screen.say(f"{repository}: {count(images, 'image')} deleted")
         kept: list[Contents] = []
         for bucket in _names(resources, "AWS::S3::Bucket"):
-            count = empty_bucket(s3, bucket, EVERYTHING if self.delete_data else OWN_PREFIXES)
-            self.screen.say(f"{bucket}: {count} object versions deleted")
+            versions = empty_bucket(s3, bucket, EVERYTHING if self.delete_data else OWN_PREFIXES)
+            self.screen.say(f"{bucket}: {count(versions, 'object version')} deleted")
             others = list_other_contents(s3, bucket)
             kept += others
             for line in describe_kept(bucket, others):
@@ -165,7 +166,7 @@ class Destroying:
 def describe_kept(bucket: str, contents: list[Contents]) -> list[str]:
     """Say what is kept in a bucket, how large it is and what it costs."""
     lines = [
-        f"kept: s3://{bucket}/{one.prefix}: {one.objects} object versions, {one.size_bytes / 1e6:,.1f} MB"
+        f"kept: s3://{bucket}/{one.prefix}: {count(one.objects, 'object version')}, {one.size_bytes / 1e6:,.1f} MB"
         for one in contents
     ]
     if contents:

@@ -93,7 +93,7 @@ def test_data_is_kept_and_told(run: Run, account: Account, bucket: str, capsys: 
     }
     out = capsys.readouterr().out
     assert f"kept: s3://{bucket}/capture/: 3 object versions, 1.5 MB" in out
-    assert f"kept: s3://{bucket}/note.txt: 1 object versions" in out
+    assert f"kept: s3://{bucket}/note.txt: 1 object version," in out
     assert "about $1.00 a month" in out  # of the key; the storage is cents
     assert "jina-v3-infra destroy --delete-data" in out
     assert "nothing else that bills is left" in out
