@@ -109,7 +109,9 @@ async def test_an_engine_that_dies_amid_a_response_leaves_half_an_answer_that_sh
     settings = {"SAGEMAKER_BATCH": str(batch).lower(), "JINA_V3_MAX_TEXTS": "4000"}
     with PacedServer(tmp_path, tiny_model, settings) as server:
         (engine,) = server.wait_until_ready().engines()
-        server.hold(after=12)  # enough for a first part, and not for all
+        # Of 24 batches. Four blocks are worked on at once, of four batches each, and the first may be the last done;
+        # one more is the other request's.
+        server.hold(after=20)
         connection = await Connection.open(server.port)
         await connection.send(message(RECORDS, **JSON_LINES))
         waiting = await Connection.open(server.port)

@@ -149,7 +149,8 @@ async def test_batches_side_by_side_keep_their_lines_apart(batch):
 async def test_a_batch_whose_client_vanishes_amid_the_answer_frees_everything(batch):
     connection = await Connection.open(batch.port)
     body = b"\n".join(record(number, 0, "x" * 300) for number in range(12_000))
-    batch.hold(after=12)  # enough for a first part, and not for all
+    # Of 70 batches. Four blocks are worked on at once, of four batches each, and the first may be the last done.
+    batch.hold(after=20)
     await connection.send(message(body, **JSON_LINES))
     status, headers = await connection.head()
     assert status == 200
