@@ -48,6 +48,10 @@ class RecordFields:
         return None
 
 
+USUAL: Final = RecordFields()
+"""Where no name was given."""
+
+
 def read_columns(text: str) -> tuple[str, ...]:
     """Read names as a row of CSV has them. **Raises**: ``ValueError`` with what is allowed."""
     try:

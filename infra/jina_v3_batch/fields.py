@@ -76,6 +76,10 @@ class RecordFields:
         return {variable: write_row(cells) for variable, cells in names.items() if cells is not None}
 
 
+USUAL: Final = RecordFields()
+"""Where no name was given."""
+
+
 def planned_fields(plan: Mapping[str, Any]) -> RecordFields:
     """Read what ``describe`` wrote; a plan of an earlier release says nothing of it."""
     columns = plan.get("columns")

@@ -12,7 +12,7 @@ from typing import Final
 
 from jina_v3_batch.dataset import DataFile
 from jina_v3_batch.errors import PreflightError
-from jina_v3_batch.fields import RecordFields, can_be_told, read_row, write_row
+from jina_v3_batch.fields import USUAL, RecordFields, can_be_told, read_row, write_row
 from jina_v3_batch.places import Place
 from jina_v3_batch.proposals import likely_id, likely_text, say, show
 from jina_v3_batch.samples import Head, choose, read_head
@@ -36,7 +36,7 @@ def find_columns(store: Store, place: Place, files: Sequence[DataFile], fields: 
 
     **Raises**: ``PreflightError``.
     """
-    if fields == RecordFields():
+    if fields == USUAL:
         first_rows = _first_rows(store, place, choose(files), fields)
         if not any("text" in row for _, row in first_rows):
             return fields
@@ -62,7 +62,7 @@ def note_names(store: Store, place: Place, files: Sequence[DataFile]) -> list[st
 
     **Raises**: ``PreflightError`` where it seems to name them the other way round, and each id would be the text.
     """
-    for key, row in _first_rows(store, place, files, RecordFields()):
+    for key, row in _first_rows(store, place, files, USUAL):
         if len(row) == 2 and (name := likely_text(row[:1])) is not None and likely_id(row[1:]) is not None:
             raise PreflightError(
                 f"{key} begins with {show(row)}, and rows without names are id,text: {say('text_field', name)}"
@@ -78,7 +78,10 @@ def note_names(store: Store, place: Place, files: Sequence[DataFile]) -> list[st
 def _first_rows(
     store: Store, place: Place, files: Sequence[DataFile], fields: RecordFields
 ) -> list[tuple[str, list[str]]]:
-    """Return the first row of each file that has one, after the file's name."""
+    """Return the first row of each file that has one, after the file's name.
+
+    The beginnings are not kept for the samples, which read them again: of long lines in gzip they are tens of MB each.
+    """
 
     def read(file: DataFile) -> tuple[str, list[str] | None]:
         return file.key, _first_row(file.key, read_head(store, place, file), fields)

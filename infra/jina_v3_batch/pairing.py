@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from jina_v3_batch.fields import RecordFields, read_row
+from jina_v3_batch.fields import USUAL, RecordFields, read_row
 from jina_v3_batch.lines import Line, is_blank
 from jina_v3_batch.records_in import Form, RecordIn, read_csv_record, read_json_record
 from jina_v3_batch.records_out import RecordOut, read_output
@@ -17,7 +17,6 @@ from jina_v3_batch.records_out import RecordOut, read_output
 _GENERATED: Final = re.compile(r"[0-9a-f]{32}")
 """The id of a record that brought none, or of which the container could not read one."""
 _MESSAGE: Final = 500
-_OWN: Final = RecordFields()
 
 Reader = Callable[[bytes, Form, RecordFields], RecordIn]
 READERS: Final[dict[str, Reader]] = {"jsonl": read_json_record, "csv": read_csv_record}
@@ -56,7 +55,7 @@ def pair(
     form: str,
     absent: Form,
     on_bad: Callable[[int, RecordOut], None],
-    fields: RecordFields = _OWN,
+    fields: RecordFields = USUAL,
 ) -> Account:
     """Compare a file's lines with its output's; ``on_bad`` gets each bad record with its line, counted from 1.
 

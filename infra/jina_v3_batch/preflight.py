@@ -9,7 +9,7 @@ from typing import Final
 
 from jina_v3_batch.dataset import DataFile
 from jina_v3_batch.errors import PreflightError
-from jina_v3_batch.fields import RecordFields
+from jina_v3_batch.fields import USUAL, RecordFields
 from jina_v3_batch.headers import find_columns, note_names
 from jina_v3_batch.missing import check_columns, check_ids, check_texts, note_left_out
 from jina_v3_batch.parquet import fetch_footer
@@ -28,7 +28,6 @@ from jina_v3_batch.sizing import (
 from jina_v3_batch.store import Store
 from jina_v3_batch.wording import count
 
-_OWN: Final = RecordFields()
 _THREADS: Final = 32
 _SHOWN: Final = 5
 _PARQUET_TEXT_SHARE: Final = 1.8
@@ -66,7 +65,7 @@ def inspect(
     form: str,
     embedding_type: str,
     dimensions: int,
-    asked: RecordFields = _OWN,
+    asked: RecordFields = USUAL,
     *,
     allow_missing_text: bool = False,
 ) -> Findings:

@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from jina_v3_batch.fields import RecordFields, read_row
+from jina_v3_batch.fields import USUAL, RecordFields, read_row
 
 _LEAST_ID, _LARGEST_ID = -(2**63), 2**64 - 1
 """Whole numbers beyond are read as doubles by the container, and refused as ids."""
 _NAMES: Final = ("embedding_type", "encoding_format")
-_OWN: Final = RecordFields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class RecordIn:
     chunks: int | None = None
 
 
-def read_json_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> RecordIn:
+def read_json_record(line: bytes, absent: Form, fields: RecordFields = USUAL) -> RecordIn:
     """Read a line; one that cannot be read says nothing, and its output must be an error."""
     try:
         value = json.loads(line.removeprefix(codecs.BOM_UTF8))
@@ -53,7 +52,7 @@ def read_json_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> 
     return RecordIn(read_id(value.get(fields.id_name)), _read_form(value, absent), chunks)
 
 
-def read_csv_record(line: bytes, absent: Form, fields: RecordFields = _OWN) -> RecordIn:
+def read_csv_record(line: bytes, absent: Form, fields: RecordFields = USUAL) -> RecordIn:
     """Read a row of ``id,text`` or ``text``, or one of named columns."""
     return RecordIn(fields.id_of(read_row(line)), absent)
 

@@ -7,13 +7,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any
 
-from jina_v3.record_fields import RecordFields
+from jina_v3.record_fields import USUAL, RecordFields
 from jina_v3_client.batch.sizes import ANSWER_BYTES, FILE_BYTES, VectorSize
 from jina_v3_client.errors import InvalidInputError, TooLargeError
-
-_OWN: Final = RecordFields()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ def name_file(first_index: int, suffix: str) -> str:
 
 
 def encode_record(
-    index: int, record: object, fields: Mapping[str, Any], names: RecordFields = _OWN
+    index: int, record: object, fields: Mapping[str, Any], names: RecordFields = USUAL
 ) -> tuple[bytes, int]:
     """Return a record's line, and how many bytes of it are not its text. **Raises**: ``InvalidInputError``."""
     if isinstance(record, str):

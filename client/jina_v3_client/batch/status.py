@@ -49,7 +49,16 @@ class BatchStatus:
                 f"{self.jobs_done or 0:,} of {self.jobs:,} {'pieces' if self.phase == 'cutting' else 'jobs'} done"
             )
         if self.records_done is not None:
-            parts.append(f"{self.records_done:,} record{'' if self.records_done == 1 else 's'} verified")
+            parts.append(f"{count(self.records_done, 'record')} verified")
         if self.records_bad:
             parts.append(f"{self.records_bad:,} bad")
         return f"{self.name}: {', '.join(parts)}{f' ({self.reason})' if self.reason else ''}"
+
+
+def count(number: int, noun: str) -> str:
+    """Write how many there are: ``1 file``, ``2,000 files``.
+
+    >>> count(1, "file"), count(2000, "file")
+    ('1 file', '2,000 files')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

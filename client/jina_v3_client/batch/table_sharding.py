@@ -6,14 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from jina_v3.record_fields import RecordFields
+from jina_v3.record_fields import USUAL, RecordFields
 from jina_v3_client.batch.sharding import LocalFile, hash_file, name_file
 from jina_v3_client.batch.sizes import ANSWER_BYTES, FILE_BYTES, VectorSize
 from jina_v3_client.batch.tables import import_pyarrow
 from jina_v3_client.errors import InvalidInputError
 
 _ROWS: Final = 10_000
-_OWN: Final = RecordFields()
 
 
 def is_table(data: object) -> bool:
@@ -24,7 +23,7 @@ def is_table(data: object) -> bool:
     )
 
 
-def write_tables(data: Any, folder: Path, size: VectorSize, names: RecordFields = _OWN) -> dict[str, LocalFile]:
+def write_tables(data: Any, folder: Path, size: VectorSize, names: RecordFields = USUAL) -> dict[str, LocalFile]:
     """Write a frame or a table into files; return them by name. What has no column of ids is given one, from 0.
 
     **Raises**: ``InvalidInputError`` where there is no column of texts; ``ConfigurationError`` without pyarrow.

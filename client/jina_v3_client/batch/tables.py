@@ -6,14 +6,13 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from jina_v3.record_fields import RecordFields
+from jina_v3.record_fields import USUAL, RecordFields
 from jina_v3_client.batch.outputs import ANSWER_FIELDS, OutputFile, Record
 from jina_v3_client.batch.records import BadRecord, BatchRecord
 from jina_v3_client.batch.vectors import DamagedError, decode_vector
 from jina_v3_client.errors import ConfigurationError
 
 _ROWS: Final = 1024
-_OWN: Final = RecordFields()
 _IN_MEMORY: Final = 8 * 2**20
 
 
@@ -46,7 +45,7 @@ def read_batches(chunks: Iterable[bytes]) -> Iterator[Any]:
             raise DamagedError(f"it is no Parquet that can be read: {error}") from None
 
 
-def read_rows(output: OutputFile, chunks: Iterable[bytes], form: str, names: RecordFields = _OWN) -> Iterator[Record]:
+def read_rows(output: OutputFile, chunks: Iterable[bytes], form: str, names: RecordFields = USUAL) -> Iterator[Record]:
     """Yield the records of an output of Parquet. **Raises**: ``DamagedError``."""
     line = output.lines_before
     for batch in read_batches(chunks):

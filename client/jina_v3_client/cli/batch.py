@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
@@ -10,16 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from jina_v3.contract import PARAMETERS
-from jina_v3.record_fields import RecordFields
+from jina_v3.record_fields import USUAL
 from jina_v3_client.batch import BadRecord, BatchRecord
+from jina_v3_client.batch.status import count
 from jina_v3_client.cli import clients
 from jina_v3_client.cli.batch_report import tell_report
 from jina_v3_client.cli.call import DONE, Call
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.cli.outputs import VectorKind, choose_format, choose_path, open_output
-from jina_v3_client.cli.records import STDIN, Fields, Record, format_of, from_files, has_head, read_all
+from jina_v3_client.cli.records import STDIN, Record, format_of, from_files, has_head, read_all
 from jina_v3_client.cli.screen import Screen
 from jina_v3_client.cli.tally import Tally
+from jina_v3_client.cli.words import read_fields
 from jina_v3_client.parameters import UNSET
 from jina_v3_client.results import TextEmbedding, TextError
 
@@ -33,7 +34,7 @@ def batch(call: Call) -> int:
 
 
 def _submit(call: Call, client: BatchClient) -> int:
-    words, names = call.words, _names(call.words)
+    words, names = call.words, read_fields(call.words)  # also of what is read here, which keeps its own fields
     run = client.submit(
         _data(call),
         task={None: UNSET, "none": None}.get(words.task, words.task),
@@ -59,16 +60,6 @@ def _submit(call: Call, client: BatchClient) -> int:
     return DONE
 
 
-def _fields(words: argparse.Namespace) -> Fields:
-    return Fields(words.text_field, words.id_field)
-
-
-def _names(words: argparse.Namespace) -> RecordFields:
-    """Return the names that a run must know, also of what is read here: its other fields may be ``text`` and ``id``."""
-    text, record_id, usual = words.text_field, words.id_field, Fields()
-    return RecordFields(None if text == usual.text else text, None if record_id == usual.id else record_id)
-
-
 def _is_place(data: str | None) -> bool:
     """Say whether data is in S3 or in a folder, whose files stay as they are."""
     return data is not None and (data.startswith("s3://") or Path(data).is_dir())
@@ -91,14 +82,14 @@ def _data(call: Call) -> Any:
         words.data == STDIN
         or words.input_format is not None
         or format_of(words.data) == "txt"
-        or (_fields(words) != Fields() and format_of(words.data) != "parquet")
-        or has_head(words.data, _fields(words))
+        or (read_fields(words) != USUAL and format_of(words.data) != "parquet")
+        or has_head(words.data, read_fields(words))
     )
     return _records(call) if is_read_here else words.data
 
 
 def _records(call: Call) -> Iterator[dict[str, Any]]:
-    words, fields = call.words, _fields(call.words)
+    words, fields = call.words, read_fields(call.words)
     is_csv = (words.input_format or format_of(words.data)) == "csv"
     for record in read_all(from_files([words.data], words.input_format, fields)):
         if record.error is not None:
@@ -108,8 +99,8 @@ def _records(call: Call) -> Iterator[dict[str, Any]]:
                 f"{record.place}: a column is named {name!r}, which in the JSON lines that are sent is a parameter of "
                 f"each text; name it otherwise, or submit a folder with the file in it, where CSV stays as it is"
             )
-        named = {} if record.id is None else {fields.id: record.id}
-        yield {**record.metadata, **named, fields.text: record.text}
+        named = {} if record.id is None else {fields.id_name: record.id}
+        yield {**record.metadata, **named, fields.text_name: record.text}
 
 
 def _status(call: Call, client: BatchClient) -> int:
@@ -135,8 +126,8 @@ class _Lines:
     def __call__(self, done: int, total: int | None) -> None:
         if done > self._last:
             self._last = done
-            share = f" of about {total:,}" if total is not None else ""
-            self._screen.note(f"{done:,}{share} record{'' if (total or done) == 1 else 's'} verified")
+            share = "" if total is None else f"{done:,} of about "
+            self._screen.note(f"{share}{count(done if total is None else total, 'record')} verified")
 
 
 def _report(call: Call, client: BatchClient) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from jina_v3_client.batch.status import count
+
 _SHOWN: Final = 5
 
 
@@ -48,7 +50,7 @@ def _counts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if estimate:
         yield (
             "estimate",
-            f"{_count(estimate['records'], 'record')}, {_count(estimate['tokens'], 'token')}: "
+            f"{count(estimate['records'], 'record')}, {count(estimate['tokens'], 'token')}: "
             f"{estimate['hours']:,.3g} h, "
             f"{estimate['machine_hours']:,.3g} machine hours of {report['instance_type']}{_dollars(estimate['usd'])}",
         )
@@ -61,10 +63,6 @@ def _partial(report: Mapping[str, Any]) -> str:
 
 def _dollars(usd: float | None) -> str:
     return "" if usd is None else f", ${usd:,.2f}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _failures(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -81,6 +79,6 @@ def _failures(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         listed = report.get("outstanding", ())
         yield from (("left", f"{one['file']}: {one['message'] or one['reason']}") for one in listed[:_SHOWN])
         if len(listed) > _SHOWN:
-            yield "left", f"and {_count(report['files']['outstanding'] - _SHOWN, 'file')} more"
+            yield "left", f"and {count(report['files']['outstanding'] - _SHOWN, 'file')} more"
     if report.get("error"):
         yield "error", report["error"]["message"]

@@ -10,8 +10,9 @@ from jina_v3_client.cli.call import Call
 from jina_v3_client.cli.embedding import embed_records
 from jina_v3_client.cli.failures import CommandError
 from jina_v3_client.cli.outputs import VectorKind, choose_format, choose_path, open_output
-from jina_v3_client.cli.records import STDIN, SUFFIXES, Fields, Source, from_files, from_words
+from jina_v3_client.cli.records import STDIN, SUFFIXES, Source, from_files, from_words
 from jina_v3_client.cli.tally import Tally
+from jina_v3_client.cli.words import read_fields
 
 
 def embed(call: Call) -> int:
@@ -51,4 +52,4 @@ def _choose_sources(call: Call) -> list[Source]:
     files = words.files or [STDIN]
     if STDIN in files and sys.stdin.isatty():
         call.screen.note("reading a text a line from the terminal; Ctrl-D ends it")
-    return from_files(files, words.input_format, Fields(words.text_field, words.id_field))
+    return from_files(files, words.input_format, read_fields(words))

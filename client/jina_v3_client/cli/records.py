@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
 
+from jina_v3.record_fields import RecordFields
 from jina_v3_client.batch import datasets
 from jina_v3_client.batch.tables import import_pyarrow
 from jina_v3_client.cli.failures import CommandError
@@ -50,15 +51,7 @@ class Record:
         return f"<Record {self.place}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
-    """The names of the fields, or columns, that have texts and ids."""
-
-    text: str = "text"
-    id: str = "id"
-
-
-Reader = Callable[[BinaryIO, str, Fields], Iterator[Record]]
+Reader = Callable[[BinaryIO, str, RecordFields], Iterator[Record]]
 """Takes a file, what it is called, and where its texts and ids are."""
 
 
@@ -79,7 +72,7 @@ def from_words(texts: Sequence[str]) -> Source:
     return Source(name="the command line", read=read)
 
 
-def from_files(names: Sequence[str], text_format: str | None, fields: Fields) -> list[Source]:
+def from_files(names: Sequence[str], text_format: str | None, fields: RecordFields) -> list[Source]:
     """Return the files, ``-`` for standard input, after a look at whether they can be read.
 
     **Raises**: ``CommandError``.
@@ -108,19 +101,19 @@ def format_of(name: str) -> str | None:
     return SUFFIXES.get(Path(name.lower().removesuffix(".gz")).suffix)
 
 
-def has_head(name: str, fields: Fields) -> bool:
+def has_head(name: str, fields: RecordFields) -> bool:
     """Say whether a file is CSV whose first row names the column of texts. **Raises**: ``OSError``."""
     if format_of(name) != "csv":
         return False
     with gzip.open(name) if name.lower().endswith(".gz") else Path(name).open("rb") as file:
         first = io.TextIOWrapper(cast(BinaryIO, file), encoding="utf-8-sig", errors="replace", newline="")
         try:
-            return fields.text in next(csv.reader(first), [])
+            return fields.text_name in next(csv.reader(first), [])
         except csv.Error:
             return False
 
 
-def _from_file(name: str, text_format: str, fields: Fields) -> Source:
+def _from_file(name: str, text_format: str, fields: RecordFields) -> Source:
     shown = "stdin" if name == STDIN else name
     if name != STDIN:
         Path(name).open("rb").close()  # before anything is asked of anybody
@@ -133,7 +126,7 @@ def _from_file(name: str, text_format: str, fields: Fields) -> Source:
     return Source(name=shown, read=read)
 
 
-def _unpacked(file: io.BufferedReader, name: str, reader: Reader, fields: Fields) -> Iterator[Record]:
+def _unpacked(file: io.BufferedReader, name: str, reader: Reader, fields: RecordFields) -> Iterator[Record]:
     """Read what may be gzip'd, of which its first bytes tell whatever its name is."""
     if not file.peek(2).startswith(_GZIP):
         yield from reader(file, name, fields)
@@ -159,12 +152,12 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[str, str]]:
             yield place, text
 
 
-def _read_txt(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
+def _read_txt(file: BinaryIO, name: str, fields: RecordFields) -> Iterator[Record]:
     for number, (place, text) in enumerate(_lines(file, name)):
         if number == 0 and _is_object(text):
             warnings.warn(
                 f"{place}: the line is embedded as it is, and looks like JSON; --input-format jsonl embeds its "
-                f"{fields.text!r}",
+                f"{fields.text_name!r}",
                 stacklevel=2,
             )
         yield Record(text=text, place=place)
@@ -177,7 +170,7 @@ def _is_object(line: str) -> bool:
         return False
 
 
-def _read_jsonl(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
+def _read_jsonl(file: BinaryIO, name: str, fields: RecordFields) -> Iterator[Record]:
     for place, line in _lines(file, name):
         try:
             value = json.loads(line, parse_constant=_refuse_constant)
@@ -186,32 +179,32 @@ def _read_jsonl(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
             continue
         if not isinstance(value, dict):
             more = " (of a list, jq -c '.[]' makes lines)" if isinstance(value, list) else ""
-            told = f"the line is {_shorten(value)}; it must be an object with {fields.text!r}{more}"
+            told = f"the line is {_shorten(value)}; it must be an object with {fields.text_name!r}{more}"
             yield _bad(place, "wrong_type", told)
             continue
         yield _record(place, value, fields)
 
 
-def _record(place: str, members: dict[str, Any], fields: Fields) -> Record:
-    is_there = fields.text in members
-    text, given_id = members.pop(fields.text, None), members.get(fields.id)
+def _record(place: str, members: dict[str, Any], fields: RecordFields) -> Record:
+    is_there = fields.text_name in members
+    text, given_id = members.pop(fields.text_name, None), members.get(fields.id_name)
     has_id = isinstance(given_id, str | int) and not isinstance(given_id, bool)
     if has_id:
-        del members[fields.id]
+        del members[fields.id_name]
     known: dict[str, Any] = {"place": place, "id": given_id if has_id else None, "metadata": members}
     if isinstance(text, str):
         return Record(text=text, **known)
     there = ", ".join(map(repr, members)) or "nothing"
     message = (
-        f"{fields.text!r} is {_shorten(text)}; it must be a string"
+        f"{fields.text_name!r} is {_shorten(text)}; it must be a string"
         if is_there
-        else f"there is no {fields.text!r}; the record has {there}; --text-field names the text's field"
+        else f"there is no {fields.text_name!r}; the record has {there}; --text-field names the text's field"
     )
     code = "wrong_type" if is_there else "missing_field"
     return Record(text="", error=TextError(code=code, message=message), **known)
 
 
-def _read_csv(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
+def _read_csv(file: BinaryIO, name: str, fields: RecordFields) -> Iterator[Record]:
     csv.field_size_limit(_LONGEST_CELL)
     text_file = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
     try:
@@ -219,7 +212,7 @@ def _read_csv(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
         columns = next(rows, None)
         if columns is None:
             return
-        if fields.text not in columns:
+        if fields.text_name not in columns:
             raise CommandError(_no_column(name, fields, columns))
         if len(set(columns)) < len(columns):
             raise CommandError(f"{name}: two columns have the same name: {', '.join(map(repr, columns))}")
@@ -241,13 +234,13 @@ def _read_csv(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
         text_file.detach()  # the file is its opener's to close
 
 
-def _read_parquet(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]:
+def _read_parquet(file: BinaryIO, name: str, fields: RecordFields) -> Iterator[Record]:
     pa = import_pyarrow("reading Parquet")
     try:
         seekable = file if file.seekable() else io.BytesIO(file.read())
         with pa.parquet.ParquetFile(seekable) as table:
             columns = table.schema_arrow.names
-            if fields.text not in columns:
+            if fields.text_name not in columns:
                 raise CommandError(_no_column(name, fields, columns))
             first = 1
             for batch in table.iter_batches(batch_size=_ROWS):
@@ -258,9 +251,9 @@ def _read_parquet(file: BinaryIO, name: str, fields: Fields) -> Iterator[Record]
         raise CommandError(f"{name}: no Parquet that can be read: {error}") from None
 
 
-def _no_column(name: str, fields: Fields, columns: Sequence[str]) -> str:
+def _no_column(name: str, fields: RecordFields, columns: Sequence[str]) -> str:
     there = ", ".join(map(repr, columns))
-    return f"{name}: no column is named {fields.text!r}; there are {there}; --text-field names the text's column"
+    return f"{name}: no column is named {fields.text_name!r}; there are {there}; --text-field names the text's column"
 
 
 _READERS: Final[dict[str, Reader]] = {

@@ -11,7 +11,8 @@ from jina_v3.contract import Task
 from jina_v3_client.cli.call import DONE, Call
 from jina_v3_client.cli.embedding import embed_records
 from jina_v3_client.cli.failures import CommandError
-from jina_v3_client.cli.records import STDIN, Fields, from_files
+from jina_v3_client.cli.records import STDIN, from_files
+from jina_v3_client.cli.words import read_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def _rank(call: Call) -> int:
     words = call.words
     query_parameters = call.parameters(task=Task.RETRIEVAL_QUERY)
     parameters = call.parameters(task=Task.RETRIEVAL_PASSAGE)
-    sources = from_files(words.texts or [STDIN], words.input_format, Fields(words.text_field, words.id_field))
+    sources = from_files(words.texts or [STDIN], words.input_format, read_fields(words))
     with closing(call.open_client()) as client:
         (query,) = (one.vector for one in call.asking(client, query_parameters, progress=False).whole([words.query]))
         asking = call.asking(client, parameters)

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from jina_v3.contract import MODEL_DIMENSIONS, TASKS
+from jina_v3.record_fields import USUAL, RecordFields
 from jina_v3_client.cli.records import FORMATS as INPUT_FORMATS
 
 
@@ -56,14 +57,20 @@ def add_input(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text-field",
         "--field",
-        default="text",
+        default=USUAL.text_name,
         dest="text_field",
         metavar="NAME",
         help="the field of JSON lines, or column of CSV and Parquet, that is the text (default: text)",
     )
     parser.add_argument(
-        "--id-field", default="id", metavar="NAME", help="the field, or column, that is the id (default: id)"
+        "--id-field", default=USUAL.id_name, metavar="NAME", help="the field, or column, that is the id (default: id)"
     )
+
+
+def read_fields(words: argparse.Namespace) -> RecordFields:
+    """Return where texts and ids are; a usual name counts as none that was given."""
+    text, record_id = words.text_field, words.id_field
+    return RecordFields(None if text == USUAL.text_name else text, None if record_id == USUAL.id_name else record_id)
 
 
 def add_parameters(parser: argparse.ArgumentParser, task: str) -> None:

@@ -45,10 +45,10 @@ class Manifest:
         return {**files, release.archive_key: self.archive} if archive and self.archive else files
 
     def matches(self, release: Release, present: Mapping[str, Listed], *, archive: bool) -> bool:
-        """Say whether the objects are all there, nothing else is, and none was written again since."""
-        return {key: one.etag for key, one in present.items()} == {
-            key: self.etags.get(key) for key in self.objects(release, archive=archive)
-        }
+        """Say whether all objects are there (with ``archive`` that one too), no others, and none was rewritten."""
+        wanted = {key: self.etags.get(key) for key in self.objects(release, archive=archive)}
+        has_all = self.archive is not None or not archive
+        return has_all and {key: one.etag for key, one in present.items()} == wanted
 
     def without_rewritten(self, present: Mapping[str, Listed]) -> dict[str, Listed]:
         """Leave out the objects that were written again since: what stands beside them may be a copy of the words."""

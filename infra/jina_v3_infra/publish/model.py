@@ -45,8 +45,7 @@ def publish_model(deployment: Deployment, release: Release, bucket: Bucket, *, p
         stored = read_manifest(bucket, release)
         places = (release.model_prefix, release.archive_key) if archive else (release.model_prefix,)
         present = bucket.list(*places)
-        has_all = stored is not None and (stored.archive is not None or not archive)
-        if stored is not None and has_all and stored.matches(release, present, archive=archive):
+        if stored is not None and stored.matches(release, present, archive=archive):
             tally.skipped_bytes = sum(one.size_bytes for one in present.values())
             return tally
         trusted = present if stored is None else stored.without_rewritten(present)
